@@ -26,7 +26,9 @@ TESTS = (*PYTHON, "pytest", "--numprocesses=auto", "--maxprocesses=8")
 
 def checks() -> dict[str, tuple[str, ...]]:
     """The checks by name; programs beside the package are a type check of their own."""
-    programs = [folder for folder in ("examples", "benchmarks") if (ROOT / folder).is_dir()]
+    programs = [
+        folder for folder in ("examples", "benchmarks") if any((ROOT / folder).rglob("*.py"))
+    ]
     if not programs:
         return CHECKS
     return CHECKS | {"types of programs": (*PYTHON, "mypy", *programs)}
