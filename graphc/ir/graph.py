@@ -8,7 +8,7 @@ wherever they stand.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -97,15 +97,18 @@ class Graph:
         return print_graph(self)
 
 
-def order(outputs: Iterable[Node]) -> tuple[Node, ...]:
-    """Nodes reached from `outputs`, operands first; iterative, since graphs are deep."""
+def order(outputs: Iterable[Node], stop: Container[Node] = ()) -> tuple[Node, ...]:
+    """Nodes reached from `outputs` without passing `stop`, operands first.
+
+    Iterative, since graphs are deep.
+    """
     done: dict[Node, None] = {}
     stack: list[tuple[Node, bool]] = [(output, False) for output in reversed(list(outputs))]
     while stack:
         node, ready = stack.pop()
         if node in done:
             continue
-        if ready or not node.operands:
+        if ready or not node.operands or node in stop:
             done[node] = None
             continue
         stack.append((node, True))
@@ -143,7 +146,7 @@ def transform(graph: Graph, meaning: Meaning, params: Sequence[Node] | None = No
 def substitute(outputs: Sequence[Node], values: Mapping[Node, Node]) -> tuple[Node, ...]:
     """`outputs` with some nodes replaced by others, everything between rebuilt."""
     env = dict(values)
-    for node in order(outputs):
+    for node in order(outputs, values):
         if node not in env:
             env[node] = rebuild(node, tuple(env[operand] for operand in node.operands))
     return tuple(env[output] for output in outputs)

@@ -75,7 +75,8 @@ def _dot(a: DotAttrs, lhs: np.ndarray, rhs: np.ndarray) -> np.ndarray:
     columns = right.shape[len(batch) + len(a.rhs_contract) :]
     inner = math.prod(lhs.shape[axis] for axis in a.lhs_contract)
     product = np.matmul(
-        left.reshape(*batch, math.prod(rows), inner), right.reshape(*batch, inner, math.prod(columns))
+        left.reshape(*batch, math.prod(rows), inner),
+        right.reshape(*batch, inner, math.prod(columns)),
     )
     return product.reshape(batch + rows + columns).astype(lhs.dtype)
 
@@ -130,9 +131,7 @@ def _samples() -> list[Sample]:
         ((2, 3, 4), (4, 5, 3), DotAttrs((1, 2), (2, 0))),
     ]
     found = [
-        Sample(s.arrays, attrs)
-        for left, right, attrs in cases
-        for s in samples.floats(left, right)
+        Sample(s.arrays, attrs) for left, right, attrs in cases for s in samples.floats(left, right)
     ]
     whole = np.arange(12, dtype=np.int32)
     found.append(Sample((whole.reshape(3, 4), whole.reshape(4, 3)), plain))

@@ -230,8 +230,6 @@ def _no_cotangent(node: Node, g: Node) -> Cotangents:
     return (None,)
 
 
-stop_gradient = Op(
-    "stop_gradient", infer=_same, reference=lambda a, x: x, vjp=_no_cotangent
-)
+stop_gradient = Op("stop_gradient", infer=_same, reference=lambda a, x: x, vjp=_no_cotangent)
 
 ROWS = (project, while_, scan, switch, composite, kernel, stop_gradient)

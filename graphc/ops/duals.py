@@ -65,11 +65,11 @@ broadcast = Op(
     reference=_broadcast,
     attrs=BroadcastAttrs,
     vjp=_broadcast_vjp,
-    samples=lambda: [
-        Sample(s.arrays, BroadcastAttrs((2, 3, 4), (1,))) for s in samples.floats((3,))
-    ]
-    + [Sample(s.arrays, BroadcastAttrs((2, 5), ())) for s in samples.floats(())]
-    + [Sample(s.arrays, BroadcastAttrs((3, 2, 4), (0, 2))) for s in samples.floats((3, 4))],
+    samples=lambda: (
+        [Sample(s.arrays, BroadcastAttrs((2, 3, 4), (1,))) for s in samples.floats((3,))]
+        + [Sample(s.arrays, BroadcastAttrs((2, 5), ())) for s in samples.floats(())]
+        + [Sample(s.arrays, BroadcastAttrs((3, 2, 4), (0, 2))) for s in samples.floats((3, 4))]
+    ),
 )
 
 

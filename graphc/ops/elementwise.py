@@ -180,9 +180,7 @@ logistic = unary(
     meaning.logistic,
     lambda y, g, x: (mul(g, mul(y, sub(number(x, 1.0), y))),),
 )
-sqrt = unary(
-    "sqrt", np.sqrt, lambda y, g, x: (div(g, add(y, y)),), drawn=samples.positive
-)
+sqrt = unary("sqrt", np.sqrt, lambda y, g, x: (div(g, add(y, y)),), drawn=samples.positive)
 rsqrt = unary(
     "rsqrt",
     meaning.rsqrt,
@@ -226,9 +224,7 @@ shl = binary("shl", meaning.shift_left, kinds=INTEGER, drawn=samples.shifts)
 shr_logical = binary(
     "shr_logical", meaning.shift_right_logical, kinds=INTEGER, drawn=samples.shifts
 )
-shr_arith = binary(
-    "shr_arith", meaning.shift_right_arithmetic, kinds=INTEGER, drawn=samples.shifts
-)
+shr_arith = binary("shr_arith", meaning.shift_right_arithmetic, kinds=INTEGER, drawn=samples.shifts)
 popcount = unary("popcount", meaning.popcount, kinds=INTEGER, drawn=samples.bits)
 clz = unary("clz", meaning.leading_zeros, kinds=INTEGER, drawn=samples.bits)
 
@@ -312,4 +308,3 @@ TRANSCENDENTAL = (
 BITWISE = (not_, and_, or_, xor, shl, shr_logical, shr_arith, popcount, clz)
 COMPARISONS = (is_finite, eq, ne, lt, le, gt, ge)
 ROWS = (*ARITHMETIC, *ROUNDING, *TRANSCENDENTAL, *BITWISE, *COMPARISONS, select, convert)
-

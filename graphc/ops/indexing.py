@@ -214,7 +214,9 @@ scatter = Op(
 # windows whose start is data; starts are moved so that the window fits, as in JAX
 
 
-def _check_starts(name: str, operand: TensorType, sizes: Shape, starts: tuple[TensorType, ...]) -> None:
+def _check_starts(
+    name: str, operand: TensorType, sizes: Shape, starts: tuple[TensorType, ...]
+) -> None:
     if len(starts) != operand.rank or len(sizes) != operand.rank:
         raise ShapeError(f"{name}: got {len(starts)} starts for {operand}, expected {operand.rank}")
     for start in starts:
@@ -276,9 +278,7 @@ def _infer_update(
     return operand
 
 
-def _update(
-    a: Attrs, operand: np.ndarray, update: np.ndarray, *starts: np.ndarray
-) -> np.ndarray:
+def _update(a: Attrs, operand: np.ndarray, update: np.ndarray, *starts: np.ndarray) -> np.ndarray:
     result = operand.copy()
     result[_place(operand.shape, update.shape, starts)] = update
     return result

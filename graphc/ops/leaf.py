@@ -50,9 +50,7 @@ class IotaAttrs(Attrs):
 
 
 parameter = Op("parameter", infer=lambda a: a.type, attrs=ParameterAttrs)
-_constant = Op(
-    "constant", infer=lambda a: a.type, reference=lambda a: a.array, attrs=ConstantAttrs
-)
+_constant = Op("constant", infer=lambda a: a.type, reference=lambda a: a.array, attrs=ConstantAttrs)
 
 
 def constant(value: object, dtype: object = None) -> Node:

@@ -72,7 +72,9 @@ def _prod_vjp(node: Node, g: Node) -> Cotangents:
     shape, axes = x.tensor.shape, node.attrs.axes
     zero, one = like(x, 0.0), like(x, 1.0)
     is_zero = e.eq(x, zero)
-    zeros = expand_axes(reduce_sum(e.convert(is_zero, dtype=x.tensor.dtype), axes=axes), shape, axes)
+    zeros = expand_axes(
+        reduce_sum(e.convert(is_zero, dtype=x.tensor.dtype), axes=axes), shape, axes
+    )
     tame = e.select(is_zero, one, x)
     product = expand_axes(reduce_prod(tame, axes=axes), shape, axes)
     at_zero = e.select(e.eq(zeros, one), product, zero)
@@ -144,7 +146,9 @@ def _arg(name: str, function: object) -> Op:
     def drawn() -> list[Sample]:
         ties = np.array([[1, 3, 3, 0], [np.nan, 9, np.nan, 1]], np.float32)
         whole = np.arange(12, dtype=np.int32).reshape(3, 4) % 5
-        cases = [Sample(s.arrays, ArgAttrs(axis)) for axis in (0, 1) for s in samples.floats((5, 37))]
+        cases = [
+            Sample(s.arrays, ArgAttrs(axis)) for axis in (0, 1) for s in samples.floats((5, 37))
+        ]
         return [*cases, Sample((ties,), ArgAttrs(1)), Sample((whole,), ArgAttrs(0))]
 
     return Op(

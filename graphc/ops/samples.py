@@ -149,7 +149,9 @@ def conversions() -> Sequence[Sample]:
     for dtype in DTYPES:
         array = _draw(dtype, -300, 300, 3)
         if dtype.is_float:
-            array.flat[:6] = np.array([np.nan, np.inf, -np.inf, 6e4, -6e4, -0.9]).astype(dtype.numpy)
+            array.flat[:6] = np.array([np.nan, np.inf, -np.inf, 6e4, -6e4, -0.9]).astype(
+                dtype.numpy
+            )
         found.append(Sample((array,), smooth=False))
     return found
 
