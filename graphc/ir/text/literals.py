@@ -85,13 +85,14 @@ def element_bits(dtype: DType, text: str) -> bytes:
 
 
 def _integer_bits(dtype: DType, text: str) -> bytes:
-    limits = np.iinfo(dtype.numpy)
+    least = 0 if dtype.kind == "uint" else -(1 << dtype.bits - 1)
+    most = least + (1 << dtype.bits) - 1
     try:
         value = int(text)
     except ValueError:
         raise ValueError(f"a whole number for {dtype}") from None
-    if not limits.min <= value <= limits.max:
-        raise ValueError(f"a number from {limits.min} to {limits.max}")
+    if not least <= value <= most:
+        raise ValueError(f"a number from {least} to {most}")
     return np.asarray(value, dtype.numpy).tobytes()
 
 
