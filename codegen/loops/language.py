@@ -104,16 +104,20 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
-class Accumulate:
-    """Fold the values of a loop nest into one, named `name` afterwards.
-
-    Each iteration that reaches the `Update` of that name contributes.
-    """
+class Accumulator:
+    """A value that a loop nest folds: `op` is a row's name, `start` what it begins with."""
 
     name: str
     op: str
     start: Literal
-    loops: tuple[Stmt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Accumulate:
+    """Run a loop nest whose `Update`s fold values; afterwards each accumulator can be read."""
+
+    accumulators: tuple[Accumulator, ...]
+    body: tuple[Stmt, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,9 +206,9 @@ def _lines(statement: Stmt, pad: str) -> list[str]:
             return [f"{pad}local {buffer.name}: {buffer.dtype}[{buffer.size}] in {buffer.space}"]
         case Check(bad, code):
             return [f"{pad}fail {code} if {expression(bad)}"]
-        case Accumulate(name, op, start, loops):
-            head = f"{pad}{name}: {start.dtype} = {op} from {expression(start)} over"
-            return [head, *_block(loops, pad)]
+        case Accumulate(accumulators, body):
+            heads = [f"{a.name}: {a.start.dtype} = {a.op} from {a.start.value}" for a in accumulators]
+            return [f"{pad}accumulate {', '.join(heads)}:", *_block(body, pad)]
         case For(var, kind, body, unroll):
             by = f" by {unroll}" if unroll > 1 else ""
             mark = "" if kind == "serial" else f" {kind}{by}"
