@@ -163,9 +163,25 @@ def _sum(parts: Iterable[Iterable[tuple[Monomial, int]]]) -> Index:
     for terms in parts:
         for monomial, factor in terms:
             total[monomial] = total.get(monomial, 0) + factor
+    if any(type(atom) is Combined for monomial in total for atom in monomial):
+        _recombine(total)
     kept = [(monomial, factor) for monomial, factor in total.items() if factor]
     kept.sort(key=lambda term: (not term[0], str(term[0])))
     return Index(tuple(kept))
+
+
+def _recombine(total: dict[Monomial, int]) -> None:
+    """Turn `s*(x // s) + x % s` back into `x`."""
+    for monomial in list(total):
+        if len(monomial) != 1 or not isinstance(monomial[0], Combined) or monomial[0].sign != "%":
+            continue
+        rest = monomial[0]
+        by, factor = rest.right.as_int, total[monomial]
+        whole: Monomial = (Combined("//", rest.left, rest.right),)
+        if by is not None and factor and total.get(whole) == factor * by:
+            total[monomial] = total[whole] = 0
+            for inner, times in rest.left.terms:
+                total[inner] = total.get(inner, 0) + times * factor
 
 
 ZERO = Index(())
