@@ -19,9 +19,7 @@ from graphc.ir.errors import CompileError
 
 _KIB = 1024
 _MIB = 1024 * 1024
-_FORMS = (
-    "native, x86-64, x86-64-v2, x86-64-v3, x86-64-v4, aarch64 or cpu=NAME[,features=+a,-b,...]"
-)
+_FORMS = "native, x86-64, x86-64-v2, x86-64-v3, x86-64-v4, aarch64 or cpu=NAME[,features=+a,-b,...]"
 # Keep 512-bit vectors where LLVM's tuning would halve them.
 _WIDE_VECTORS = "-prefer-256-bit"
 
@@ -158,6 +156,7 @@ def parse_target(text: str) -> Target:
     else:
         known = ", ".join((*_X86_LEVELS, *_ARM_CPUS))
         raise CompileError(f"target: unknown cpu, got {cpu!r}, expected one of {known}")
+    _require_known(flags, architecture)
     for flag in flags:
         if flag[0] == "+":
             enabled.add(flag[1:])
@@ -197,9 +196,7 @@ def require_runnable(target: Target) -> None:
         )
 
 
-def _target(
-    name: str, architecture: str, cpu: str, flags: list[str], enabled: set[str]
-) -> Target:
+def _target(name: str, architecture: str, cpu: str, flags: list[str], enabled: set[str]) -> Target:
     if architecture == "x86_64":
         wide = "avx512f" in enabled and "avx512vl" in enabled
         vector_bytes = 64 if wide else 32 if "avx" in enabled else 16
@@ -221,19 +218,27 @@ def _target(
 
 
 def _level_features(level: int) -> set[str]:
-    return {
-        name for step, names in _LEVEL_FEATURES.items() if step <= level for name in names
-    }
+    return {name for step, names in _LEVEL_FEATURES.items() if step <= level for name in names}
 
 
 def _parse_flags(listed: str) -> list[str]:
     flags = listed.split(",")
     for flag in flags:
         if not re.fullmatch(r"[+-][a-z0-9][a-z0-9.-]*", flag):
-            raise CompileError(
-                f"target: malformed feature, got {flag!r}, expected +name or -name"
-            )
+            raise CompileError(f"target: malformed feature, got {flag!r}, expected +name or -name")
     return flags
+
+
+def _require_known(flags: list[str], architecture: str) -> None:
+    """LLVM only warns of a feature that it does not know; its names are the host's."""
+    known = {name for name, _ in engine.host().features}
+    if architecture != _host_architecture() or not known:
+        return
+    for flag in flags:
+        if flag[1:] not in known and flag != _WIDE_VECTORS:
+            raise CompileError(
+                f"target: unknown feature, got {flag!r}, expected a name such as +avx2 or -avx512f"
+            )
 
 
 def _triple(architecture: str) -> str:
