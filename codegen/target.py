@@ -14,7 +14,7 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from graphc.codegen.llvm import engine
+from graphc.codegen.host import host
 from graphc.ir.errors import CompileError
 
 _KIB = 1024
@@ -119,11 +119,11 @@ def host_target() -> Target:
 
     Example: `host_target().vector_bytes` is 64 on a processor with AVX-512.
     """
-    host = engine.host()
+    here = host()
     architecture = _host_architecture()
-    enabled = {name for name, there in host.features if there}
-    flags = [("+" if there else "-") + name for name, there in host.features]
-    made = _target("native", architecture, host.cpu, flags, enabled)
+    enabled = {name for name, there in here.features if there}
+    flags = [("+" if there else "-") + name for name, there in here.features]
+    made = _target("native", architecture, here.cpu, flags, enabled)
     sizes = _host_cache_bytes()
     return replace(
         made,
@@ -176,10 +176,10 @@ def require_runnable(target: Target) -> None:
             f"target: {target.name} cannot run here, "
             f"got {target.architecture}, expected {architecture}"
         )
-    host = engine.host()
+    here = host()
     if architecture != "x86_64" or target.name == "native":
         return
-    there = {name for name, enabled in host.features if enabled}
+    there = {name for name, enabled in here.features if enabled}
     needed = _level_features(_X86_LEVELS.get(target.cpu, 1))
     needed |= {flag[1:] for flag in target.features.split(",") if flag[:1] == "+"}
     missing = sorted(needed - there)
@@ -189,10 +189,10 @@ def require_runnable(target: Target) -> None:
             f"{', '.join(missing)}, expected one that has them"
         )
     generic = target.cpu.startswith("x86-64")
-    if not generic and target.cpu != host.cpu:
+    if not generic and target.cpu != here.cpu:
         raise CompileError(
             f"target: {target.name} may use instructions that this processor lacks, "
-            f"got {target.cpu}, expected {host.cpu} or a level such as x86-64-v3"
+            f"got {target.cpu}, expected {here.cpu} or a level such as x86-64-v3"
         )
 
 
@@ -231,7 +231,7 @@ def _parse_flags(listed: str) -> list[str]:
 
 def _require_known(flags: list[str], architecture: str) -> None:
     """LLVM only warns of a feature that it does not know; its names are the host's."""
-    known = {name for name, _ in engine.host().features}
+    known = {name for name, _ in host().features}
     if architecture != _host_architecture() or not known:
         return
     for flag in flags:

@@ -1,28 +1,27 @@
-"""The one room that talks to llvmlite: LLVM text to machine code to addresses.
+"""LLVM text to machine code to addresses: the one room where LLVM works.
 
-llvmlite's interface moves with each LLVM, so nobody else imports it. Every
-compile has its own context and target machine, because shared ones grow without
-end or abort the process; the pass manager is kept, because each new one leaks 9 kB.
-llvmlite is imported at the first use (60 ms), so that importing graphc is cheap.
+Every compile has its own context and target machine, because shared ones grow
+without end or abort the process; the pass manager is kept, because each new one
+leaks 9 kB.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import re
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib import import_module
-from types import ModuleType
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from graphc.codegen.host import binding
 from graphc.codegen.llvm.elf import undefined_symbols
+from graphc.codegen.target import Target
 from graphc.ir.errors import CompileError
 
-if TYPE_CHECKING:
-    from graphc.codegen.target import Target
+_LIBRARY = "graphc"
 
 
 class _Closeable(Protocol):
@@ -33,7 +32,7 @@ class _Tracker(_Closeable, Protocol):
     def __getitem__(self, name: str) -> int: ...
 
 
-class _Module(Protocol):
+class _Module(_Closeable, Protocol):
     def verify(self) -> None: ...
 
 
@@ -52,17 +51,6 @@ class _Manager(Protocol):
 
 class _Engine(_Closeable, Protocol):
     def lookup(self, library: str, name: str) -> _Tracker: ...
-
-
-@dataclass(frozen=True)
-class Host:
-    """The processor of this process, in LLVM's words.
-
-    Example: `host().cpu` is "znver4".
-    """
-
-    cpu: str
-    features: tuple[tuple[str, bool], ...]
 
 
 class Library:
@@ -84,36 +72,19 @@ class Library:
         Example: `ctypes.CFUNCTYPE(None)(library.address("run"))()`.
         """
         if name not in self._addresses:
+            # LLVM aborts the process when asked for an empty name.
+            if not re.fullmatch(r"[\w.$]+", name, re.ASCII):
+                raise CompileError(f"load: got symbol name {name!r}, expected letters and digits")
             try:
                 tracker = self._machine.lookup(_LIBRARY, name)
             except RuntimeError as error:
                 raise CompileError(
-                    f"load: no symbol, got {name!r}, expected one that the object defines"
+                    f"load: {_one_line(str(error))}, got {name!r}, "
+                    "expected a symbol that the object defines"
                 ) from error
             self._parts.append(tracker)
             self._addresses[name] = tracker[name]
         return self._addresses[name]
-
-
-_LIBRARY = "graphc"
-
-
-def host() -> Host:
-    """Name and features of the processor that runs this process.
-
-    Example: `("avx512f", True) in host().features`.
-    """
-    binding = _binding()
-    features: dict[str, bool] = dict(binding.get_host_cpu_features())
-    return Host(str(binding.get_host_cpu_name()), tuple(sorted(features.items())))
-
-
-def version() -> str:
-    """LLVM's version, for cache keys and `graphc doctor`.
-
-    Example: `version()` is "22.1.0".
-    """
-    return ".".join(str(part) for part in _binding().llvm_version_info)
 
 
 def emit_object(text: str, target: Target, *, passes: bool = True) -> bytes:
@@ -121,8 +92,8 @@ def emit_object(text: str, target: Target, *, passes: bool = True) -> bytes:
 
     Example: `emit_object("define void @f() { ret void }", host_target())`.
     """
-    machine, module = _prepare(text, target, passes=passes)
-    return machine.emit_object(module)
+    with _prepared(text, target, passes=passes) as module:
+        return _machine(target).emit_object(module)
 
 
 def emit_assembly(text: str, target: Target) -> str:
@@ -130,8 +101,8 @@ def emit_assembly(text: str, target: Target) -> str:
 
     Example: `"vfmadd" in emit_assembly(text, parse_target("x86-64-v3"))`.
     """
-    machine, module = _prepare(text, target, passes=True)
-    return machine.emit_assembly(module)
+    with _prepared(text, target, passes=True) as module:
+        return _machine(target).emit_assembly(module)
 
 
 def optimized_text(text: str, target: Target) -> str:
@@ -139,8 +110,8 @@ def optimized_text(text: str, target: Target) -> str:
 
     Example: `optimized_text("define void @f() { ret void }", host_target())`.
     """
-    _, module = _prepare(text, target, passes=True)
-    return str(module)
+    with _prepared(text, target, passes=True) as module:
+        return str(module)
 
 
 def load_object(data: bytes, symbols: Mapping[str, int] | None = None) -> Library:
@@ -151,14 +122,14 @@ def load_object(data: bytes, symbols: Mapping[str, int] | None = None) -> Librar
 
     Example: `load_object(data, {"gc_pool_run": pool.address("gc_pool_run")})`.
     """
-    binding = _binding()
+    llvmlite = binding()
     given = dict(symbols or {})
     process = ctypes.CDLL(None)
     for name in undefined_symbols(data):
         if name not in given and not hasattr(process, name):
             raise CompileError(f"load: unresolved symbol, got {name!r}, expected a known one")
-    machine: _Engine = binding.create_lljit_compiler(use_jit_link=True, suppress_errors=True)
-    builder = binding.JITLibraryBuilder().add_object_img(data).add_current_process()
+    machine: _Engine = llvmlite.create_lljit_compiler(use_jit_link=True, suppress_errors=True)
+    builder = llvmlite.JITLibraryBuilder().add_object_img(data).add_current_process()
     for name, address in given.items():
         builder.import_symbol(name, address)
     try:
@@ -168,46 +139,62 @@ def load_object(data: bytes, symbols: Mapping[str, int] | None = None) -> Librar
     return Library(machine, tracker)
 
 
-@functools.cache
-def _binding() -> ModuleType:
-    binding = import_module("llvmlite.binding")
-    # Some milliseconds, and then code for every target can be emitted everywhere.
-    binding.initialize_all_targets()
-    binding.initialize_all_asmprinters()
-    binding.initialize_native_asmparser()
-    return binding
-
-
 def _close_backwards(parts: list[_Closeable]) -> None:
     while parts:
         parts.pop().close()
 
 
-def _prepare(text: str, target: Target, *, passes: bool) -> tuple[_Machine, _Module]:
-    """A target machine, and the module of `text` ready to be emitted by it."""
-    binding = _binding()
-    machine = _machine(target)
-    # Layout and triple stand before the first line, so that line numbers stay the user's.
-    head = f'target datalayout = "{machine.target_data}" target triple = "{target.triple}" '
+@contextlib.contextmanager
+def _prepared(text: str, target: Target, *, passes: bool) -> Iterator[_Module]:
+    """The module of `text`, verified and ready to be emitted.
+
+    Module and context are closed here and in this order: left to the garbage
+    collector after an error, they may go the other way round, and the process dies.
+    """
+    context: _Closeable = binding().create_context()
     try:
-        module: _Module = binding.parse_assembly(head + text, binding.create_context())
+        module = _parse(text, target, context)
+        try:
+            _verify(module, text)
+            if passes:
+                _passes(target).run(module)
+            yield module
+        finally:
+            module.close()
+    finally:
+        context.close()
+
+
+def _parse(text: str, target: Target, context: _Closeable) -> _Module:
+    if not (text.isascii() and "\0" not in text):
+        raise CompileError("llvm text: got characters beyond ascii or NUL, expected plain ascii")
+    # Layout and triple stand before the first line, so that line numbers stay the user's.
+    head = f'target datalayout = "{_layout(target)}" target triple = "{target.triple}" '
+    try:
+        module: _Module = binding().parse_assembly(head + text, context)
     except RuntimeError as error:
         raise CompileError(_syntax_message(str(error), text)) from error
+    return module
+
+
+def _verify(module: _Module, text: str) -> None:
     try:
         module.verify()
     except RuntimeError as error:
         raise CompileError(_verify_message(str(error), text)) from error
-    if passes:
-        _passes(target).run(module)
-    return machine, module
 
 
 def _machine(target: Target) -> _Machine:
-    selected = _binding().Target.from_triple(target.triple)
+    selected = binding().Target.from_triple(target.triple)
     machine: _Machine = selected.create_target_machine(
         cpu=target.cpu, features=target.features, opt=2, reloc="pic", codemodel="small"
     )
     return machine
+
+
+@functools.lru_cache(maxsize=16)
+def _layout(target: Target) -> str:
+    return str(_machine(target).target_data)
 
 
 @dataclass(frozen=True)
@@ -229,16 +216,16 @@ def _passes(target: Target) -> _Passes:
     sixth of its time (4.5 ms instead of 28 ms where emission itself takes 20 ms).
     A default -O pipeline cannot be run twice; this list of passes can.
     """
-    binding = _binding()
-    tuning = binding.create_pipeline_tuning_options(speed_level=1)
-    manager = binding.create_new_module_pass_manager()
+    llvmlite = binding()
+    tuning = llvmlite.create_pipeline_tuning_options(speed_level=1)
+    manager = llvmlite.create_new_module_pass_manager()
     manager.add_always_inliner_pass()
     manager.add_global_dead_code_eliminate_pass()
     manager.add_sroa_pass()
     manager.add_instruction_combine_pass()
     manager.add_simplify_cfg_pass()
     manager.add_dead_code_elimination_pass()
-    return _Passes(manager, binding.create_pass_builder(_machine(target), tuning))
+    return _Passes(manager, llvmlite.create_pass_builder(_machine(target), tuning))
 
 
 def _one_line(message: str) -> str:

@@ -14,7 +14,8 @@ import threading
 import weakref
 from collections.abc import Mapping
 
-from graphc.codegen.llvm.engine import Library, emit_object, load_object, version
+from graphc.codegen.host import version
+from graphc.codegen.llvm.engine import Library, emit_object, load_object
 from graphc.codegen.llvm.pool import MAXIMUM_THREADS, pool_text
 from graphc.codegen.target import Target
 from graphc.ir.errors import ArgumentError

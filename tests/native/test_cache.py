@@ -7,7 +7,7 @@ import pwd
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +18,27 @@ from hypothesis import strategies as st
 from graphc.ir.errors import ArgumentError, CacheError
 from graphc.runtime.cache import DiskCache, cache_key
 
+READER = """
+import os, sys
+from graphc.runtime.cache import DiskCache
+if os.geteuid() == 0:
+    os.setuid(65534)
+cache = DiskCache(sys.argv[1])
+found = cache.get(sys.argv[2])
+cache.put("0" * 64, b"new")
+print(len(found or b""), "|", cache.last_unwritten)
+"""
+WRITER = """
+import sys
+from graphc.runtime.cache import DiskCache
+cache = DiskCache(sys.argv[1])
+for turn in range(60):
+    cache.put(sys.argv[2], sys.argv[3].encode() * 20000)
+    found = cache.get(sys.argv[2])
+    assert found is not None and len(set(found)) == 1 and len(found) == 20000, cache.last_miss
+"""
+# Child processes find graphc as this one did, installed or not.
+HERE = {**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
 KEY = cache_key("one")
 OTHER = cache_key("other")
 PAYLOAD = bytes(range(256)) * 40
@@ -85,48 +106,45 @@ def test_directory_comes_from_argument_then_environment_then_system(
     assert chosen.directory.name == "graphc"
 
 
-def damage(path: Path, how: str) -> None:
-    """Spoil the entry at `path`, as an accident or an enemy might."""
-    data = path.read_bytes()
-    if how == "empty":
-        path.write_bytes(b"")
-    elif how == "header only":
-        path.write_bytes(data[:20])
-    elif how == "truncated":
-        path.write_bytes(data[:-1])
-    elif how == "longer":
-        path.write_bytes(data + b"x")
-    elif how == "bit":
-        path.write_bytes(data[:-5] + bytes([data[-5] ^ 1]) + data[-4:])
-    elif how == "magic":
-        path.write_bytes(b"X" + data[1:])
-    elif how == "version":
-        path.write_bytes(data[:8] + b"\x09" + data[9:])
-    elif how == "huge length":
-        path.write_bytes(data[:12] + b"\xff" * 8 + data[20:])
-    elif how == "another entry":
-        os.replace(path.with_name(OTHER), path)
-    elif how == "writable":
-        path.chmod(0o666)
-    else:
-        path.unlink()
-        if how == "pipe":
-            os.mkfifo(path, 0o600)
-        elif how == "link":
-            path.symlink_to(path.with_name(OTHER))
+def overwrite(path: Path, at: int, data: bytes) -> None:
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(data)
 
 
-DAMAGES = (
-    "empty,header only,truncated,longer,bit,magic,version,huge length,another entry,writable,"
-    "pipe,link,gone"
-).split(",")
+def replace_by_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path, 0o600)
+
+
+def replace_by_link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.with_name(OTHER))
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "empty": lambda path: os.truncate(path, 0),
+    "header cut": lambda path: os.truncate(path, 20),
+    "cut short": lambda path: os.truncate(path, path.stat().st_size - 1),
+    "longer": lambda path: path.write_bytes(path.read_bytes() + b"x"),
+    "payload": lambda path: overwrite(path, 1000, b"X"),
+    "checksum": lambda path: overwrite(path, 30, b"XXXX"),
+    "magic": lambda path: overwrite(path, 0, b"X"),
+    "version": lambda path: overwrite(path, 8, b"\x09"),
+    "huge length": lambda path: overwrite(path, 12, b"\xff" * 8),
+    "another entry": lambda path: os.replace(path.with_name(OTHER), path),
+    "writable": lambda path: path.chmod(0o666),
+    "pipe": replace_by_pipe,
+    "link": replace_by_link,
+    "gone": lambda path: path.unlink(),
+}
 
 
 @pytest.mark.parametrize("how", DAMAGES)
 def test_damaged_entry_is_a_miss_and_is_overwritten(cache: DiskCache, how: str) -> None:
     cache.put(OTHER, PAYLOAD[::-1])
     cache.put(KEY, PAYLOAD)
-    damage(cache.directory / KEY, how)
+    DAMAGES[how](cache.directory / KEY)
     assert cache.get(KEY) is None
     assert cache.last_miss != ""
     cache.put(KEY, PAYLOAD)
@@ -178,7 +196,7 @@ def test_link_to_a_private_directory_is_fine(cache: DiskCache) -> None:
 def test_directory_of_another_user_is_refused(cache: DiskCache) -> None:
     cache.put(KEY, PAYLOAD)
     os.chown(cache.directory, pwd.getpwnam("nobody").pw_uid, -1)
-    with pytest.raises(CacheError, match="got owner .* expected 0"):
+    with pytest.raises(CacheError, match=r"got owner .* expected 0"):
         cache.get(KEY)
     with pytest.raises(CacheError, match="refused"):
         cache.put(KEY, PAYLOAD)
@@ -210,24 +228,16 @@ def test_impossible_path_is_one_clear_error() -> None:
 def test_read_only_directory_still_serves(cache: DiskCache) -> None:
     """Root may write anywhere, so another user tries."""
     cache.put(KEY, PAYLOAD)
-    script = (
-        "import os, sys\n"
-        "if os.geteuid() == 0:\n"
-        "    os.setuid(65534)\n"
-        "from graphc.runtime.cache import DiskCache\n"
-        "cache = DiskCache(sys.argv[1])\n"
-        "found = cache.get(sys.argv[2])\n"
-        "cache.put('0' * 64, b'new')\n"
-        "print(len(found or b''), '|', cache.last_unwritten)\n"
-    )
     if os.geteuid() == 0:
         os.chown(cache.directory, 65534, -1)
         os.chown(cache.directory / KEY, 65534, -1)
-        for folder in (cache.directory, *cache.directory.parents[:3]):
-            folder.chmod(folder.stat().st_mode | 0o055)
+        cache.directory.parent.chmod(0o755)
     cache.directory.chmod(0o555)
-    command = [sys.executable, "-c", script, str(cache.directory), KEY]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    # From inside, for the folders above are closed to the other user.
+    command = [sys.executable, "-c", READER, "cache", KEY]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, cwd=cache.directory.parent, env=HERE
+    )
     assert done.stdout.startswith(f"{len(PAYLOAD)} | unwritable: permission denied")
 
 
@@ -282,19 +292,8 @@ def test_leftovers_of_dead_writers_are_swept_and_strangers_left_alone(cache: Dis
     assert os.listdir(cache.directory) == ["note.txt"]
 
 
-WRITER = """
-import sys
-from graphc.runtime.cache import DiskCache
-cache = DiskCache(sys.argv[1])
-for turn in range(60):
-    cache.put(sys.argv[2], sys.argv[3].encode() * 20000)
-    found = cache.get(sys.argv[2])
-    assert found is not None and len(set(found)) == 1 and len(found) == 20000, cache.last_miss
-"""
-
-
 def test_writers_at_the_same_time_never_show_a_mixture(cache: DiskCache) -> None:
     command = [sys.executable, "-c", WRITER, str(cache.directory), KEY]
-    writers = [subprocess.Popen([*command, letter]) for letter in "abc"]
+    writers = [subprocess.Popen([*command, letter], env=HERE) for letter in "abc"]
     assert [writer.wait(timeout=60) for writer in writers] == [0, 0, 0]
     assert len(os.listdir(cache.directory)) == 1
