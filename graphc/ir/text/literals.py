@@ -39,9 +39,16 @@ def element_text(dtype: DType, bits: bytes) -> str:
     ('0.1', '0x7fc00001')
     """
     for text in _candidates(dtype, bits):
-        if element_bits(dtype, text) == bits:
+        if _gives(dtype, text, bits):
             return text
     return f"0x{int.from_bytes(bits, 'little'):0{2 * dtype.bytes}x}"
+
+
+def _gives(dtype: DType, text: str, bits: bytes) -> bool:
+    try:
+        return element_bits(dtype, text) == bits
+    except ValueError:  # the largest numbers overflow when rounded to few digits
+        return False
 
 
 def _candidates(dtype: DType, bits: bytes) -> list[str]:

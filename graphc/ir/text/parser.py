@@ -23,7 +23,7 @@ from graphc.ir.text.attributes import (
 )
 from graphc.ir.text.engine import functions
 from graphc.ir.text.literals import element_bits
-from graphc.ir.text.sizes import check_shape
+from graphc.ir.text.sizes import check_operands, check_shape
 from graphc.ir.text.syntax import (
     Expression,
     Function,
@@ -154,6 +154,7 @@ class _Builder:
 
     def _make(self, name: str, operands: tuple[Node, ...], attrs: Attrs, where: Word) -> Node:
         row = self.rows[name]
+        check_operands((operand.type for operand in operands), where)
         try:
             node = make(row, operands, attrs)
         except Error as error:

@@ -6,7 +6,7 @@ so every step is bounded before it is made. Static sizes never touch sympy.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from graphc.ir.dims import Dim, dim, simplified
 from graphc.ir.errors import ShapeError
 from graphc.ir.text.syntax import Expression, MalformedError, Where
-from graphc.ir.types import LARGEST_SIZE, Shape, Size
+from graphc.ir.types import LARGEST_SIZE, Shape, Size, TensorType, TupleType, Type
 
 if TYPE_CHECKING:
     import sympy
@@ -23,17 +23,21 @@ if TYPE_CHECKING:
 Number: TypeAlias = "int | Fraction | sympy.Expr"
 
 MOST_TERMS = 64  # summands of an expression when multiplied out
+MOST_OPERAND_TERMS = 256  # summands of all different sizes that one node reads
 MOST_WEIGHT = 512  # bits and degrees of an expression, together
 MOST_AXES = 64  # as in NumPy
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A partial result: its value, and bounds on its summands and on its bits and degree."""
+    """A partial result: its value, bounds on its summands and on its bits and degree, and
+    whether it is a whole number wherever the names are (and no divisor is 0).
+    """
 
     value: Number
     terms: int
     weight: int
+    whole: bool = True
 
 
 def size_of(expression: Expression) -> Size:
@@ -64,6 +68,18 @@ def check_shape(shape: Shape, where: Where) -> None:
             )
 
 
+def check_operands(types: Iterable[Type], where: Where) -> None:
+    """Raise where the symbolic sizes of a node's operands are too many to calculate with."""
+    tensors = (t for type_ in types for t in _elements(type_))
+    symbolic = {size for type_ in tensors for size in type_.shape if isinstance(size, Dim)}
+    if sum(map(_terms, symbolic)) > MOST_OPERAND_TERMS:
+        raise MalformedError(where, f"symbolic sizes of more than {MOST_OPERAND_TERMS} terms")
+
+
+def _elements(type_: Type) -> tuple[TensorType, ...]:
+    return type_.elements if isinstance(type_, TupleType) else (type_,)
+
+
 def _terms(size: Dim) -> int:
     return len(size.expression.args) if size.expression.is_Add else 1
 
@@ -81,13 +97,14 @@ def _size(items: tuple[tuple[str, str], ...]) -> Size:
             stack.append(_Part(named.expression if isinstance(named, Dim) else named, 1, 1))
         else:
             raise ValueError(f"got {text}, expected whole numbers and names")
-    value = stack.pop().value
+    result = stack.pop()
+    value = result.value
     if isinstance(value, Fraction):
         if value.denominator != 1:
             raise ValueError(f"got {value}, expected a whole number")
         value = int(value)
     size = value if isinstance(value, int) else simplified(value)
-    if isinstance(size, Dim) and not size.expression.is_integer:
+    if isinstance(size, Dim) and not (result.whole or size.expression.is_integer):
         raise ValueError(f"got {size}, expected a whole number for whole names")
     if isinstance(size, int) and abs(size) > LARGEST_SIZE:
         raise ValueError("got more than 63 bits, expected at most 2**63-1")
@@ -106,7 +123,9 @@ def _apply(operator: str, stack: list[_Part]) -> None:
     right = stack.pop()
     if operator in _UNARY:
         made = _UNARY[operator](right.value)
-        stack.append(_Part(made, right.terms if operator == "negate" else 1, right.weight))
+        is_negative = operator == "negate"
+        terms, whole = (right.terms, right.whole) if is_negative else (1, True)
+        stack.append(_Part(made, terms, right.weight, whole))
         return
     left = stack.pop()
     if operator in ("/", "Mod") and right.value == 0:
@@ -114,7 +133,8 @@ def _apply(operator: str, stack: list[_Part]) -> None:
     terms, weight = _bounds(operator, left, right)
     if terms > MOST_TERMS or weight > MOST_WEIGHT:
         raise ValueError("got an expression that is too large when multiplied out")
-    stack.append(_Part(_BINARY[operator](left.value, right.value), terms, weight))
+    whole = left.whole and right.whole and operator != "/"
+    stack.append(_Part(_BINARY[operator](left.value, right.value), terms, weight, whole))
 
 
 def _bounds(operator: str, left: _Part, right: _Part) -> tuple[int, int]:
