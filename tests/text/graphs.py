@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from graphc import ops
-from graphc.ir.dims import dim
+from graphc.ir.dims import Dim, dim
 from graphc.ir.graph import Graph
 from graphc.ir.node import Node, make
 from graphc.ir.types import DTYPES, tensor, type_of
@@ -100,11 +100,13 @@ def _inner(x: Node, group: Graph) -> Node:
 def symbolic() -> Graph:
     """Sizes of every form that arithmetic on names gives."""
     batch, row = dim("batch"), dim("row")
+    assert isinstance(batch, Dim)
+    assert isinstance(row, Dim)
     sizes = (
         batch,
         batch * 2 + 1,
         (batch + 1) // 2,
-        -(-batch // 3),
+        0 - (0 - batch) // 3,
         batch % 3,
         batch * row,
         (batch * row + batch) * (row + 1),
@@ -120,8 +122,10 @@ def symbolic() -> Graph:
 
 def names() -> Graph:
     """Parameters with the same name twice and with every odd character."""
-    odd = ("x", "x", "x#1", "", "a b", "é", "日本", '"', "\\", "\n", "//", "%0", "0", "a.b[c].d")
-    odd += ("a.", "graph", "return", "\udc80", "x" * 200, "x\0y")
+    odd: tuple[str, ...] = (
+        *("x", "x", "x#1", "", "a b", "é", "日本", '"', "\\", "\n", "//", "%0", "0", "a.b[c].d"),
+        *("a.", "graph", "return", "\udc80", "x" * 200, "x\0y"),
+    )
     given = parameters(tuple(tensor("f32", ()) for _ in odd))
     return Graph(given, tuple(reversed(given)), odd)
 

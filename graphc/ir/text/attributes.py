@@ -87,7 +87,9 @@ def read_bytes(word: Word) -> bytes:
     try:
         return base64.b64decode(word.text[len('base64"') : -1], validate=True)
     except binascii.Error as error:
-        raise MalformedError(word, f"not base64: {error}") from None
+        raise MalformedError(
+            word, f"got bytes that are not base64 ({error}), expected base64"
+        ) from None
 
 
 def number_text(expression: Expression) -> str:

@@ -132,7 +132,7 @@ class _Builder:
         if name == "constant":
             return self._constant(line)
         if line.elements is not None:
-            raise MalformedError(line.elements, f"{name}: got elements, which only a constant has")
+            raise MalformedError(line.elements, f"{name}: got elements, expected operands")
         operands = tuple(self._operand(operand) for operand in line.operands)
         attrs = read_attrs(row, line.attrs, self.regions, line.name)
         node = self._make(name, operands, attrs, line.name)
@@ -223,11 +223,15 @@ class _Builder:
                 )
             node = self._splat(line.operands[0])
             if node.op.name != "constant":
-                raise MalformedError(line.name, f"constant: got one element for {node.type}")
+                raise MalformedError(
+                    line.name, f"constant: got one element, expected those of {node.type}"
+                )
             self._check_result(line, node.type)
             return node
         if line.operands or not isinstance(line.result, TypeSyntax):
-            raise MalformedError(line.name, "constant: expected elements and then one type")
+            raise MalformedError(
+                line.name, "constant: got no single type, expected elements and then their type"
+            )
         type_ = read_type(line.result)
         if not isinstance(type_.size, int):
             raise MalformedError(
@@ -255,7 +259,7 @@ def _data(elements: ListSyntax | Word, type_: TensorType) -> bytes:
             )
         data = read_bytes(elements)
         if type_.dtype is BOOL and data.strip(b"\0\1"):
-            raise MalformedError(elements, "constant: got a bool that is neither 0 nor 1")
+            raise MalformedError(elements, "constant: got other bits, expected bools of 0 or 1")
     else:
         data = b"".join(_bits(value, type_) for value in elements.values)
     expected = math.prod(cast(tuple[int, ...], type_.shape)) * type_.dtype.bytes
