@@ -201,15 +201,20 @@ FITS = (
     Fit(
         "POW", "(log2(1 + f) - c0 s - c1 s^3) / s^5 in t = s^2, s and the interval as for LOG",
         lambda t: 2 / mp.log(2) * (mp.atanh(mp.sqrt(t)) / mp.sqrt(t) - 1 - t / 3) / t**2,
-        lambda t: t**2 * mp.sqrt(t) / (2 * mp.atanh(mp.sqrt(t))), 1e-30, 0.029438, 1, 6,
+        lambda t: t**2 * mp.sqrt(t) / (2 * mp.atanh(mp.sqrt(t))), 1e-30, 0.029438, 2, 6,
     ),
     Fit(
         "CBRT", "m^(-1/3) on 1/sqrt(2) <= m <= sqrt(2), where Newton's steps begin",
         lambda m: mp.cbrt(1 / m), mp.cbrt, 0.70710, 1.41422, 4, 4,
     ),
     Fit(
-        "SIN", "(sin(r) - r) / r^3 in t = r^2 on |r| <= pi/2",
-        odd_tail(mp.sin), odd_weight(mp.sin), 0.0, 2.4675, 3, 8,
+        "SIN", "(sin(r) - r) / r^3 in t = r^2 on |r| <= pi/4",
+        odd_tail(mp.sin), odd_weight(mp.sin), 0.0, 0.61686, 2, 5,
+    ),
+    Fit(
+        "COS", "(cos(r) - 1) / r^2 in t = r^2 on |r| <= pi/4",
+        lambda t: (mp.cos(mp.sqrt(t)) - 1) / t, lambda t: t / mp.cos(mp.sqrt(t)),
+        1e-30, 0.61686, 3, 6,
     ),
     Fit(
         "TAN", "(tan(r) - r) / r^3 in t = r^2 on |r| <= pi/4",

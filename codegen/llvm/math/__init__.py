@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from graphc.codegen.llvm.math import error_function, exponential, logarithm, power
+from graphc.codegen.llvm.math import error_function, exponential, logarithm, power, trigonometric
 from graphc.codegen.llvm.math.builder import Builder, Value
 
 UNARY: dict[str, Callable[[Value], Value]] = {
@@ -15,6 +15,9 @@ UNARY: dict[str, Callable[[Value], Value]] = {
     "exp2": exponential.exp2,
     "log2": logarithm.log2,
     "log1p": logarithm.log1p,
+    "sin": trigonometric.sin,
+    "cos": trigonometric.cos,
+    "tan": trigonometric.tan,
     "erf": error_function.erf,
     "cbrt": power.cbrt,
 }
@@ -30,19 +33,15 @@ class MathFunction:
 
 
 def declare(function: str, dtype: str, lanes: int) -> MathFunction:
-    builder = Builder(dtype, lanes)
+    symbol = f"gc.{function}.{dtype if lanes == 1 else f'v{lanes}{dtype}'}"
+    builder = Builder(dtype, lanes, symbol)
     if function in BINARY:
-        names = ("x", "y")
+        names: tuple[str, ...] = ("x", "y")
         result = BINARY[function](builder.parameter("x"), builder.parameter("y"))
     else:
         names = ("x",)
         result = UNARY[function](builder.parameter("x"))
-    kind = builder.type_of(builder.kind)
-    symbol = f"gc.{function}.{dtype if lanes == 1 else f'v{lanes}{dtype}'}"
-    parameters = ", ".join(f"{kind} %{name}" for name in names)
-    body = "\n".join(f"  {line}" for line in builder.lines)
-    text = (
-        f"define internal {kind} @{symbol}({parameters}) alwaysinline nounwind {{\n"
-        f"{body}\n  ret {kind} {result.name}\n}}\n"
+    text = builder.define(names, result, "alwaysinline nounwind")
+    return MathFunction(
+        symbol, "\n".join([*builder.definitions, text]), tuple(builder.intrinsics.values())
     )
-    return MathFunction(symbol, text, tuple(builder.intrinsics.values()))

@@ -29,17 +29,11 @@ class Format:
     kind: str
     short: str
     integer: str
+    wide_integer: str
+    width: int
     fraction_bits: int
+    exponent_bits: int
     bias: int
-
-    @property
-    def sign_bit(self) -> int:
-        """The integer whose only set bit is the sign.
-
-        >>> hex(FORMATS["float"].sign_bit)
-        '-0x80000000'
-        """
-        return -(1 << (31 if self.kind == "float" else 63))
 
     @property
     def smallest_normal(self) -> float:
@@ -61,8 +55,8 @@ class Format:
 
 
 FORMATS = {
-    "float": Format("float", "f32", "i32", 23, 127),
-    "double": Format("double", "f64", "i64", 52, 1023),
+    "float": Format("float", "f32", "i32", "i64", 32, 23, 8, 127),
+    "double": Format("double", "f64", "i64", "i128", 64, 52, 11, 1023),
 }
 KINDS = {"f32": "float", "f64": "double"}
 SHORT = {"float": "f32", "double": "f64"}
@@ -75,14 +69,16 @@ class Builder:
     'double'
     """
 
-    def __init__(self, dtype: str, lanes: int) -> None:
+    def __init__(self, dtype: str, lanes: int, symbol: str = "") -> None:
         self.kind = KINDS[dtype]
         self.lanes = lanes
+        self.symbol = symbol
         self.lines: list[str] = []
         self.intrinsics: dict[str, str] = {}
         self.definitions: list[str] = []
         self._known: dict[str, Value] = {}
         self._count = 0
+        self._block = "entry"
 
     def type_of(self, kind: str) -> str:
         """The LLVM type of one value: a scalar for one lane, else a vector."""
@@ -120,6 +116,48 @@ class Builder:
             f"{kind} {operand.name}" for kind, operand in zip(types, operands, strict=True)
         )
         return self.emit(f"call {returned} {symbol}({arguments})", result)
+
+    def table(self, kind: str, words: Sequence[int]) -> str:
+        """A constant array in memory, named after the function."""
+        name = f"@{self.symbol}.table"
+        listed = ", ".join(f"{kind} {word}" for word in words)
+        self.definitions.append(
+            f"{name} = private unnamed_addr constant [{len(words)} x {kind}] [{listed}]\n"
+        )
+        return name
+
+    def load(self, name: str, kind: str, index: Value) -> Value:
+        """One element of a table; for scalar functions."""
+        place = self.emit(f"getelementptr {kind}, ptr {name}, {index.kind} {index.name}", "ptr")
+        return self.emit(f"load {kind}, ptr {place.name}", kind)
+
+    def call_rarely(
+        self, condition: Value, callee: str, operands: Sequence[Value], otherwise: Value
+    ) -> Value:
+        """Call a function only where a truth value holds; it is not expected to."""
+        self._count += 1
+        rare, join = f"rare{self._count}", f"join{self._count}"
+        kind = self.type_of(otherwise.kind)
+        symbol = "@llvm.expect.i1"
+        self.intrinsics[symbol] = f"declare i1 {symbol}(i1, i1)"
+        guess = self.emit(f"call i1 {symbol}(i1 {condition.name}, i1 false)", "i1")
+        self.lines += [f"br i1 {guess.name}, label %{rare}, label %{join}", f"{rare}:"]
+        arguments = ", ".join(f"{self.type_of(value.kind)} {value.name}" for value in operands)
+        called = self.emit(f"call {kind} @{callee}({arguments})", otherwise.kind)
+        self.lines += [f"br label %{join}", f"{join}:"]
+        edges = f"[ {otherwise.name}, %{self._block} ], [ {called.name}, %{rare} ]"
+        self._block = join
+        return self.emit(f"phi {kind} {edges}", otherwise.kind)
+
+    def define(self, names: Sequence[str], result: Value, attributes: str) -> str:
+        """The text of the whole function that returns `result`."""
+        kind = self.type_of(self.kind)
+        parameters = ", ".join(f"{kind} %{name}" for name in names)
+        body = "\n".join(line if line.endswith(":") else f"  {line}" for line in self.lines)
+        return (
+            f"define internal {kind} @{self.symbol}({parameters}) {attributes} {{\n"
+            f"entry:\n{body}\n  ret {self.type_of(result.kind)} {result.name}\n}}\n"
+        )
 
     def _suffix(self, kind: str) -> str:
         short = SHORT.get(kind, kind)
