@@ -205,7 +205,7 @@ FITS = (
     ),
     Fit(
         "CBRT", "m^(-1/3) on 1/sqrt(2) <= m <= sqrt(2), where Newton's steps begin",
-        lambda m: mp.cbrt(1 / m), mp.cbrt, 0.70710, 1.41422, 4, 4,
+        lambda m: mp.cbrt(1 / m), mp.cbrt, 0.70710, 1.41422, 4, 5,
     ),
     Fit(
         "SIN", "(sin(r) - r) / r^3 in t = r^2 on |r| <= pi/4",
@@ -223,6 +223,18 @@ FITS = (
     Fit(
         "TANH", "(tanh(x) - x) / x^3 in t = x^2 on |x| <= 0.625",
         odd_tail(mp.tanh), odd_weight(mp.tanh), 0.0, 0.390625, 4, 11,
+    ),
+    Fit(
+        "SINH", "(sinh(x) - x) / x^3 in t = x^2 on |x| <= 1",
+        odd_tail(mp.sinh), odd_weight(mp.sinh), 0.0, 1.0, 3, 7,
+    ),
+    Fit(
+        "ASIN", "(asin(x) - x) / x^3 in t = x^2 on |x| <= 1/2",
+        odd_tail(mp.asin), odd_weight(mp.asin), 0.0, 0.25, 5, 12,
+    ),
+    Fit(
+        "ATAN", "(atan(x) - x) / x^3 in t = x^2 on |x| <= 1",
+        odd_tail(mp.atan), odd_weight(mp.atan), 0.0, 1.0, 8, 20,
     ),
     Fit(
         "ERF", "erf(x) / x - 1 in t = x^2 on |x| <= 1",

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from graphc.codegen.llvm.math import error_function, exponential, logarithm, power, trigonometric
+from graphc.codegen.llvm.math import error_function, exponential, inverse, logarithm, power, trigonometric
 from graphc.codegen.llvm.math.builder import Builder, Value
 
 UNARY: dict[str, Callable[[Value], Value]] = {
@@ -20,8 +20,19 @@ UNARY: dict[str, Callable[[Value], Value]] = {
     "tan": trigonometric.tan,
     "erf": error_function.erf,
     "cbrt": power.cbrt,
+    "sinh": exponential.sinh,
+    "cosh": exponential.cosh,
+    "asin": inverse.asin,
+    "acos": inverse.acos,
+    "atan": inverse.atan,
+    "asinh": inverse.asinh,
+    "acosh": inverse.acosh,
+    "atanh": inverse.atanh,
 }
-BINARY: dict[str, Callable[[Value, Value], Value]] = {"pow": power.pow}
+BINARY: dict[str, Callable[[Value, Value], Value]] = {
+    "pow": power.pow,
+    "atan2": inverse.atan2,
+}
 FUNCTIONS: tuple[str, ...] = (*UNARY, *BINARY)
 
 

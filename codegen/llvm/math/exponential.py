@@ -158,3 +158,26 @@ def tanh(x: Value) -> Value:
     e = small_exp(2.0 * at_most(magnitude, 0.5 * form.fraction_bits))
     far = 1.0 - 2.0 / (e + 1.0)
     return copy_sign(select(magnitude < 0.625, near, far), x)
+
+
+def half_exp(size: Value) -> tuple[Value, Value]:
+    """exp(size)/2 and exp(-size)/2, for size >= 0 beyond where exp(size) overflows."""
+    high = EXP_RANGE[size.format.short][1] + 1.0
+    whole, r = reduced(at_most(size, high))
+    grown = whole.scale(0.5 * exp_of_remainder(r))
+    return grown, 0.25 / grown
+
+
+def sinh(x: Value) -> Value:
+    """An odd polynomial below 1, else (exp(|x|) - exp(-|x|)) / 2."""
+    size = absolute(x)
+    square = x * x
+    near = fma(size * square, polynomial(square, table.SINH[x.format.short]), size)
+    grown, shrunk = half_exp(size)
+    return copy_sign(select(size < 1.0, near, grown - shrunk), x)
+
+
+def cosh(x: Value) -> Value:
+    """(exp(|x|) + exp(-|x|)) / 2."""
+    grown, shrunk = half_exp(absolute(x))
+    return grown + shrunk
