@@ -118,9 +118,11 @@ def fit(wanted: Fit, dtype: str) -> tuple[list[float], mpf]:
     weights = [abs(mpf(wanted.weight(point))) for point in points]
     result: list[float] = []
     rest = list(values)
-    for power in range(min(3, degree + 1)):
+    # With zero inside the interval, powers from one on no longer alternate.
+    fixed = 0 if wanted.low < 0 < wanted.high else min(2, degree)
+    for power in range(fixed + 1):
         coefficients, _ = remez(points, rest, weights, range(power, degree + 1))
-        if power == 2 or power == degree:
+        if power == fixed:
             result += [rounded(coefficient, dtype) for coefficient in coefficients]
             break
         result.append(rounded(coefficients[0], dtype))
@@ -181,6 +183,41 @@ def odd_tail(function: Real) -> Real:
 def odd_weight(function: Real) -> Real:
     """What an error in `odd_tail` means, relative to f."""
     return lambda t: mp.sqrt(t) ** 3 / function(mp.sqrt(t))
+
+
+def scaled_erfc(v: mpf) -> mpf:
+    """exp(x^2) erfc(x) / u at u = v + 1/4, x = 1/u - 2."""
+    u = v + mpf(1) / 4
+    x = 1 / u - 2
+    return mp.exp(x * x) * mp.erfc(x) / u
+
+
+def scaled_erfc_slope(v: mpf) -> mpf:
+    """The slope of `scaled_erfc` from its value at v = 0."""
+    return (scaled_erfc(v) - scaled_erfc(mpf(0))) / v
+
+
+def scaled_erfc_weight(v: mpf) -> mpf:
+    """What an error of the slope means, relative to the function."""
+    return v / scaled_erfc(v)
+
+
+def erfc_inverse(v: mpf, middle: float = 0.375) -> mpf:
+    """z / w for erfc(z) = exp(-w^2), 1 / (w + 1) = v + middle; Newton on log(erfc)."""
+    w = 1 / (v + mpf(middle)) - 1
+    z = w
+    for _ in range(100):
+        value = mp.erfc(z)
+        step = (mp.log(value) + w * w) * value * mp.exp(z * z) * mp.sqrt(mp.pi) / 2
+        z += step
+        if abs(step) < mp.mpf(10) ** -(mp.dps - 8):
+            break
+    return z / w
+
+
+def erfc_inverse_f64(v: mpf) -> mpf:
+    """`erfc_inverse` with the middle that suits f64."""
+    return erfc_inverse(v, 0.25)
 
 
 HALF_LOG_2 = 0.34658
@@ -251,6 +288,32 @@ FITS = (
         lambda s: -mp.log(mp.erfc(s + 1)), lambda s: mp.erfc(s + 1) / mp.erf(s + 1),
         0.0, 5.0, 0, 24,
     ),
+    Fit(
+        "ERFC", "(s(v) - s(0)) / v for s = exp(x^2) erfc(x) / u, u = v + 1/4 = 1/(x + 2), x <= 10.2",
+        scaled_erfc_slope, scaled_erfc_weight, 0.08196 - 0.25, 0.15, 8, 0,
+    ),
+    Fit(
+        "ERFC", "the same for 1/2 <= x <= 27.3",
+        scaled_erfc_slope, scaled_erfc_weight, 0.03412 - 0.25, 0.15, 0, 23,
+    ),
+    Fit(
+        "ERF_INV", "erf_inv(x) / x - 1 in t = x^2 on |x| <= 1/2",
+        lambda t: mp.erfinv(mp.sqrt(t)) / mp.sqrt(t) - 1,
+        lambda t: mp.sqrt(t) / mp.erfinv(mp.sqrt(t)), 1e-25, 0.25, 6, 0,
+    ),
+    Fit(
+        "ERF_INV", "erf_inv(x) / x - 1 in t = x^2 on |x| <= 3/4",
+        lambda t: mp.erfinv(mp.sqrt(t)) / mp.sqrt(t) - 1,
+        lambda t: mp.sqrt(t) / mp.erfinv(mp.sqrt(t)), 1e-25, 0.5625, 0, 22,
+    ),
+    Fit(
+        "ERF_INV_TAIL", "erfc_inv(exp(-w^2)) / w in v = 1 / (w + 1) - 3/8 for w <= 4.1",
+        erfc_inverse, lambda v: 1 / erfc_inverse(v), 0.196 - 0.375, 0.5458 - 0.375, 9, 0,
+    ),
+    Fit(
+        "ERF_INV_TAIL", "erfc_inv(exp(-w^2)) / w in v = 1 / (w + 1) - 1/4 for w <= 6.1",
+        erfc_inverse_f64, lambda v: 1 / erfc_inverse_f64(v), 0.14084 - 0.25, 0.4595 - 0.25, 0, 23,
+    ),
 )
 
 
@@ -260,6 +323,7 @@ SPLITS = (
     ("POW_FIRST", "c0 = 2 / log(2)", lambda: 2 / mp.log(2)),
     ("POW_SECOND", "c1 = 2 / (3 log(2))", lambda: 2 / (3 * mp.log(2))),
     ("PI", "pi", lambda: mp.pi),
+    ("ERFC_MIDDLE", "4 exp(4) erfc(2)", lambda: 4 * mp.exp(4) * mp.erfc(2)),
     ("HALF_PI", "pi / 2", lambda: mp.pi / 2),
 )
 

@@ -20,6 +20,8 @@ UNARY: dict[str, Callable[[Value], Value]] = {
     "tan": trigonometric.tan,
     "erf": error_function.erf,
     "cbrt": power.cbrt,
+    "erfc": error_function.erfc,
+    "erf_inv": error_function.erf_inv,
     "sinh": exponential.sinh,
     "cosh": exponential.cosh,
     "asin": inverse.asin,

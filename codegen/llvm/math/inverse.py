@@ -22,7 +22,7 @@ from graphc.codegen.llvm.math.builder import (
     square_root,
 )
 from graphc.codegen.llvm.math.logarithm import fraction_log, split
-from graphc.codegen.llvm.math.power import Pair, ordered_sum
+from graphc.codegen.llvm.math.pairs import Pair, exact_sum, ordered_sum
 
 
 def arcsine_parts(x: Value) -> tuple[Value, Value, Value]:
@@ -39,10 +39,11 @@ def arcsine_parts(x: Value) -> tuple[Value, Value, Value]:
 
 
 def asin(x: Value) -> Value:
-    """asin(s) below 1/2, else pi/2 - 2 asin(s), the small terms summed first."""
+    """asin(s) below 1/2, else pi/2 - 2 asin(s) with the error of its main sum."""
     high, low, _ = table.HALF_PI[x.format.short]
     near, s, w = arcsine_parts(x)
-    far = fma(s, -2.0, high) - fma(w, 2.0, -low)
+    main = fma(s, -2.0, high)
+    far = main + (fma(s, -2.0, high - main) - fma(w, 2.0, -low))
     return copy_sign(select(near, s + w, far), x)
 
 
@@ -112,13 +113,6 @@ def log_of_root(x: Value, sign: float) -> Value:
     high, low = exact_sum(root, x)
     argument = (select(large, x, high), select(large, 0.0, low + correction))
     return log_of_pair(argument, select(large, x.like(1.0), 0.0))
-
-
-def exact_sum(left: Value, right: Value) -> Pair:
-    """left + right as a pair, whichever is larger (Knuth's six operations)."""
-    total = left + right
-    moved = total - left
-    return total, (left - (total - moved)) + (right - moved)
 
 
 def asinh(x: Value) -> Value:

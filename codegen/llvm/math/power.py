@@ -2,9 +2,7 @@
 
 `pow` is 2^(y log2(x)). An error of log2(x) is multiplied by y log2(x), up to
 1024, so that the logarithm and the product are carried as unevaluated sums of
-two floats. (Arithmetic on such pairs: T. J. Dekker 1971; with fma, "Handbook of
-Floating-Point Arithmetic", chapters 4 and 5.)
-"""
+two floats."""
 
 from __future__ import annotations
 
@@ -23,21 +21,7 @@ from graphc.codegen.llvm.math.builder import (
 )
 from graphc.codegen.llvm.math.exponential import EXP2_RANGE, nearest_whole
 from graphc.codegen.llvm.math.logarithm import split
-
-Pair = tuple[Value, Value]
-
-
-def ordered_sum(large: Value, small: Value) -> Pair:
-    """large + small exactly, where |large| >= |small| or large is zero."""
-    total = large + small
-    return total, small - (total - large)
-
-
-def product(left: Pair, right: Pair) -> Pair:
-    """The product of two pairs, to about twice the precision of the format."""
-    high = left[0] * right[0]
-    cross = fma(left[0], right[1], left[1] * right[0])
-    return high, fma(left[0], right[0], -high) + cross
+from graphc.codegen.llvm.math.pairs import Pair, ordered_sum, product
 
 
 def log2_pair(x: Value) -> Pair:
@@ -98,7 +82,6 @@ def pow(x: Value, y: Value) -> Value:
     return select(x.equals(1.0) | y.equals(0.0), 1.0, result)
 
 
-# The exponent's remainder by three: -1, 0 or 1, with 2^j and 2^(-j/3).
 def cbrt(x: Value) -> Value:
     """The cube root, for x = 2^(3k + j) m with j one of -1, 0, 1.
 

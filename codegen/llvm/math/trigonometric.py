@@ -29,7 +29,7 @@ from graphc.codegen.llvm.math.builder import (
     zero_extend,
 )
 from graphc.codegen.llvm.math.far import with_far_lanes
-from graphc.codegen.llvm.math.power import ordered_sum
+from graphc.codegen.llvm.math.pairs import exact_sum, ordered_sum
 
 # From here on three parts of pi are not enough.
 FAR = {"f32": 2.0**17, "f64": 2.0**28}
@@ -72,16 +72,13 @@ def tangent_of_quarters(r: Value, missed: Value, n: Value) -> Value:
 def near_tangent(x: Value) -> Value:
     """tan(x) for moderate x, with the remainder's rounding error carried along.
 
-    Either term of the second subtraction may be the larger, so that its error
-    takes Knuth's six operations ("Handbook of Floating-Point Arithmetic", 4.3.2).
+    Either term of the second subtraction may be the larger.
     """
     high, middle, low = table.HALF_PI[x.format.short]
     count, n = quarters(x, 0)
     start = fma(-count, high, x)
     part = -count * middle
-    r = start + part
-    moved = r - start
-    error = (start - (r - moved)) + (part - moved)
+    r, error = exact_sum(start, part)
     missed = fma(-count, low, error + fma(-count, middle, -part))
     return tangent_of_quarters(r, missed, n)
 
