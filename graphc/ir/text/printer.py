@@ -22,7 +22,7 @@ from graphc.ir.dims import Dim
 from graphc.ir.node import Attrs, Node, regions
 from graphc.ir.places import Places
 from graphc.ir.text.literals import PLAIN_NAME, element_text, elements, quoted, word_or_quoted
-from graphc.ir.types import DType, TensorType, TupleType
+from graphc.ir.types import DType, TensorType
 
 if TYPE_CHECKING:
     from graphc.ir.graph import Graph
@@ -257,7 +257,7 @@ def _value(value: object, style: _Style) -> str:
             return str(int(value))
         case float():
             return repr(value)
-        case Dim() | DType() | TensorType() | TupleType():
+        case Dim() | DType() | TensorType():
             return str(value)
         case str():
             return word_or_quoted(value)
