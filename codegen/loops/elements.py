@@ -83,6 +83,7 @@ class Builder:
 
     buffers: dict[Node, Buffer]
     values: dict[Node, Expr] = field(default_factory=dict)  # of nodes with one value per row
+    cached: dict[Node, tuple[Place, Load]] = field(default_factory=dict)  # in row scratch
     codes: Mapping[Node, int] = field(default_factory=dict)  # error codes of checked nodes
     block: list[Stmt] = field(default_factory=list)
     known: list[dict[object, Expr]] = field(default_factory=lambda: [{}])
@@ -126,7 +127,9 @@ class Builder:
         """Write a loop around a finished block."""
         self.block.append(For(var, kind, tuple(body), unroll))
 
-    def nest(self, variables: Sequence[Var], kinds: Sequence[str], write: Callable[[], None]) -> None:
+    def nest(
+        self, variables: Sequence[Var], kinds: Sequence[str], write: Callable[[], None]
+    ) -> None:
         """Write nested loops, outermost first, around what `write` writes."""
         if not variables:
             write()
@@ -139,6 +142,9 @@ class Builder:
         """The value of one element of `node`; where `guard` is false, any value."""
         if node in self.values:
             return self.values[node]
+        place, load = self.cached.get(node, (None, None))
+        if load is not None and place == position:
+            return self.let(load)
         key = (node, position, guard)
         for scope in self.known:
             if key in scope:

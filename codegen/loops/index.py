@@ -196,6 +196,8 @@ def index(value: Index | Var | Named | Size) -> Index:
         return Index((((), value),)) if value else ZERO
     if isinstance(value, Dim):
         return _of_dim(value)
+    if isinstance(value, Var) and value.extent == ONE:
+        return ZERO
     return Index((((value,), 1),))
 
 
@@ -223,6 +225,13 @@ def minimum(left: Index, right: Index) -> Index:
     if a is not None and b is not None:
         return index(min(a, b))
     return index_of(Combined("min", left, right))
+
+
+def piece(step: int, number: Index, extent: Index) -> Index:
+    """Length of piece `number` when `extent` is cut into pieces of `step`."""
+    if (extent % step) == ZERO or (number == ZERO and extent.as_int is not None):
+        return index(min(step, extent.as_int or step))
+    return minimum(index(step), extent - number * step)
 
 
 def index_of(atom: Atom) -> Index:
@@ -267,8 +276,7 @@ def _quotient(value: Index, divisor: Index) -> tuple[Index, Index]:
     if by is None:
         if value == ZERO:
             return ZERO, ZERO
-        bound = index_of(Combined("//", value, divisor)), index_of(Combined("%", value, divisor))
-        return bound
+        return index_of(Combined("//", value, divisor)), index_of(Combined("%", value, divisor))
     whole = Index(tuple((m, f // by) for m, f in value.terms if f % by == 0))
     rest = Index(tuple((m, f) for m, f in value.terms if f % by != 0))
     constant = rest.constant

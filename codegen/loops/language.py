@@ -207,7 +207,9 @@ def _lines(statement: Stmt, pad: str) -> list[str]:
         case Check(bad, code):
             return [f"{pad}fail {code} if {expression(bad)}"]
         case Accumulate(accumulators, body):
-            heads = [f"{a.name}: {a.start.dtype} = {a.op} from {a.start.value}" for a in accumulators]
+            heads = [
+                f"{a.name}: {a.start.dtype} = {a.op} from {a.start.value}" for a in accumulators
+            ]
             return [f"{pad}accumulate {', '.join(heads)}:", *_block(body, pad)]
         case For(var, kind, body, unroll):
             by = f" by {unroll}" if unroll > 1 else ""
