@@ -44,10 +44,10 @@ class _Elements(Protocol):
 def verify(graph: Graph) -> None:
     """Raise unless `graph` keeps every invariant; each distinct region is checked once.
 
-    >>> from graphc import ops
+    >>> from graphc.ops import elementwise, leaf
     >>> from graphc.ir.types import tensor
-    >>> x = ops.parameter(index=0, type=tensor("f32", (3,)))
-    >>> verify(Graph((x,), (ops.exp(x),)))
+    >>> x = leaf.parameter(index=0, type=tensor("f32", (3,)))
+    >>> verify(Graph((x,), (elementwise.exp(x),)))
 
     Raises:
         VerifyError: the message names the invariant, the node and its place.

@@ -68,11 +68,11 @@ def print_graph(graph: Graph, *, full_constants: bool = False, places: bool = Fa
     Constants of more than 16 elements are abbreviated unless `full_constants`; `places`
     ends each line with where its node was written.
 
-    >>> from graphc import ops
+    >>> from graphc.ops import elementwise, leaf
     >>> from graphc.ir.graph import Graph
     >>> from graphc.ir.types import tensor
-    >>> x = ops.parameter(index=0, type=tensor("f32", (3,)))
-    >>> print(print_graph(Graph((x,), (ops.exp(x),), ("x",))))
+    >>> x = leaf.parameter(index=0, type=tensor("f32", (3,)))
+    >>> print(print_graph(Graph((x,), (elementwise.exp(x),), ("x",))))
     graph @main(%x: f32[3]) -> (f32[3]) {
       %0 = exp %x : f32[3]
       return %0
