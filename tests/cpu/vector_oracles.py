@@ -55,8 +55,24 @@ class Oracle:
 
 
 ODD_ZERO = ((0.0, 0.0), (-0.0, -0.0), (NAN, NAN))
-EXP_SPECIAL = ((0.0, 1.0), (-0.0, 1.0), (INF, INF), (-INF, 0.0), (NAN, NAN), (1e30, INF), (-1e30, 0.0))
-LOG_SPECIAL = ((0.0, -INF), (-0.0, -INF), (1.0, 0.0), (INF, INF), (-1.0, NAN), (-INF, NAN), (NAN, NAN))
+EXP_SPECIAL = (
+    (0.0, 1.0),
+    (-0.0, 1.0),
+    (INF, INF),
+    (-INF, 0.0),
+    (NAN, NAN),
+    (1e30, INF),
+    (-1e30, 0.0),
+)
+LOG_SPECIAL = (
+    (0.0, -INF),
+    (-0.0, -INF),
+    (1.0, 0.0),
+    (INF, INF),
+    (-1.0, NAN),
+    (-INF, NAN),
+    (NAN, NAN),
+)
 WIDE_RANGES = ((-1.0, 1.0), (-10.0, 10.0), (-100.0, 100.0), (-800.0, 800.0), (0.5, 2.0))
 
 ORACLES = {
@@ -75,7 +91,9 @@ ORACLES = {
         (-1e4, 1e4),
         (*ODD_ZERO, (INF, INF), (-INF, -1.0), (-1e30, -1.0)),
     ),
-    "log": Oracle("numpy.log", lambda x: mp.log(x), ((0.0, 2.0), (0.0, 100.0)), (0, INF), LOG_SPECIAL),
+    "log": Oracle(
+        "numpy.log", lambda x: mp.log(x), ((0.0, 2.0), (0.0, 100.0)), (0, INF), LOG_SPECIAL
+    ),
     "log2": Oracle(
         "numpy.log2",
         lambda x: mp.log(x) / mp.log(2),
@@ -90,7 +108,13 @@ ORACLES = {
         (-1, INF),
         (*ODD_ZERO, (INF, INF), (-1.0, -INF), (-2.0, NAN), (-INF, NAN)),
     ),
-    "tanh": Oracle("numpy.tanh", lambda x: mp.tanh(x), WIDE_RANGES, (-1e3, 1e3), (*ODD_ZERO, (INF, 1.0), (-INF, -1.0), (1e30, 1.0))),
+    "tanh": Oracle(
+        "numpy.tanh",
+        lambda x: mp.tanh(x),
+        WIDE_RANGES,
+        (-1e3, 1e3),
+        (*ODD_ZERO, (INF, 1.0), (-INF, -1.0), (1e30, 1.0)),
+    ),
     "logistic": Oracle(
         "scipy.special.expit",
         lambda x: 1 / (1 + mp.exp(-x)),
@@ -109,7 +133,14 @@ ORACLES = {
         "numpy.cbrt",
         lambda x: mp.sign(x) * mp.cbrt(abs(x)),
         ((-10.0, 10.0), (-1000.0, 1000.0)),
-        special=(*ODD_ZERO, (INF, INF), (-INF, -INF), (27.0, 3.0), (-343.0, -7.0), (2.0**-129, 2.0**-43)),
+        special=(
+            *ODD_ZERO,
+            (INF, INF),
+            (-INF, -INF),
+            (27.0, 3.0),
+            (-343.0, -7.0),
+            (2.0**-129, 2.0**-43),
+        ),
     ),
     "sin": Oracle(
         "numpy.sin",
@@ -148,7 +179,12 @@ def power_special() -> tuple[tuple[float, ...], ...]:
     rows += [(-INF, 3.0, -INF), (-INF, 2.0, INF), (-INF, -3.0, -0.0), (-INF, -2.0, 0.0)]
     rows += [(INF, INF, INF), (INF, -INF, 0.0), (-INF, INF, INF), (-INF, -INF, 0.0)]
     rows += [(2.0, 10.0, 1024.0), (3.0, 2.0, 9.0), (-3.0, 3.0, -27.0), (9.0, 0.5, 3.0)]
-    rows += [(2.0, -126.0, 2.0**-126), (2.0, 2000.0, INF), (2.0, -2000.0, 0.0), (-2.0, 2001.0, -INF)]
+    rows += [
+        (2.0, -126.0, 2.0**-126),
+        (2.0, 2000.0, INF),
+        (2.0, -2000.0, 0.0),
+        (-2.0, 2001.0, -INF),
+    ]
     return tuple(rows)
 
 

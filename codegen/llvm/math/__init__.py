@@ -3,7 +3,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from graphc.codegen.llvm.math import error_function, exponential, inverse, logarithm, power, trigonometric
+from graphc.codegen.llvm.math import (
+    error_function,
+    exponential,
+    inverse,
+    logarithm,
+    power,
+    trigonometric,
+)
 from graphc.codegen.llvm.math.builder import Builder, Value
 
 UNARY: dict[str, Callable[[Value], Value]] = {
