@@ -6,7 +6,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from graphc.ir.errors import ShapeError, TraceError
 from graphc.ir.node import Node
@@ -14,6 +14,7 @@ from graphc.ir.places import user_place, written_at
 from graphc.ir.types import Size
 from graphc.numpy import elementwise as e
 from graphc.numpy import indexing, linear, movement, reductions
+from graphc.numpy.movement import ShapeLike
 from graphc.numpy.promotion import ArrayLike, DTypeLike, fail, is_array_like
 from graphc.numpy.reductions import Axes
 from graphc.trace import Frame, Tracer
@@ -24,10 +25,10 @@ Operator = Callable[[Any, Any], Any]
 def _operator(function: Callable[[ArrayLike, ArrayLike], Any], reflected: bool = False) -> Operator:
     """A binary method that leaves operands which are no arrays to their own class."""
 
-    def method(self: Array, other: object) -> Any:
+    def method(self: Array, other: Any) -> Any:  # noqa: ANN401 (NotImplemented has no type)
         if not is_array_like(other):
             return NotImplemented
-        return function(other, self) if reflected else function(self, other)  # type: ignore[arg-type]
+        return function(other, self) if reflected else function(self, other)
 
     return method
 
@@ -178,14 +179,16 @@ class Array(Tracer):
 
     # movement
 
-    def reshape(self, *shape: Any) -> Array:
+    def reshape(self, *shape: ShapeLike) -> Array:
         """The same elements in another shape, given as one tuple or as several sizes."""
-        return movement.reshape(self, shape[0] if len(shape) == 1 else shape)
+        sizes = shape[0] if len(shape) == 1 else cast("Sequence[Size]", shape)
+        return movement.reshape(self, sizes)
 
-    def transpose(self, *axes: Any) -> Array:
+    def transpose(self, *axes: int | Sequence[int]) -> Array:
         """The axes in another order, given as one tuple or as several axes."""
-        order: Sequence[int] | None = axes[0] if len(axes) == 1 else axes or None
-        return movement.transpose(self, (order,) if isinstance(order, int) else order)
+        if len(axes) == 1 and not isinstance(axes[0], int):
+            return movement.transpose(self, axes[0])
+        return movement.transpose(self, cast("Sequence[int]", axes) if axes else None)
 
     def ravel(self) -> Array:
         """The elements along one axis."""

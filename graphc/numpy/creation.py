@@ -7,13 +7,14 @@ their own element type.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from graphc.ir.dims import Dim
 from graphc.ir.errors import DtypeError, ShapeError
-from graphc.ir.types import BOOL, F32, I32, DType, Shape, dtype_of, tensor
+from graphc.ir.types import F32, I32, DType, Shape, tensor
 from graphc.numpy.elementwise import (
     add,
     divide,
@@ -29,7 +30,9 @@ from graphc.numpy.promotion import (
     ArrayLike,
     DTypeLike,
     broadcast_shapes,
+    common,
     converted,
+    element_type,
     fail,
     inexact,
     is_scalar,
@@ -48,7 +51,7 @@ if TYPE_CHECKING:
     from graphc.numpy.array import Array
 
 
-def asarray(obj: Any, dtype: DTypeLike | None = None) -> Array:
+def asarray(obj: object, dtype: DTypeLike | None = None) -> Array:
     """An array of a Python number, a nested list of numbers or arrays, or an array.
 
     >>> asarray([1, 2]).dtype, asarray(0.5).dtype
@@ -57,20 +60,19 @@ def asarray(obj: Any, dtype: DTypeLike | None = None) -> Array:
     Raises:
         DtypeError: no array of numbers, or an integer that its type cannot hold.
     """
-    wanted = None if dtype is None else dtype_of(dtype)
+    wanted = None if dtype is None else element_type(dtype)
     if isinstance(obj, list | tuple):
         return _from_sequence(obj, wanted)
     kind = kind_of(obj)
-    value = converted(obj, wanted or kind.dtype)
+    value: object = converted(cast("ArrayLike", obj), wanted or kind.dtype)
     lifted = value if isinstance(value, Tracer) else lift_constant(value)
-    found: Array = weakened(lifted, kind.weak and wanted is None)
-    return found
+    return weakened(lifted, kind.weak and wanted is None)
 
 
 array = asarray
 
 
-def _from_sequence(obj: Sequence[Any], wanted: DType | None) -> Array:
+def _from_sequence(obj: Sequence[object], wanted: DType | None) -> Array:
     leaves = list(_leaves(obj))
     if is_traced(*leaves):
         found = stack([asarray(item) for item in obj])
@@ -79,16 +81,15 @@ def _from_sequence(obj: Sequence[Any], wanted: DType | None) -> Array:
         made = np.asarray(obj)
     except ValueError:
         fail(ShapeError, "asarray: got nested lists of different lengths, expected equal ones")
-    if all(is_scalar(leaf) for leaf in leaves):
-        wanted = wanted or _default_type(made.dtype)
-        if wanted.is_integer:
-            for leaf in leaves:
-                scalar(leaf, wanted)  # raises where the type cannot hold the number
-        made = made.astype(wanted.numpy)
-    return asarray(made, wanted)
+    dtype = wanted or (common(*leaves).dtype if leaves else F32)
+    if dtype.is_integer:
+        for leaf in leaves:
+            if is_scalar(leaf):
+                scalar(cast("int", leaf), dtype)  # raises where the type cannot hold the number
+    return asarray(made.astype(dtype.numpy))
 
 
-def _leaves(obj: Any) -> Any:
+def _leaves(obj: object) -> Iterator[object]:
     if isinstance(obj, list | tuple):
         for item in obj:
             yield from _leaves(item)
@@ -96,16 +97,9 @@ def _leaves(obj: Any) -> Any:
         yield obj
 
 
-def _default_type(found: np.dtype[Any]) -> DType:
-    if found.kind == "b":
-        return BOOL
-    return F32 if found.kind == "f" else I32
-
-
-def _made(value: Any) -> Array:
+def _made(value: Array) -> Array:
     """A splat as the caller's own array, where it is not traced."""
-    found: Array = value if isinstance(value, Tracer) else np.array(value)  # type: ignore[assignment]
-    return found
+    return value if is_traced(value) else cast("Array", np.array(value))
 
 
 def full(shape: ShapeLike, fill_value: ArrayLike, dtype: DTypeLike | None = None) -> Array:
@@ -169,7 +163,10 @@ def counting(shape: Shape, axis: int, dtype: DType = I32) -> Array:
 
 
 def arange(
-    start: float, stop: float | None = None, step: float = 1, dtype: DTypeLike | None = None
+    start: float | Dim,
+    stop: float | Dim | None = None,
+    step: float = 1,
+    dtype: DTypeLike | None = None,
 ) -> Array:
     """Numbers from `start` (0 when one number is given) to below `stop`, `step` apart.
 
@@ -183,9 +180,9 @@ def arange(
     whole = all(isinstance(x, int | np.integer) for x in (start, step))
     if dtype is None:
         dtype = I32 if whole and not isinstance(stop, float) else F32
-    wanted = dtype_of(dtype)
-    if not is_scalar(stop) and not isinstance(stop, np.generic):  # a symbolic size
-        if (start, step) != (0, 1):
+    wanted = element_type(dtype)
+    if isinstance(start, Dim) or isinstance(stop, Dim):
+        if isinstance(start, Dim) or not isinstance(stop, Dim) or (start, step) != (0, 1):
             fail(ShapeError, f"arange: got a symbolic stop {stop}, expected start 0 and step 1")
         return counting((stop,), 0, wanted)
     if step == 0:
@@ -222,14 +219,14 @@ def linspace(
 # matrices
 
 
-def _row_less_column(rows: Any, columns: Any, offset: int) -> tuple[Array, Array]:
-    shape = (rows, columns)
+def _rows_and_columns(shape: Shape, offset: int) -> tuple[Array, Array]:
+    """Per element of a matrix, its row plus `offset` and its column."""
     return add(counting(shape, 0), offset), counting(shape, 1)
 
 
 def eye(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike = F32) -> Array:
     """A matrix with ones on the diagonal `k` places right of the main one."""
-    row, column = _row_less_column(N, N if M is None else M, k)
+    row, column = _rows_and_columns((N, N if M is None else M), k)
     return asarray(equal(row, column), dtype)
 
 
@@ -242,7 +239,7 @@ def _triangle(x: ArrayLike, k: int, lower: bool) -> Array:
     shape = type_of_value(x).shape
     if len(shape) < 2:
         fail(ShapeError, f"tril, triu: got shape {shape}, expected a matrix")
-    row, column = _row_less_column(*shape[-2:], k)
+    row, column = _rows_and_columns(shape[-2:], k)
     return where(greater_equal(row, column) if lower else less_equal(row, column), x, 0)
 
 
@@ -269,13 +266,11 @@ def meshgrid(*arrays: ArrayLike, indexing: str = "xy") -> list[Array]:
     grid = tuple(sizes[i] for i in order)
     lines = []
     for i, x in enumerate(arrays):
-        line = [1] * len(arrays)
-        line[order.index(i)] = sizes[i]  # type: ignore[call-overload]
+        line = tuple(size if order[axis] == i else 1 for axis, size in enumerate(grid))
         lines.append(stretched(reshape(x, line), grid))
     return lines
 
 
 def symbolic_size(x: ArrayLike, axis: int, dtype: DTypeLike = I32) -> Array:
     """The size of an axis as a value, also where it is known only when the program runs."""
-    found: Array = size_value(shape_of(x)[axis], dtype_of(dtype))
-    return found
+    return size_value(shape_of(x)[axis], element_type(dtype))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import ml_dtypes
 import numpy as np
 
-from graphc.ir.types import DType, dtype_of
+from graphc.numpy.promotion import DTypeLike, element_type
 
 bool_ = np.bool_
 int8, int16, int32, int64 = np.int8, np.int16, np.int32, np.int64
@@ -18,31 +18,28 @@ dtype = np.dtype
 
 pi, e, inf, nan = np.pi, np.e, np.inf, np.nan
 newaxis = None
+Limits: TypeAlias = Any  # classes of ml_dtypes, which has no types for them
 
 
-def finfo(type_: object) -> Any:
+def finfo(type_: DTypeLike) -> Limits:
     """Limits of a float type: `eps`, `max`, `min`, `tiny`, `bits`.
 
     >>> finfo("float32").bits, finfo(bfloat16).bits
     (32, 16)
     """
-    return ml_dtypes.finfo(_numpy(type_))
+    return ml_dtypes.finfo(element_type(type_).numpy)  # type: ignore[no-untyped-call]
 
 
-def iinfo(type_: object) -> Any:
+def iinfo(type_: DTypeLike) -> Limits:
     """Limits of an integer type: `max`, `min`, `bits`.
 
     >>> iinfo(int8).max
     127
     """
-    return ml_dtypes.iinfo(_numpy(type_))
+    return ml_dtypes.iinfo(element_type(type_).numpy)  # type: ignore[no-untyped-call]
 
 
-def _numpy(type_: object) -> np.dtype[np.generic]:
-    return type_.numpy if isinstance(type_, DType) else dtype_of(type_).numpy
-
-
-def isdtype(type_: object, kind: str | tuple[str, ...]) -> bool:
+def isdtype(type_: DTypeLike, kind: str | tuple[str, ...]) -> bool:
     """Whether an element type is of a kind: "bool", "signed integer", "unsigned integer",
     "integral", "real floating" or "numeric".
 
@@ -58,4 +55,4 @@ def isdtype(type_: object, kind: str | tuple[str, ...]) -> bool:
         "numeric": ("int", "uint", "float"),
     }
     kinds = kind if isinstance(kind, tuple) else (kind,)
-    return any(dtype_of(type_).kind in families[each] for each in kinds)
+    return any(element_type(type_).kind in families[each] for each in kinds)

@@ -59,7 +59,7 @@ def _parse(subscripts: str, operands: tuple[ArrayLike, ...]) -> tuple[list[str],
     sizes: dict[str, object] = {}
     for term, operand in zip(inputs, operands, strict=True):
         shape = shape_of(operand)
-        if not term.isalpha() and term or len(term) != len(shape):
+        if (not term.isalpha() and term) or len(term) != len(shape):
             fail(ShapeError, f"einsum: got {text_of(shape)} for {term!r}, expected one letter each")
         for letter, size in zip(term, shape, strict=True):
             if sizes.setdefault(letter, size) != size:

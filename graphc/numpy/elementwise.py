@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import ml_dtypes
 
 from graphc.ir.errors import DtypeError
 from graphc.ir.node import Op
-from graphc.ir.types import BOOL, DType, dtype_of
+from graphc.ir.types import BOOL, DType
 from graphc.numpy.promotion import (
     ArrayLike,
+    DTypeLike,
     array_of,
     broadcast_shapes,
     common,
     converted,
+    element_type,
     elementwise,
     fail,
     join,
@@ -144,11 +146,10 @@ def _are_bools(x1: ArrayLike, x2: ArrayLike) -> bool:
 
 def positive(x: ArrayLike) -> Array:
     """+x."""
-    found: Array = array_of(x)
-    return found
+    return array_of(x)
 
 
-def abs(x: ArrayLike) -> Array:  # noqa: A001 (the field's name)
+def abs(x: ArrayLike) -> Array:
     """Magnitude of each element."""
     kind = kind_of(x)
     return positive(x) if kind.dtype is BOOL else elementwise(e.abs, x)
@@ -191,7 +192,7 @@ def trunc(x: ArrayLike) -> Array:
 fix = trunc
 
 
-def round(x: ArrayLike, decimals: int = 0) -> Array:  # noqa: A001 (the field's name)
+def round(x: ArrayLike, decimals: int = 0) -> Array:
     """Each element at the nearest multiple of 10**-decimals, ties to even."""
     kind = kind_of(x)
     if not kind.dtype.is_float and decimals >= 0:
@@ -237,7 +238,7 @@ def _signs_differ(left: Array, divisor: ArrayLike) -> Array:
 # powers
 
 
-def pow(x1: ArrayLike, x2: ArrayLike) -> Array:  # noqa: A001 (the field's name)
+def pow(x1: ArrayLike, x2: ArrayLike) -> Array:
     """x1 ** x2.
 
     A small whole Python number as exponent becomes products, 0.5 a square root. Integers to
@@ -296,8 +297,7 @@ def _integer_power(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 def full_of(x: ArrayLike, value: float) -> Array:
     """An array of the type of `x` in which every element is `value`."""
-    found: Array = stretched(scalar(value, kind_of(x).dtype), shape_of(x))
-    return found
+    return stretched(scalar(value, kind_of(x).dtype), shape_of(x))
 
 
 # truth
@@ -353,8 +353,7 @@ def where(condition: ArrayLike, x1: ArrayLike, x2: ArrayLike) -> Array:
     mask, yes, no = truth(condition), converted(x1, kind.dtype), converted(x2, kind.dtype)
     shape = broadcast_shapes(shape_of(mask), shape_of(yes), shape_of(no))
     chosen = bind(e.select, *(stretched(value, shape) for value in (mask, yes, no)))
-    found: Array = weakened(chosen, kind.weak)
-    return found
+    return weakened(chosen, kind.weak)
 
 
 def clip(x: ArrayLike, min: ArrayLike | None = None, max: ArrayLike | None = None) -> Array:
@@ -375,16 +374,15 @@ def nan_to_num(x: ArrayLike, nan: float = 0.0) -> Array:
 
 def extremes(dtype: DType) -> tuple[float, float]:
     """The smallest and largest finite value of a float type."""
-    limits = ml_dtypes.finfo(dtype.numpy)
+    limits: Any = ml_dtypes.finfo(dtype.numpy)  # type: ignore[no-untyped-call]
     return float(limits.min), float(limits.max)
 
 
-def astype(x: ArrayLike, dtype: object) -> Array:
+def astype(x: ArrayLike, dtype: DTypeLike) -> Array:
     """The array with another element type; floats become integers by saturation, NaN 0.
 
     >>> import numpy as np
     >>> astype(np.array([1.5, -2.5]), "int32")
     array([ 1, -2], dtype=int32)
     """
-    found: Array = converted(array_of(x), dtype_of(dtype))
-    return found
+    return converted(array_of(x), element_type(dtype))

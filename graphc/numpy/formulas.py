@@ -18,11 +18,13 @@ from graphc.numpy.elementwise import (
     exp,
     expm1,
     full_of,
+    isinf,
     isnan,
     less,
     log,
     log1p,
     logical_not,
+    logical_or,
     maximum,
     minimum,
     multiply,
@@ -42,8 +44,7 @@ if TYPE_CHECKING:
 def _float(x: ArrayLike) -> Array:
     """`x` with elements of a float type."""
     kind = inexact(kind_of(x))
-    found: Array = weakened(converted(x, kind.dtype), kind.weak)
-    return found
+    return weakened(converted(x, kind.dtype), kind.weak)
 
 
 def exp2(x: ArrayLike) -> Array:
@@ -129,8 +130,9 @@ def hypot(x1: ArrayLike, x2: ArrayLike) -> Array:
     one, two = abs(_float(x1)), abs(_float(x2))
     large, small = maximum(one, two), minimum(one, two)
     flat = equal(large, 0)
-    ratio = where(equal(small, large), 1, divide(small, where(flat, 1, large)))
-    return where(flat, 0, multiply(large, sqrt(add(1, square(ratio)))))
+    ratio = divide(small, where(flat, 1, large))
+    finite = where(flat, 0, multiply(large, sqrt(add(1, square(ratio)))))
+    return where(logical_or(isinf(one), isinf(two)), math.inf, finite)
 
 
 def logaddexp(x1: ArrayLike, x2: ArrayLike) -> Array:

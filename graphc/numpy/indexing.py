@@ -8,7 +8,7 @@ Negative indices count from the end.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from graphc.ir.errors import ArgumentError, ShapeError
 from graphc.ir.types import BOOL, I32, Shape
@@ -28,6 +28,7 @@ from graphc.numpy.promotion import (
     kind_of,
     scalar,
     shape_of,
+    size_value,
     stretched,
     text_of,
 )
@@ -49,12 +50,12 @@ def _mode(mode: str | None) -> str:
     return str(found)
 
 
-def _safe(mode: str, indices: list[Any]) -> str:
+def _safe(mode: str, indices: list[Array]) -> str:
     """Concrete indices have been checked, so a program need not check them again."""
     return "promise_in_bounds" if mode == "error" and not _any_traced(indices) else mode
 
 
-def _any_traced(indices: list[Any]) -> bool:
+def _any_traced(indices: list[Array]) -> bool:
     return any(isinstance(index, Tracer) for index in indices)
 
 
@@ -73,7 +74,7 @@ def get(x: ArrayLike, index: object, mode: str | None = None) -> Array:
     return _gather(_box(array_of(x), chosen), chosen, mode)
 
 
-def _box(x: Any, chosen: Selection) -> Array:
+def _box(x: Array, chosen: Selection) -> Array:
     """The static part of a selection."""
     starts, limits, steps = (tuple(cut[i] for cut in chosen.cuts) for i in range(3))
     if any(cut[:3] != (0, size, 1) for cut, size in zip(chosen.cuts, shape_of(x), strict=True)):
@@ -170,14 +171,14 @@ def update(
     return _write(x, new, chosen)
 
 
-def stretched_to(values: Any, shape: Shape) -> Any:
+def stretched_to(values: ArrayLike, shape: Shape) -> Array:
     """Values broadcast to the shape of the part that they are written to."""
     if broadcast_shapes(shape_of(values), shape) != shape:
         fail(ShapeError, f"update: got {text_of(shape_of(values))}, expected {text_of(shape)}")
     return stretched(values, shape)
 
 
-def _write(x: Any, new: Array, chosen: Selection) -> Array:
+def _write(x: Array, new: Array, chosen: Selection) -> Array:
     """`x` with the static part of a selection replaced by `new`."""
     counts = [
         (limit - start + step - 1) // step if step > 1 else limit - start
@@ -190,8 +191,8 @@ def _write(x: Any, new: Array, chosen: Selection) -> Array:
     shape = shape_of(x)
     if tuple(counts) == shape:
         return part
-    if all(cut[2] == 1 and isinstance(cut[0], int) for cut in chosen.cuts):
-        starts = [scalar(cut[0], I32) for cut in chosen.cuts]
+    if all(cut[2] == 1 for cut in chosen.cuts):
+        starts = [size_value(cut[0], I32) for cut in chosen.cuts]
         return apply(indexing.dynamic_update_slice, x, part, *starts)
     bounds = {
         "low": tuple(cut[0] for cut in chosen.cuts),

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from graphc.ir.errors import ShapeError
-from graphc.ir.types import dtype_of
 from graphc.numpy.elementwise import multiply
 from graphc.numpy.movement import expand_dims, moveaxis, ravel
 from graphc.numpy.promotion import (
@@ -16,6 +15,7 @@ from graphc.numpy.promotion import (
     broadcast_shapes,
     common,
     converted,
+    element_type,
     fail,
     shape_of,
     stretched,
@@ -45,7 +45,7 @@ def contract(
     kind = common(x1, x2)
     one, two = converted(x1, kind.dtype), converted(x2, kind.dtype)
     if preferred_element_type is not None:
-        wanted = dtype_of(preferred_element_type)
+        wanted = element_type(preferred_element_type)
         one, two = converted(one, wanted), converted(two, wanted)
     product = bind(
         contraction.dot_general,
@@ -56,8 +56,7 @@ def contract(
         lhs_batch=tuple(batch1),
         rhs_batch=tuple(batch2),
     )
-    found: Array = weakened(product, kind.weak and preferred_element_type is None)
-    return found
+    return weakened(product, kind.weak and preferred_element_type is None)
 
 
 def matmul(x1: ArrayLike, x2: ArrayLike, preferred_element_type: DTypeLike | None = None) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -29,7 +30,7 @@ from graphc.numpy.promotion import (
     weakened,
 )
 from graphc.ops import movement
-from graphc.trace import Tracer, bind
+from graphc.trace import Tracer
 
 if TYPE_CHECKING:
     from graphc.numpy.array import Array
@@ -45,20 +46,15 @@ def shape_from(shape: ShapeLike, name: str) -> Shape:
         TraceError: a size is a traced value.
         ShapeError: a size is no integer.
     """
-    listed = (shape,) if _is_size(shape) else tuple(shape)  # type: ignore[arg-type]
+    listed: Sequence[object] = (shape,) if not isinstance(shape, Sequence) else tuple(shape)
     sizes: list[Size] = []
     for size in listed:
         if isinstance(size, Tracer):
             fail(TraceError, f"{name}: got a traced size, expected an int or a static argument")
-        if not _is_size(size):
+        if isinstance(size, bool) or not isinstance(size, int | np.integer | Dim):
             fail(ShapeError, f"{name}: got size {size!r}, expected an int")
-        sizes.append(int(size) if isinstance(size, int | np.integer) else size)
+        sizes.append(size if isinstance(size, Dim) else int(size))
     return tuple(sizes)
-
-
-def _is_size(size: object) -> bool:
-    whole = isinstance(size, int | np.integer) and not isinstance(size, bool)
-    return whole or isinstance(size, Dim)
 
 
 def reshape(x: ArrayLike, shape: ShapeLike) -> Array:
@@ -68,15 +64,15 @@ def reshape(x: ArrayLike, shape: ShapeLike) -> Array:
     >>> reshape(np.arange(6), (2, -1)).shape
     (2, 3)
     """
-    x = array_of(x)
     old, new = shape_of(x), shape_from(shape, "reshape")
     if -1 in new:
         known = math.prod(size for size in new if size != -1)
         total = math.prod(old)
-        if new.count(-1) > 1 or known == 0 or total % known != 0:
+        if new.count(-1) > 1 or known == 0 or total % known != 0:  # type: ignore[operator]
             fail(ShapeError, f"reshape: got {text_of(old)}, which does not fit {text_of(new)}")
-        new = tuple(total // known if size == -1 else size for size in new)
-    return x if new == old else apply(movement.reshape, x, shape=new)
+        left: Size = total // known  # type: ignore[operator]
+        new = tuple(left if size == -1 else size for size in new)
+    return array_of(x) if new == old else apply(movement.reshape, array_of(x), shape=new)
 
 
 def ravel(x: ArrayLike) -> Array:
@@ -86,13 +82,14 @@ def ravel(x: ArrayLike) -> Array:
 
 def permute_dims(x: ArrayLike, axes: Sequence[int]) -> Array:
     """The axes in another order: axis `i` of the result is axis `axes[i]` of `x`."""
-    x = array_of(x)
     rank = len(shape_of(x))
     order = tuple(axis_in(axis, rank, "transpose") for axis in axes)
     if sorted(order) != list(range(rank)):
         shown = text_of(shape_of(x))
         fail(ShapeError, f"transpose: got axes {tuple(axes)}, expected each axis of {shown} once")
-    return x if order == tuple(range(rank)) else apply(movement.transpose, x, permutation=order)
+    if order == tuple(range(rank)):
+        return array_of(x)
+    return apply(movement.transpose, array_of(x), permutation=order)
 
 
 def transpose(x: ArrayLike, axes: Sequence[int] | None = None) -> Array:
@@ -116,9 +113,10 @@ def swapaxes(x: ArrayLike, axis1: int, axis2: int) -> Array:
 def moveaxis(x: ArrayLike, source: int | Sequence[int], destination: int | Sequence[int]) -> Array:
     """Axes moved to other places, the others in their order."""
     rank = len(shape_of(x))
-    many = lambda axes: (axes,) if isinstance(axes, int) else tuple(axes)  # noqa: E731
-    sources = [axis_in(axis, rank, "moveaxis") for axis in many(source)]
-    places = [axis_in(axis, rank, "moveaxis") for axis in many(destination)]
+    sources, places = (
+        [axis_in(axis, rank, "moveaxis") for axis in ((axes,) if isinstance(axes, int) else axes)]
+        for axes in (source, destination)
+    )
     if len(sources) != len(places):
         fail(ShapeError, f"moveaxis: got {len(sources)} axes for {len(places)} places")
     order = [axis for axis in range(rank) if axis not in sources]
@@ -154,8 +152,7 @@ def broadcast_to(x: ArrayLike, shape: ShapeLike) -> Array:
     own = shape_of(x)
     if len(own) > len(wanted) or broadcast_shapes(own, wanted) != wanted:
         fail(ShapeError, f"broadcast_to: got {text_of(own)}, expected to fit {text_of(wanted)}")
-    found: Array = stretched(x, wanted)
-    return found
+    return stretched(x, wanted)
 
 
 def broadcast_arrays(*arrays: ArrayLike) -> tuple[Array, ...]:
@@ -167,7 +164,7 @@ def broadcast_arrays(*arrays: ArrayLike) -> tuple[Array, ...]:
 # joining and parting
 
 
-def _promoted(arrays: Sequence[ArrayLike], name: str) -> list[Any]:
+def _promoted(arrays: Sequence[ArrayLike], name: str) -> list[Array]:
     listed = list(arrays)
     if not listed:
         fail(ShapeError, f"{name}: got no arrays, expected one or more")
@@ -211,11 +208,11 @@ def window(x: ArrayLike, axis: int, start: Size, limit: Size, step: int = 1) -> 
     """Elements `start:limit:step` of one axis, the others whole."""
     shape = shape_of(x)
     if (start, limit, step) == (0, shape[axis], 1):
-        return array_of(x)  # type: ignore[no-any-return]
-    starts, limits, steps = [0] * len(shape), list(shape), [1] * len(shape)
-    starts[axis], limits[axis], steps[axis] = start, limit, step  # type: ignore[call-overload]
-    bounds = {"start": tuple(starts), "limit": tuple(limits), "stride": tuple(steps)}
-    return apply(movement.slice, array_of(x), **bounds)
+        return array_of(x)
+    whole = [(0, size, 1) for size in shape]
+    bounds: list[tuple[Size, Size, int]] = [*whole[:axis], (start, limit, step), *whole[axis + 1 :]]
+    starts, limits, steps = (tuple(bound) for bound in zip(*bounds, strict=True))
+    return apply(movement.slice, array_of(x), start=starts, limit=limits, stride=steps)
 
 
 def split(x: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Array]:
@@ -230,7 +227,7 @@ def split(x: ArrayLike, indices_or_sections: int | Sequence[int], axis: int = 0)
         cuts: list[Size] = [size // count * i for i in range(count + 1)]
     else:
         cuts = [0, *indices_or_sections, size]
-    return [window(x, along, start, limit) for start, limit in zip(cuts, cuts[1:], strict=False)]
+    return [window(x, along, start, limit) for start, limit in pairwise(cuts)]
 
 
 def unstack(x: ArrayLike, axis: int = 0) -> tuple[Array, ...]:
@@ -246,7 +243,7 @@ def unstack(x: ArrayLike, axis: int = 0) -> tuple[Array, ...]:
 def flip(x: ArrayLike, axis: int | tuple[int, ...] | None = None) -> Array:
     """The order of elements reversed along `axis`."""
     axes = axes_in(axis, len(shape_of(x)), "flip")
-    return apply(movement.reverse, array_of(x), axes=axes) if axes else array_of(x)  # type: ignore[no-any-return]
+    return apply(movement.reverse, array_of(x), axes=axes) if axes else array_of(x)
 
 
 def roll(
@@ -330,7 +327,7 @@ def repeat(x: ArrayLike, repeats: int, axis: int | None = None) -> Array:
 
 def atleast_1d(x: ArrayLike) -> Array:
     """The array, a scalar as one of a single element."""
-    return reshape(x, 1) if not shape_of(x) else array_of(x)  # type: ignore[no-any-return]
+    return reshape(x, 1) if not shape_of(x) else array_of(x)
 
 
 def atleast_2d(x: ArrayLike) -> Array:

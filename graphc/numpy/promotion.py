@@ -10,8 +10,9 @@ has no common integer type and is an error.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, cast
 
 import numpy as np
 
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from graphc.numpy.array import Array
 
 ArrayLike: TypeAlias = "Tracer | np.ndarray | np.generic | bool | int | float"
-DTypeLike: TypeAlias = "DType | np.dtype[Any] | type[Any] | str"
+DTypeLike: TypeAlias = "DType | np.dtype[Any] | type[object] | str"
 
 _RANK = {"bool": 0, "int": 1, "uint": 1, "float": 2}
 
@@ -54,6 +55,18 @@ class Kind:
 
     dtype: DType
     weak: bool = False
+
+
+def element_type(spec: DTypeLike) -> DType:
+    """The element type meant by a name, a NumPy type or an element type.
+
+    >>> str(element_type("float32"))
+    'f32'
+
+    Raises:
+        DtypeError: nothing has that name.
+    """
+    return dtype_of(cast("Hashable", spec))
 
 
 def is_scalar(value: object) -> bool:
@@ -84,7 +97,7 @@ def kind_of(value: object) -> Kind:
     if isinstance(value, int):
         return Kind(I32, weak=True)
     if isinstance(value, float):
-        return Kind(F64 if isinstance(value, np.floating) else F32, weak=True)
+        return Kind(F32 if type(value) is float else F64, weak=True)
     return Kind(type_of_value(value).dtype)
 
 
@@ -154,7 +167,7 @@ def result_type(*values: ArrayLike | DTypeLike) -> np.dtype[np.generic]:
     kind: Kind | None = None
     for value in values:
         is_type = isinstance(value, DType | np.dtype | type | str)
-        own = Kind(dtype_of(value)) if is_type else kind_of(value)
+        own = Kind(element_type(cast("DTypeLike", value))) if is_type else kind_of(value)
         kind = own if kind is None else join(kind, own)
     if kind is None:
         fail(DtypeError, "result_type: got no values, expected one or more")
@@ -184,29 +197,29 @@ def scalar(value: float, dtype: DType) -> np.ndarray:
     return np.asarray(bool(value) if dtype is BOOL else float(value)).astype(dtype.numpy)
 
 
-def weakened(value: Any, weak: bool = True) -> Any:
+def weakened(value: ArrayLike, weak: bool = True) -> Array:
     """The same value marked as weak, where it is a tracer."""
     if isinstance(value, Tracer) and value.weak != weak:
-        return type(value)(value.node, value.frame, weak)
-    return value
+        value = type(value)(value.node, value.frame, weak)
+    return cast("Array", value)
 
 
 def apply(op: Op, x: ArrayLike, *rest: ArrayLike, **fields: object) -> Array:
     """Bind an operation that keeps the element type, and so the weakness, of its first operand."""
-    result: Array = weakened(bind(op, x, *rest, **fields), isinstance(x, Tracer) and x.weak)
-    return result
+    return weakened(bind(op, x, *rest, **fields), isinstance(x, Tracer) and x.weak)
 
 
-def converted(value: ArrayLike, dtype: DType) -> Any:
+def converted(value: ArrayLike, dtype: DType) -> Array:
     """An array or scalar with element type `dtype`, itself where it has it."""
     if isinstance(value, bool | int | float):
-        return scalar(value, dtype)
+        return cast("Array", scalar(value, dtype))
     if type_of_value(value).dtype is dtype:
         return weakened(value, False)
-    return bind(e.convert, value, dtype=dtype)
+    found: Array = bind(e.convert, value, dtype=dtype)
+    return found
 
 
-def truth(value: ArrayLike) -> Any:
+def truth(value: ArrayLike) -> Array:
     """An array of bools: whether each element differs from zero."""
     return converted(value, BOOL)
 
@@ -242,11 +255,11 @@ def text_of(shape: Shape) -> str:
     return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
 
 
-def stretched(value: Any, shape: Shape) -> Any:
+def stretched(value: ArrayLike, shape: Shape) -> Array:
     """An array broadcast to `shape`, which `broadcast_shapes` has found to fit."""
     own = shape_of(value)
     if own == shape:
-        return value
+        return cast("Array", value)
     first = len(shape) - len(own)
     kept = tuple(axis for axis, size in enumerate(own) if size == shape[axis + first])
     # Size-1 axes that repeat are dropped, so that equal broadcasts are equal nodes.
@@ -256,7 +269,7 @@ def stretched(value: Any, shape: Shape) -> Any:
     return apply(duals.broadcast, value, shape=shape, axes=tuple(axis + first for axis in kept))
 
 
-def together(values: tuple[ArrayLike, ...], dtype: DType) -> list[Any]:
+def together(values: tuple[ArrayLike, ...], dtype: DType) -> list[Array]:
     """Operands converted to one element type and broadcast to one shape."""
     shape = broadcast_shapes(*(shape_of(value) for value in values))
     return [stretched(converted(value, dtype), shape) for value in values]
@@ -269,28 +282,28 @@ def elementwise(op: Op, *values: ArrayLike, floats: bool = False) -> Array:
         kind = inexact(kind)
     result = bind(op, *together(values, kind.dtype))
     same = as_type(result).dtype is kind.dtype
-    found: Array = weakened(result, kind.weak and same)
+    return weakened(result, kind.weak and same)
+
+
+def size_value(size: Size, dtype: DType) -> Array:
+    """A size as a value without axes; of a symbolic one, counted when the program runs."""
+    if isinstance(size, int):
+        return cast("Array", scalar(size, dtype))
+    ones = bind(duals.broadcast, scalar(1, dtype), shape=(size,), axes=())
+    found: Array = bind(duals.reduce_sum, ones, axes=(0,))
     return found
 
 
-def size_value(size: Size, dtype: DType) -> Any:
-    """A size as a value without axes; of a symbolic one, counted when the program runs."""
-    if isinstance(size, int):
-        return scalar(size, dtype)
-    ones = bind(duals.broadcast, scalar(1, dtype), shape=(size,), axes=())
-    return bind(duals.reduce_sum, ones, axes=(0,))
-
-
-def array_of(value: ArrayLike) -> Any:
+def array_of(value: ArrayLike) -> Array:
     """A scalar as an array of its default type; arrays as they are.
 
     Raises:
         DtypeError: the value is no array, or an integer too large for `i32`.
     """
     if isinstance(value, bool | int | float):
-        return scalar(value, kind_of(value).dtype)
+        return cast("Array", scalar(value, kind_of(value).dtype))
     type_of_value(value)
-    return value if isinstance(value, Tracer) else as_array(value)
+    return cast("Array", value if isinstance(value, Tracer) else as_array(value))
 
 
 def axis_in(axis: int, rank: int, name: str) -> int:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from graphc.composites import composite
 from graphc.ir.errors import DtypeError, ShapeError
 from graphc.ir.node import Op
-from graphc.ir.types import BOOL, F32, I32, U32, DType, dtype_of
+from graphc.ir.types import BOOL, F32, I32, U32, DType
 from graphc.numpy.elementwise import (
     abs,
     add,
@@ -24,7 +24,7 @@ from graphc.numpy.elementwise import (
     subtract,
     where,
 )
-from graphc.numpy.movement import reshape, squeeze
+from graphc.numpy.movement import expand_dims, reshape, squeeze
 from graphc.numpy.promotion import (
     ArrayLike,
     DTypeLike,
@@ -33,6 +33,7 @@ from graphc.numpy.promotion import (
     axes_in,
     axis_in,
     converted,
+    element_type,
     fail,
     kind_of,
     shape_of,
@@ -51,10 +52,9 @@ Axes: TypeAlias = int | tuple[int, ...] | None
 
 def reduced(op: Op, x: ArrayLike, axis: Axes, keepdims: bool) -> Array:
     """Apply a reduction's row along `axis`; `keepdims` leaves sizes of 1 behind."""
-    x = array_of(x)
     shape = shape_of(x)
     axes = axes_in(axis, len(shape), op.name)
-    result = apply(op, x, axes=axes) if axes else x
+    result = apply(op, array_of(x), axes=axes) if axes else array_of(x)
     if not keepdims:
         return result
     return reshape(result, tuple(1 if i in axes else size for i, size in enumerate(shape)))
@@ -68,12 +68,12 @@ def _accumulator(dtype: DType) -> DType:
 
 
 def _summed(op: Op, x: ArrayLike, axis: Axes, dtype: DTypeLike | None, keepdims: bool) -> Array:
-    wanted = _accumulator(kind_of(x).dtype) if dtype is None else dtype_of(dtype)
+    wanted = _accumulator(kind_of(x).dtype) if dtype is None else element_type(dtype)
     x = array_of(x)
     return reduced(op, x if kind_of(x).dtype is wanted else converted(x, wanted), axis, keepdims)
 
 
-def sum(  # noqa: A001 (the field's name)
+def sum(
     x: ArrayLike, axis: Axes = None, dtype: DTypeLike | None = None, keepdims: bool = False
 ) -> Array:
     """The sum along `axis`; bools and small integers are added as 32-bit integers.
@@ -100,12 +100,12 @@ def _extreme(op: Op, x: ArrayLike, axis: Axes, keepdims: bool) -> Array:
     return reduced(op, x, axis, keepdims)
 
 
-def max(x: ArrayLike, axis: Axes = None, keepdims: bool = False) -> Array:  # noqa: A001
+def max(x: ArrayLike, axis: Axes = None, keepdims: bool = False) -> Array:
     """The largest element along `axis`; NaN where there is one."""
     return _extreme(reduction.reduce_max, x, axis, keepdims)
 
 
-def min(x: ArrayLike, axis: Axes = None, keepdims: bool = False) -> Array:  # noqa: A001
+def min(x: ArrayLike, axis: Axes = None, keepdims: bool = False) -> Array:
     """The smallest element along `axis`; NaN where there is one."""
     return _extreme(reduction.reduce_min, x, axis, keepdims)
 
@@ -113,12 +113,12 @@ def min(x: ArrayLike, axis: Axes = None, keepdims: bool = False) -> Array:  # no
 amax, amin = max, min
 
 
-def any(x: ArrayLike, axis: Axes = None, keepdims: bool = False) -> Array:  # noqa: A001
+def any(x: ArrayLike, axis: Axes = None, keepdims: bool = False) -> Array:
     """Whether some element along `axis` differs from 0."""
     return reduced(reduction.reduce_or, truth(x), axis, keepdims)
 
 
-def all(x: ArrayLike, axis: Axes = None, keepdims: bool = False) -> Array:  # noqa: A001
+def all(x: ArrayLike, axis: Axes = None, keepdims: bool = False) -> Array:
     """Whether every element along `axis` differs from 0."""
     return reduced(reduction.reduce_and, truth(x), axis, keepdims)
 
@@ -132,12 +132,12 @@ def _arg(op: Op, x: ArrayLike, axis: int | None, keepdims: bool, dtype: DTypeLik
     x = array_of(x)
     shape = shape_of(x)
     if axis is None:
-        x, along, kept = reshape(x, -1), 0, (1,) * len(shape)
+        x, along, kept = reshape(x, -1), 0, tuple(range(len(shape)))
     else:
         along = axis_in(axis, len(shape), op.name)
-        kept = (*shape[:along], 1, *shape[along + 1 :])
-    found: Array = bind(op, x, axis=along, dtype=dtype_of(dtype))
-    return reshape(found, kept) if keepdims else found
+        kept = (along,)
+    found: Array = bind(op, x, axis=along, dtype=element_type(dtype))
+    return expand_dims(found, kept) if keepdims else found
 
 
 def argmax(
@@ -162,7 +162,7 @@ def _work_type(dtype: DType) -> DType:
     return dtype if dtype.is_float and dtype.bits >= 32 else F32
 
 
-def _count(x: ArrayLike, axis: Axes, dtype: DType) -> Any:
+def _count(x: ArrayLike, axis: Axes, dtype: DType) -> Array:
     shape = shape_of(x)
     axes = axes_in(axis, len(shape), "mean")
     return size_value(math.prod(shape[along] for along in axes), dtype)
@@ -185,11 +185,11 @@ def mean(
     array(1.5, dtype=float32)
     """
     given = _average_type(x, dtype)
-    return converted(_mean(converted(x, _work_type(given)), axis, keepdims), given)  # type: ignore[no-any-return]
+    return converted(_mean(converted(x, _work_type(given)), axis, keepdims), given)
 
 
 def _average_type(x: ArrayLike, dtype: DTypeLike | None) -> DType:
-    wanted = kind_of(x).dtype if dtype is None else dtype_of(dtype)
+    wanted = kind_of(x).dtype if dtype is None else element_type(dtype)
     if dtype is not None and not wanted.is_float:
         fail(DtypeError, f"got dtype {wanted}, expected a float type")
     return wanted if wanted.is_float else F32
@@ -212,8 +212,7 @@ def var(
     given = _average_type(x, dtype)
     wide = converted(x, _work_type(given))
     centred = subtract(wide, _mean(wide, axis, keepdims=True))
-    found: Array = converted(_mean(square(centred), axis, keepdims, correction + ddof), given)
-    return found
+    return converted(_mean(square(centred), axis, keepdims, correction + ddof), given)
 
 
 def std(

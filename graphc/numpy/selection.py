@@ -11,15 +11,18 @@ from __future__ import annotations
 import builtins
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from types import EllipsisType
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard, cast
 
 import numpy as np
 
+from graphc.ir.dims import Dim
 from graphc.ir.errors import DtypeError, OutOfRangeError, ShapeError, UnsupportedError
 from graphc.ir.types import BOOL, I32, I64, DType, Shape, Size
 from graphc.numpy.elementwise import add, less, where
 from graphc.numpy.movement import concatenate, reshape
 from graphc.numpy.promotion import (
+    ArrayLike,
     broadcast_shapes,
     converted,
     fail,
@@ -32,7 +35,11 @@ from graphc.numpy.promotion import (
 )
 from graphc.trace import Tracer
 
-Cut = tuple[Size, Size, int, bool]  # first index, end, step, whether reversed afterwards
+if TYPE_CHECKING:
+    from graphc.numpy.array import Array
+
+Item: TypeAlias = "int | builtins.slice | EllipsisType | ArrayLike | None"
+Cut: TypeAlias = tuple[Size, Size, int, bool]  # first index, end, step, whether reversed afterwards
 
 
 @dataclass
@@ -42,7 +49,7 @@ class Selection:
     cuts: list[Cut] = field(default_factory=list)
     box: list[Size] = field(default_factory=list)
     axes: list[int] = field(default_factory=list)  # of the box, addressed by `indices`
-    indices: list[Any] = field(default_factory=list)
+    indices: list[Array] = field(default_factory=list)
     place: int = 0  # axis of the result where the indices' axes stand
 
     @property
@@ -59,14 +66,14 @@ def understand(index: object, shape: Shape, mode: str = "error") -> Selection:
         ShapeError: too many indices, or arrays that do not broadcast.
         UnsupportedError: a boolean mask.
     """
-    items = list(index) if isinstance(index, tuple) else [index]
-    items = _spell_out([_item(item) for item in items], shape)
+    given = index if isinstance(index, tuple) else (index,)
+    items = _checkable(_spell_out([_item(item) for item in given], shape), shape)
     found = Selection()
     has_arrays = any(_is_array(item) for item in items)
     runs: list[int] = []  # positions of arrays and, beside them, ints
     axis = 0
     for position, item in enumerate(items):
-        if has_arrays and (_is_array(item) or _is_int(item)):
+        if has_arrays and (_is_array(item) or isinstance(item, int)):
             if not runs:
                 found.place = len(found.box)
             runs.append(position)
@@ -83,6 +90,7 @@ def understand(index: object, shape: Shape, mode: str = "error") -> Selection:
             found.indices.append(checked_index(item, size, axis, shape, mode))
             found.box.append(size)
         else:
+            assert isinstance(item, int)
             at = _static_index(item, size, axis, shape)
             cut = (at, at + 1, 1, False)
         found.cuts.append(cut)
@@ -92,7 +100,7 @@ def understand(index: object, shape: Shape, mode: str = "error") -> Selection:
     return found
 
 
-def _item(item: object) -> Any:
+def _item(item: object) -> Item:
     if isinstance(item, bool | np.bool_):
         fail(UnsupportedError, "index: got a bool, expected ints, slices, arrays, None or ...")
     if item is None or item is Ellipsis or isinstance(item, builtins.slice | int):
@@ -114,18 +122,14 @@ def _item(item: object) -> Any:
         fail(DtypeError, f"index: got an array of {dtype}, expected integers")
     if isinstance(item, np.ndarray) and item.ndim == 0:
         return int(item)
-    return item
+    return cast("ArrayLike", item)
 
 
-def _is_array(item: object) -> bool:
-    return not (_is_int(item) or item is None or isinstance(item, builtins.slice))
+def _is_array(item: Item) -> TypeGuard[Array]:
+    return not (item is None or item is Ellipsis or isinstance(item, builtins.slice | int))
 
 
-def _is_int(item: object) -> bool:
-    return isinstance(item, int)
-
-
-def _spell_out(items: list[Any], shape: Shape) -> list[Any]:
+def _spell_out(items: list[Item], shape: Shape) -> list[Item]:
     """The items with `...` and missing ends written as slices."""
     used = sum(item is not None and item is not Ellipsis for item in items)
     if used > len(shape) or sum(item is Ellipsis for item in items) > 1:
@@ -135,6 +139,16 @@ def _spell_out(items: list[Any], shape: Shape) -> list[Any]:
         if item is Ellipsis:
             return items[:position] + rest + items[position + 1 :]
     return items + rest
+
+
+def _checkable(items: list[Item], shape: Shape) -> list[Item]:
+    """Ints on axes of symbolic size as arrays: the program checks them when it runs."""
+    found: list[Item] = []
+    for item in items:
+        axis = sum(other is not None for other in found)
+        symbolic = isinstance(item, int) and isinstance(shape[axis], Dim)
+        found.append(np.asarray(item, np.int32) if symbolic else item)
+    return found
 
 
 def _outside(index: object, size: Size, axis: int, shape: Shape) -> None:
@@ -173,13 +187,15 @@ def _cut(item: builtins.slice, size: Size) -> tuple[Cut, Size]:
     return (start, limit, 1, item.step == -1), limit - start
 
 
-def index_type(indices: Sequence[Any]) -> DType:
+def index_type(indices: Sequence[ArrayLike]) -> DType:
     """The element type in which indices are combined: 64 bits only where one has them."""
     wide = [kind_of(index).dtype for index in indices]
     return I64 if any(d.bits == 64 or (d.bits == 32 and not d.is_signed) for d in wide) else I32
 
 
-def checked_index(index: Any, size: Size, axis: int, shape: Shape, mode: str = "error") -> Any:
+def checked_index(
+    index: ArrayLike, size: Size, axis: int, shape: Shape, mode: str = "error"
+) -> Array:
     """An index array whose negative elements have been counted from the end.
 
     Raises:
@@ -195,10 +211,10 @@ def checked_index(index: Any, size: Size, axis: int, shape: Shape, mode: str = "
     outside = (array < -size) | (array >= size)
     if mode == "error" and outside.any():
         _outside(int(array[outside].flat[0]), size, axis, shape)
-    return np.where(array < 0, array + size, array).astype(dtype.numpy)
+    return cast("Array", np.where(array < 0, array + size, array).astype(dtype.numpy))
 
 
-def coordinates(indices: Sequence[Any], shape: Shape) -> Any:
+def coordinates(indices: Sequence[ArrayLike], shape: Shape) -> Array:
     """Index arrays broadcast to `shape` and joined along a new last axis."""
     dtype = index_type(indices)
     parts = [stretched(converted(index, dtype), shape) for index in indices]
