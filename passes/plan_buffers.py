@@ -247,9 +247,7 @@ class _Planner:
                 place = (step, number)
                 if place not in self.slots:
                     places.append(place)
-                    intervals.append(
-                        Interval(rounded(type_), at[step], last.get(place, at[step]))
-                    )
+                    intervals.append(Interval(rounded(type_), at[step], last.get(place, at[step])))
             if not isinstance(step.attrs, KernelAttrs):
                 places.append(step)
                 shown = make(step.op, step.operands, planned[step])
