@@ -63,15 +63,15 @@ def _axes(node: Node) -> list[_Axis]:
     assert isinstance(a, DotAttrs)
     left, right = (operand.tensor for operand in node.operands)
     found = [
-        _Axis(left.shape[l], l, r, position)
-        for position, (l, r) in enumerate(zip(a.lhs_batch, a.rhs_batch, strict=True))
+        _Axis(left.shape[own], own, other, position)
+        for position, (own, other) in enumerate(zip(a.lhs_batch, a.rhs_batch, strict=True))
     ]
     for axis in free_axes(left.rank, a.lhs_batch, a.lhs_contract):
         found.append(_Axis(left.shape[axis], axis, None, len(found)))
     for axis in free_axes(right.rank, a.rhs_batch, a.rhs_contract):
         found.append(_Axis(right.shape[axis], None, axis, len(found)))
-    for l, r in zip(a.lhs_contract, a.rhs_contract, strict=True):
-        found.append(_Axis(left.shape[l], l, r, None))
+    for own, other in zip(a.lhs_contract, a.rhs_contract, strict=True):
+        found.append(_Axis(left.shape[own], own, other, None))
     return found
 
 

@@ -229,7 +229,7 @@ def minimum(left: Index, right: Index) -> Index:
 
 def piece(step: int, number: Index, extent: Index) -> Index:
     """Length of piece `number` when `extent` is cut into pieces of `step`."""
-    if (extent % step) == ZERO or number == ZERO and extent.as_int is not None:
+    if (extent % step) == ZERO or (number == ZERO and extent.as_int is not None):
         return index(min(step, extent.as_int or step))
     return minimum(index(step), extent - number * step)
 

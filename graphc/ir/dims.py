@@ -119,13 +119,15 @@ def dim(text: str) -> Dim | int:
     """
     import sympy  # the one owner of this heavy import
 
+    if text.isidentifier():  # not left to sympy, which reads `lambda` as Python does
+        return Dim(sympy.Symbol(text, integer=True, nonnegative=True))
     names = {}
     word = ""
     for letter in text + " ":
         if letter.isalnum() or letter == "_":
             word += letter
             continue
-        if word and not word[0].isdigit() and word not in ("floor", "Mod"):
+        if word and not word[0].isdigit() and word not in ("floor", "ceiling", "Mod"):
             names[word] = sympy.Symbol(word, integer=True, nonnegative=True)
         word = ""
         if letter not in " +-*/(),":

@@ -77,10 +77,10 @@ class Sample:
 class Node:
     """One application of an operation; compare by identity.
 
-    >>> from graphc import ops
+    >>> from graphc.ops import elementwise, leaf
     >>> from graphc.ir.types import tensor
-    >>> x = ops.parameter(index=0, type=tensor("f32", (3,)))
-    >>> ops.exp(x) is ops.exp(x), str(ops.exp(x).type)
+    >>> x = leaf.parameter(index=0, type=tensor("f32", (3,)))
+    >>> elementwise.exp(x) is elementwise.exp(x), str(elementwise.exp(x).type)
     (True, 'f32[3]')
     """
 

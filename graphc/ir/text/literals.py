@@ -39,9 +39,16 @@ def element_text(dtype: DType, bits: bytes) -> str:
     ('0.1', '0x7fc00001')
     """
     for text in _candidates(dtype, bits):
-        if element_bits(dtype, text) == bits:
+        if _gives(dtype, text, bits):
             return text
     return f"0x{int.from_bytes(bits, 'little'):0{2 * dtype.bytes}x}"
+
+
+def _gives(dtype: DType, text: str, bits: bytes) -> bool:
+    try:
+        return element_bits(dtype, text) == bits
+    except ValueError:  # the largest numbers overflow when rounded to few digits
+        return False
 
 
 def _candidates(dtype: DType, bits: bytes) -> list[str]:
@@ -85,13 +92,14 @@ def element_bits(dtype: DType, text: str) -> bytes:
 
 
 def _integer_bits(dtype: DType, text: str) -> bytes:
-    limits = np.iinfo(dtype.numpy)
+    least = 0 if dtype.kind == "uint" else -(1 << dtype.bits - 1)
+    most = least + (1 << dtype.bits) - 1
     try:
         value = int(text)
     except ValueError:
         raise ValueError(f"a whole number for {dtype}") from None
-    if not limits.min <= value <= limits.max:
-        raise ValueError(f"a number from {limits.min} to {limits.max}")
+    if not least <= value <= most:
+        raise ValueError(f"a number from {least} to {most}")
     return np.asarray(value, dtype.numpy).tobytes()
 
 

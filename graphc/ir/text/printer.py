@@ -22,7 +22,7 @@ from graphc.ir.dims import Dim
 from graphc.ir.node import Attrs, Node, regions
 from graphc.ir.places import Places
 from graphc.ir.text.literals import PLAIN_NAME, element_text, elements, quoted, word_or_quoted
-from graphc.ir.types import DType, TensorType, TupleType
+from graphc.ir.types import DType, TensorType
 
 if TYPE_CHECKING:
     from graphc.ir.graph import Graph
@@ -68,11 +68,11 @@ def print_graph(graph: Graph, *, full_constants: bool = False, places: bool = Fa
     Constants of more than 16 elements are abbreviated unless `full_constants`; `places`
     ends each line with where its node was written.
 
-    >>> from graphc import ops
+    >>> from graphc.ops import elementwise, leaf
     >>> from graphc.ir.graph import Graph
     >>> from graphc.ir.types import tensor
-    >>> x = ops.parameter(index=0, type=tensor("f32", (3,)))
-    >>> print(print_graph(Graph((x,), (ops.exp(x),), ("x",))))
+    >>> x = leaf.parameter(index=0, type=tensor("f32", (3,)))
+    >>> print(print_graph(Graph((x,), (elementwise.exp(x),), ("x",))))
     graph @main(%x: f32[3]) -> (f32[3]) {
       %0 = exp %x : f32[3]
       return %0
@@ -257,7 +257,7 @@ def _value(value: object, style: _Style) -> str:
             return str(int(value))
         case float():
             return repr(value)
-        case Dim() | DType() | TensorType() | TupleType():
+        case Dim() | DType() | TensorType():
             return str(value)
         case str():
             return word_or_quoted(value)

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from graphc.codegen.llvm.math import (
+    error_function,
+    exponential,
+    inverse,
+    logarithm,
+    power,
+    trigonometric,
+)
+from graphc.codegen.llvm.math.builder import Builder, Value
+
+UNARY: dict[str, Callable[[Value], Value]] = {
+    "exp": exponential.exp,
+    "log": logarithm.log,
+    "tanh": exponential.tanh,
+    "logistic": exponential.logistic,
+    "expm1": exponential.expm1,
+    "exp2": exponential.exp2,
+    "log2": logarithm.log2,
+    "log1p": logarithm.log1p,
+    "sin": trigonometric.sin,
+    "cos": trigonometric.cos,
+    "tan": trigonometric.tan,
+    "erf": error_function.erf,
+    "cbrt": power.cbrt,
+    "erfc": error_function.erfc,
+    "erf_inv": error_function.erf_inv,
+    "sinh": exponential.sinh,
+    "cosh": exponential.cosh,
+    "asin": inverse.asin,
+    "acos": inverse.acos,
+    "atan": inverse.atan,
+    "asinh": inverse.asinh,
+    "acosh": inverse.acosh,
+    "atanh": inverse.atanh,
+}
+BINARY: dict[str, Callable[[Value, Value], Value]] = {
+    "pow": power.pow,
+    "atan2": inverse.atan2,
+}
+FUNCTIONS: tuple[str, ...] = (*UNARY, *BINARY)
+
+
+@dataclass(frozen=True)
+class MathFunction:
+    symbol: str
+    text: str
+    intrinsics: tuple[str, ...]
+
+
+def declare(function: str, dtype: str, lanes: int) -> MathFunction:
+    symbol = f"gc.{function}.{dtype if lanes == 1 else f'v{lanes}{dtype}'}"
+    builder = Builder(dtype, lanes, symbol)
+    if function in BINARY:
+        names: tuple[str, ...] = ("x", "y")
+        result = BINARY[function](builder.parameter("x"), builder.parameter("y"))
+    else:
+        names = ("x",)
+        result = UNARY[function](builder.parameter("x"))
+    text = builder.define(names, result, "alwaysinline nounwind")
+    return MathFunction(
+        symbol, "\n".join([*builder.definitions, text]), tuple(builder.intrinsics.values())
+    )

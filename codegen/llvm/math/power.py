@@ -1,0 +1,108 @@
+"""Powers and the cube root.
+
+`pow` is 2^(y log2(x)). An error of log2(x) is multiplied by y log2(x), up to
+1024, so that the logarithm and the product are carried as unevaluated sums of
+two floats."""
+
+from __future__ import annotations
+
+import math
+
+from graphc.codegen.llvm.math import coefficients as table
+from graphc.codegen.llvm.math.builder import (
+    Value,
+    absolute,
+    clamp,
+    copy_sign,
+    fma,
+    polynomial,
+    select,
+    truncate,
+)
+from graphc.codegen.llvm.math.exponential import EXP2_RANGE, nearest_whole
+from graphc.codegen.llvm.math.logarithm import split
+from graphc.codegen.llvm.math.pairs import Pair, ordered_sum, product
+
+
+def log2_pair(x: Value) -> Pair:
+    """log2(x) of positive finite x as a pair: e + s (c0 + t (c1 + t p(t))).
+
+    s = f / (2 + f) and t = s^2, both as pairs; so are c0 and c1, while t^2 p(t)
+    is small enough for one float.
+    """
+    short = x.format.short
+    e, m = split(x)
+    f = m - 1.0
+    divisor, dropped = ordered_sum(x.like(2.0), f)
+    inverse = 1.0 / divisor
+    quotient = f * inverse
+    rest = inverse * fma(-quotient, dropped, fma(-quotient, divisor, f))
+    s = (quotient, rest)
+    t = product(s, s)
+    c0, c0_low, _ = (x.like(part) for part in table.POW_FIRST[short])
+    c1, c1_low, _ = (x.like(part) for part in table.POW_SECOND[short])
+    inner, inner_low = ordered_sum(c1, t[0] * polynomial(t[0], table.POW[short]))
+    middle = product(t, (inner, inner_low + c1_low))
+    outer, outer_low = ordered_sum(c0, middle[0])
+    log_m = product(s, (outer, outer_low + (middle[1] + c0_low)))
+    total, total_low = ordered_sum(e, log_m[0])
+    return total, total_low + log_m[1]
+
+
+def positive_power(x: Value, y: Value) -> Value:
+    """x^y for positive x, also 0 and infinite; nan for 1^infinity."""
+    short = x.format.short
+    high, low = log2_pair(x)
+    high = select(x.equals(0.0), -math.inf, select(x < math.inf, high, x))
+    main = y * high
+    rest = fma(y, high, -main) + y * low
+    bounds = EXP2_RANGE[short]
+    held = clamp(main, *bounds)
+    rest = select(held.equals(main), rest, 0.0)
+    whole = nearest_whole(held, 1.0)
+    r = (held - whole.value) + rest
+    return whole.scale(polynomial(r, (1.0, *table.EXP2[short])))
+
+
+def pow(x: Value, y: Value) -> Value:
+    """x^y with all the special values of IEEE 754's `pow`.
+
+    A negative x has a power where y is an integer (infinities count as even),
+    negative where y is odd; x^0 and 1^y are 1 even for nan.
+    """
+    magnitude = absolute(x)
+    result = positive_power(magnitude, y)
+    result = select(magnitude.equals(1.0) & absolute(y).equals(math.inf), 1.0, result)
+    half = y * 0.5
+    whole = truncate(y).equals(y)
+    odd = whole & truncate(half).differs(half)
+    result = select(odd, copy_sign(result, x), result)
+    undefined = (x < 0.0) & (x > -math.inf) & ~whole & ~y.is_nan()
+    result = select(undefined, math.nan, result)
+    return select(x.equals(1.0) | y.equals(0.0), 1.0, result)
+
+
+def cbrt(x: Value) -> Value:
+    """The cube root, for x = 2^(3k + j) m with j one of -1, 0, 1.
+
+    Newton's iteration for z = 1/cbrt(2^j m) needs no division; it starts from a
+    polynomial in m with a relative error of 2^-14 and doubles the correct bits.
+    The root c = 2^j m z^2 then gets a last step with the exact residual of c^3,
+    so that cubes have exact roots.
+    """
+    form = x.format
+    e, m = split(absolute(x))
+    k = nearest_whole(e, 1.0 / 3.0)
+    j = fma(k.value, -3.0, e)
+    above, below = j > 0.5, j < -0.5
+    a = m * select(above, 2.0, select(below, 0.5, 1.0))
+    start = select(above, 2.0 ** (-1 / 3), select(below, 2.0 ** (1 / 3), 1.0))
+    z = start * polynomial(m, table.CBRT[form.short])
+    if form.short == "f64":
+        z = fma(z * (1.0 / 3.0), fma(-(z * z), a * z, 1.0), z)
+    square = z * z
+    c = a * square
+    c2 = c * c
+    residual = fma(-c, fma(c, c, -c2), fma(-c, c2, a))
+    root = fma(residual * (1.0 / 3.0), square, c) * k.power_of_two()
+    return select(x.equals(0.0) | ~(absolute(x) < math.inf), x, copy_sign(root, x))

@@ -1,0 +1,91 @@
+"""The vector mathematics against independent oracles, over the whole float range."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from graphc.codegen.llvm.math import FUNCTIONS, declare
+from mpmath import mp, mpf
+
+from tests.cpu.vector_loop import compile_loop
+from tests.cpu.vector_oracles import ALL, Oracle, sample, ulp_error_f32, ulp_error_f64
+
+# The law: within two units in the last place of the exact result.
+LARGEST_ERROR = 2.0
+SAMPLES_F32 = 2_000_000
+SAMPLES_F64 = 1_800
+LANES = {"f32": (1, 16), "f64": (1, 8)}
+CASES = [(function, dtype) for function in FUNCTIONS for dtype in LANES]
+
+
+def test_every_function_has_an_oracle() -> None:
+    assert set(FUNCTIONS) == set(ALL)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_f32_over_the_whole_range(function: str) -> None:
+    oracle = ALL[function]
+    pytest.importorskip(oracle.needs, reason="the oracle of this function is SciPy's")
+    operands = sample(oracle, "f32", SAMPLES_F32, seed=1)
+    got = compile_loop(function, "f32", 16, oracle.arity)(*operands)
+    errors = ulp_error_f32(got, oracle.values(*operands))
+    worst = int(np.argmax(errors))
+    assert errors[worst] <= LARGEST_ERROR, (errors[worst], [x[worst] for x in operands])
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_f64_against_mpmath(function: str) -> None:
+    oracle = ALL[function]
+    operands = sample(oracle, "f64", SAMPLES_F64, seed=2)
+    got = compile_loop(function, "f64", 8, oracle.arity)(*operands)
+    points = [tuple(float(value) for value in point) for point in zip(*operands, strict=True)]
+    errors = [exact_error(oracle, point, float(y)) for point, y in zip(points, got, strict=True)]
+    worst = int(np.argmax(errors))
+    assert errors[worst] <= LARGEST_ERROR, (errors[worst], points[worst], got[worst])
+
+
+def exact_error(oracle: Oracle, point: tuple[float, ...], got: float) -> float:
+    """The error at one point; zero where the oracle does not speak."""
+    low, high = oracle.domain
+    if not all(math.isfinite(value) and low < value < high for value in point):
+        return 0.0
+    with mp.workprec(200):
+        exact = oracle.exact(*(mpf(value) for value in point))
+        if not isinstance(exact, mpf):
+            return 0.0 if math.isnan(got) else math.inf
+        return ulp_error_f64(got, exact)
+
+
+@pytest.mark.parametrize(("function", "dtype"), CASES)
+def test_special_values(function: str, dtype: str) -> None:
+    oracle = ALL[function]
+    rows = np.array(oracle.special, np.float32 if dtype == "f32" else np.float64)
+    for lanes in LANES[dtype]:
+        loop = compile_loop(function, dtype, lanes, oracle.arity)
+        operands = [np.ascontiguousarray(rows[:, i]) for i in range(oracle.arity)]
+        got = loop(*operands)
+        for row, value in zip(rows, got, strict=True):
+            both_nan = np.isnan(row[-1]) and np.isnan(value)
+            same = value == row[-1] and np.signbit(value) == np.signbit(row[-1])
+            assert both_nan or same, (lanes, row, value)
+
+
+@pytest.mark.parametrize(("function", "dtype"), CASES)
+def test_one_lane_equals_many(function: str, dtype: str) -> None:
+    oracle = ALL[function]
+    operands = sample(oracle, dtype, 4_000, seed=3)
+    one, many = (
+        compile_loop(function, dtype, lanes, oracle.arity)(*operands) for lanes in LANES[dtype]
+    )
+    np.testing.assert_array_equal(one, many)
+
+
+def test_declared_text_stands_alone() -> None:
+    declared = declare("exp", "f32", 16)
+    assert declared.symbol == "gc.exp.v16f32"
+    assert declared.text.startswith("define internal <16 x float> @gc.exp.v16f32(<16 x float> %x)")
+    assert declared.intrinsics == (
+        "declare <16 x float> @llvm.fma.v16f32(<16 x float>, <16 x float>, <16 x float>)",
+    )

@@ -1,0 +1,240 @@
+"""What the vector mathematics is measured against, and where it is looked at.
+
+For f32 the oracle is the same function in float64, from NumPy or SciPy; for f64
+it is mpmath with 160 bits and more. Errors are in units in the last place of
+the exact result, counted from that result rather than from its rounding.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from mpmath import mp, mpf
+from numpy.typing import NDArray
+
+Doubles = NDArray[np.float64]
+INF, NAN = math.inf, math.nan
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """One function: where its values come from, and its interesting arguments.
+
+    `wide` is "module.function" giving float64 values. `ranges` are intervals to
+    sample densely; arguments outside `domain` are left out of the comparison with
+    mpmath (their values are plain: zero, infinity, nan or one).
+    """
+
+    wide: str
+    exact: Callable[..., mpf]
+    ranges: tuple[tuple[float, float], ...]
+    domain: tuple[float, float] = (-INF, INF)
+    special: tuple[tuple[float, ...], ...] = ()
+
+    @property
+    def arity(self) -> int:
+        """How many operands the function takes."""
+        return self.exact.__code__.co_argcount
+
+    def values(self, *operands: NDArray[np.float32]) -> Doubles:
+        """The function at float32 arguments, in float64."""
+        module, _, name = self.wide.rpartition(".")
+        function = getattr(importlib.import_module(module), name)
+        with np.errstate(all="ignore"):
+            result: Doubles = function(*(operand.astype(np.float64) for operand in operands))
+        return result
+
+    @property
+    def needs(self) -> str:
+        """The module that must be importable."""
+        return self.wide.rpartition(".")[0]
+
+
+ODD_ZERO = ((0.0, 0.0), (-0.0, -0.0), (NAN, NAN))
+EXP_SPECIAL = (
+    (0.0, 1.0),
+    (-0.0, 1.0),
+    (INF, INF),
+    (-INF, 0.0),
+    (NAN, NAN),
+    (1e30, INF),
+    (-1e30, 0.0),
+)
+LOG_SPECIAL = (
+    (0.0, -INF),
+    (-0.0, -INF),
+    (1.0, 0.0),
+    (INF, INF),
+    (-1.0, NAN),
+    (-INF, NAN),
+    (NAN, NAN),
+)
+WIDE_RANGES = ((-1.0, 1.0), (-10.0, 10.0), (-100.0, 100.0), (-800.0, 800.0), (0.5, 2.0))
+
+ORACLES = {
+    "exp": Oracle("numpy.exp", lambda x: mp.exp(x), WIDE_RANGES, (-1e4, 1e4), EXP_SPECIAL),
+    "exp2": Oracle(
+        "numpy.exp2",
+        lambda x: mp.power(2, x),
+        ((-1.0, 1.0), (-150.0, 128.0), (-1075.0, 1024.0)),
+        (-1e4, 1e4),
+        (*EXP_SPECIAL, (10.0, 1024.0), (-126.0, 2.0**-126), (0.5, math.sqrt(2.0))),
+    ),
+    "expm1": Oracle(
+        "numpy.expm1",
+        lambda x: mp.expm1(x),
+        WIDE_RANGES,
+        (-1e4, 1e4),
+        (*ODD_ZERO, (INF, INF), (-INF, -1.0), (-1e30, -1.0)),
+    ),
+    "log": Oracle(
+        "numpy.log", lambda x: mp.log(x), ((0.0, 2.0), (0.0, 100.0)), (0, INF), LOG_SPECIAL
+    ),
+    "log2": Oracle(
+        "numpy.log2",
+        lambda x: mp.log(x) / mp.log(2),
+        ((0.0, 2.0), (0.0, 100.0)),
+        (0, INF),
+        (*LOG_SPECIAL, (1024.0, 10.0), (2.0**-130, -130.0), (2.0**100, 100.0)),
+    ),
+    "log1p": Oracle(
+        "numpy.log1p",
+        lambda x: mp.log1p(x),
+        ((-1.0, 1.0), (-1.0, 100.0), (-0.01, 0.01)),
+        (-1, INF),
+        (*ODD_ZERO, (INF, INF), (-1.0, -INF), (-2.0, NAN), (-INF, NAN)),
+    ),
+    "tanh": Oracle(
+        "numpy.tanh",
+        lambda x: mp.tanh(x),
+        WIDE_RANGES,
+        (-1e3, 1e3),
+        (*ODD_ZERO, (INF, 1.0), (-INF, -1.0), (1e30, 1.0)),
+    ),
+    "logistic": Oracle(
+        "scipy.special.expit",
+        lambda x: 1 / (1 + mp.exp(-x)),
+        WIDE_RANGES,
+        (-1e4, 1e4),
+        ((0.0, 0.5), (INF, 1.0), (-INF, 0.0), (NAN, NAN), (1e30, 1.0)),
+    ),
+    "erf": Oracle(
+        "scipy.special.erf",
+        lambda x: mp.erf(x),
+        ((-1.0, 1.0), (-6.0, 6.0)),
+        (-100, 100),
+        (*ODD_ZERO, (INF, 1.0), (-INF, -1.0)),
+    ),
+    "cbrt": Oracle(
+        "numpy.cbrt",
+        lambda x: mp.sign(x) * mp.cbrt(abs(x)),
+        ((-10.0, 10.0), (-1000.0, 1000.0)),
+        special=(
+            *ODD_ZERO,
+            (INF, INF),
+            (-INF, -INF),
+            (27.0, 3.0),
+            (-343.0, -7.0),
+            (2.0**-129, 2.0**-43),
+        ),
+    ),
+    "sin": Oracle(
+        "numpy.sin",
+        lambda x: mp.sin(x),
+        ((-4.0, 4.0), (-1e3, 1e3), (-1e6, 1e6)),
+        special=(*ODD_ZERO, (INF, NAN), (-INF, NAN)),
+    ),
+    "cos": Oracle(
+        "numpy.cos",
+        lambda x: mp.cos(x),
+        ((-4.0, 4.0), (-1e3, 1e3), (-1e6, 1e6)),
+        special=((0.0, 1.0), (-0.0, 1.0), (INF, NAN), (-INF, NAN), (NAN, NAN)),
+    ),
+    "tan": Oracle(
+        "numpy.tan",
+        lambda x: mp.tan(x),
+        ((-4.0, 4.0), (-1e3, 1e3), (-1e6, 1e6)),
+        special=(*ODD_ZERO, (INF, NAN), (-INF, NAN)),
+    ),
+}
+
+
+def power_special() -> tuple[tuple[float, ...], ...]:
+    """IEEE 754's table of pow, as (x, y, x^y)."""
+    anything = (0.0, -0.0, 1.0, -2.5, INF, -INF, NAN)
+    rows: list[tuple[float, ...]] = []
+    rows += [(x, y, 1.0) for x in anything for y in (0.0, -0.0)]
+    rows += [(1.0, y, 1.0) for y in anything]
+    rows += [(-1.0, INF, 1.0), (-1.0, -INF, 1.0), (-1.0, 3.0, -1.0), (-1.0, 4.0, 1.0)]
+    rows += [(NAN, 1.0, NAN), (2.0, NAN, NAN), (-8.0, 1.0 / 3.0, NAN), (-INF, NAN, NAN)]
+    rows += [(0.0, 3.0, 0.0), (-0.0, 3.0, -0.0), (-0.0, 2.0, 0.0), (-0.0, 0.5, 0.0)]
+    rows += [(0.0, -3.0, INF), (-0.0, -3.0, -INF), (-0.0, -2.0, INF), (-0.0, -0.5, INF)]
+    rows += [(0.0, INF, 0.0), (0.0, -INF, INF), (-0.0, INF, 0.0), (-0.0, -INF, INF)]
+    rows += [(0.5, INF, 0.0), (0.5, -INF, INF), (-2.0, INF, INF), (-2.0, -INF, 0.0)]
+    rows += [(INF, 1e-30, INF), (INF, -1e-30, 0.0), (-INF, 0.5, INF), (-INF, -0.5, 0.0)]
+    rows += [(-INF, 3.0, -INF), (-INF, 2.0, INF), (-INF, -3.0, -0.0), (-INF, -2.0, 0.0)]
+    rows += [(INF, INF, INF), (INF, -INF, 0.0), (-INF, INF, INF), (-INF, -INF, 0.0)]
+    rows += [(2.0, 10.0, 1024.0), (3.0, 2.0, 9.0), (-3.0, 3.0, -27.0), (9.0, 0.5, 3.0)]
+    rows += [
+        (2.0, -126.0, 2.0**-126),
+        (2.0, 2000.0, INF),
+        (2.0, -2000.0, 0.0),
+        (-2.0, 2001.0, -INF),
+    ]
+    return tuple(rows)
+
+
+BINARY_ORACLES = {
+    "pow": Oracle(
+        "numpy.power",
+        lambda x, y: mp.power(x, y),
+        ((0.0, 2.0), (0.0, 10.0), (0.0, 100.0), (0.99, 1.01), (-20.0, 20.0)),
+        special=power_special(),
+    ),
+}
+ALL = {**ORACLES, **BINARY_ORACLES}
+
+
+def ulp_error_f32(got: NDArray[np.float32], exact: Doubles) -> Doubles:
+    """Errors in units in the last place; infinite where nan or infinity is wrong."""
+    with np.errstate(all="ignore"):
+        rounded = exact.astype(np.float32)
+        exponent = np.maximum(np.frexp(exact)[1] - 24, -149)
+        error = np.ldexp(np.abs(got.astype(np.float64) - exact), -exponent)
+    same = (got == rounded) | (np.isnan(got) & np.isnan(rounded))
+    finite = np.isfinite(rounded) & np.isfinite(got)
+    return np.where(same & ~finite, 0.0, np.where(finite, error, np.inf))
+
+
+def ulp_error_f64(got: float, exact: mpf) -> float:
+    """The error of one double, in units in the last place."""
+    if not math.isfinite(got):
+        return 0.0 if got == float(exact) else INF
+    if exact == 0:
+        return 0.0 if got == 0 else INF
+    exponent = max(int(mp.frexp(exact)[1]) - 53, -1074)
+    return float(mp.ldexp(abs(mpf(got) - exact), -exponent))
+
+
+def sample(oracle: Oracle, dtype: str, count: int, seed: int) -> list[NDArray[np.floating]]:
+    """Arguments over all bit patterns, all magnitudes and the given ranges."""
+    generator = np.random.default_rng(seed)
+    kind, word = (np.float32, np.uint32) if dtype == "f32" else (np.float64, np.uint64)
+    operands = []
+    for _ in range(oracle.arity):
+        share = count // (2 + len(oracle.ranges))
+        top = 2 ** (32 if dtype == "f32" else 64) - 1
+        patterns = generator.integers(0, top, share, dtype=word, endpoint=True).view(kind)
+        exponents = generator.integers(-60 if dtype == "f64" else -40, 12, share)
+        magnitudes = np.ldexp(generator.uniform(-1.0, 1.0, share), exponents)
+        parts = [patterns, magnitudes.astype(kind)]
+        parts += [generator.uniform(*ends, share).astype(kind) for ends in oracle.ranges]
+        joined = np.concatenate(parts)
+        if oracle.arity > 1:
+            generator.shuffle(joined)
+        operands.append(joined)
+    return operands
