@@ -30,6 +30,7 @@ from graphc.ir.types import (
     Size,
     TensorType,
     dtype_of,
+    tensor,
 )
 from graphc.ops import duals, movement
 from graphc.ops import elementwise as e
@@ -111,7 +112,7 @@ def type_of_value(value: object) -> TensorType:
         fail(DtypeError, f"got a {type(value).__name__}, expected an array: use asarray or stack")
     if not is_array_like(value):
         fail(DtypeError, f"got {type(value).__name__} {str(value)[:40]!r}, expected an array")
-    return as_type(value)
+    return tensor(kind_of(value).dtype, ()) if is_scalar(value) else as_type(value)
 
 
 def shape_of(value: object) -> Shape:

@@ -101,9 +101,8 @@ def test_layer_norm() -> None:
     def reference(x: np.ndarray, gain: np.ndarray, bias: np.ndarray) -> np.ndarray:
         wide = x.astype(np.float64)
         centred = wide - wide.mean(-1, keepdims=True)
-        return (centred / np.sqrt(wide.var(-1, keepdims=True) + 1e-5) * gain + bias).astype(
-            np.float32
-        )
+        scaled = centred / np.sqrt(wide.var(-1, keepdims=True) + 1e-5)
+        return np.asarray(scaled * gain + bias, np.float32)
 
     check(nn.layer_norm, reference, X, gain, bias, rtol=1e-5)
     check(nn.layer_norm, lambda x: reference(x, np.ones(7), np.zeros(7)), X, rtol=1e-5)
@@ -115,7 +114,7 @@ def test_cross_entropy() -> None:
     def reference(x: np.ndarray, labels: np.ndarray) -> np.ndarray:
         shifted = x - x.max(-1, keepdims=True)
         log_softmax = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
-        return -np.take_along_axis(log_softmax, labels[:, None], -1)[:, 0]
+        return np.asarray(-np.take_along_axis(log_softmax, labels[:, None], -1)[:, 0])
 
     check(nn.cross_entropy, reference, X, labels, rtol=1e-5)
     check(nn.cross_entropy, reference, X, labels.astype(np.int64), rtol=1e-5)
