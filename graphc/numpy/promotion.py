@@ -256,6 +256,15 @@ def text_of(shape: Shape) -> str:
     return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
 
 
+def reshaped(value: ArrayLike, shape: Shape) -> Array:
+    """The same elements in a shape of as many; of a reshaped array, from before."""
+    if isinstance(value, Tracer) and value.node.op is movement.reshape:
+        value = type(value)(value.node.operands[0], value.frame, value.weak)
+    if shape_of(value) == shape:
+        return array_of(value)
+    return apply(movement.reshape, array_of(value), shape=shape)
+
+
 def stretched(value: ArrayLike, shape: Shape) -> Array:
     """An array broadcast to `shape`, which `broadcast_shapes` has found to fit."""
     own = shape_of(value)
@@ -266,7 +275,7 @@ def stretched(value: ArrayLike, shape: Shape) -> Array:
     # Size-1 axes that repeat are dropped, so that equal broadcasts are equal nodes.
     core = tuple(own[axis] for axis in kept)
     if core != own:
-        value = apply(movement.reshape, value, shape=core)
+        value = reshaped(value, core)
     return apply(duals.broadcast, value, shape=shape, axes=tuple(axis + first for axis in kept))
 
 

@@ -107,6 +107,13 @@ def test_equal_broadcasts_are_equal_nodes() -> None:
     assert sum(node.op.name == "broadcast" for node in graph.nodes) == 1
 
 
+def test_reshapes_do_not_pile_up() -> None:
+    graph = graph_of(lambda x: x.reshape(24).reshape(6, 4)[None].reshape(8, 3), X)
+    assert [node.op.name for node in graph.nodes] == ["parameter", "reshape"]
+    graph = graph_of(lambda x: x.reshape(24).reshape(2, 3, 4), X)
+    assert [node.op.name for node in graph.nodes] == ["parameter"]
+
+
 def test_methods() -> None:
     def every(x: Value) -> Value:
         parts = [x.T.ravel(), x.mT.flatten(), x.transpose(1, 0, 2).ravel(), x.reshape(4, 6).ravel()]
