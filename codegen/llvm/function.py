@@ -76,7 +76,8 @@ class Function:
 
     def declare(self, signature: str) -> None:
         """Note an intrinsic or a function that the text calls."""
-        self.declarations[signature] = f"declare {signature}"
+        symbol = signature[signature.index("@") : signature.index("(")]
+        self.declarations[symbol] = f"declare {signature}"
 
     def label(self, name: str) -> None:
         """Begin a basic block."""

@@ -16,7 +16,7 @@ from graphc.codegen.llvm.function import Function
 from graphc.codegen.llvm.indices import IndexPrinter, call, steps
 from graphc.codegen.llvm.memory import BASE, Lanes, load, store
 from graphc.codegen.llvm.values import Value, literal, llvm_type, memory_type
-from graphc.codegen.loops.index import ZERO, Atom, Combined, Index, Named, Var, index, upper_bound
+from graphc.codegen.loops.index import ZERO, Index, Named, index, upper_bound
 from graphc.codegen.loops.language import (
     Accumulate,
     Accumulator,
