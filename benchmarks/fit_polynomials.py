@@ -53,13 +53,12 @@ class Fit:
 
 
 def remez(
-    points: Sequence[mpf], values: Sequence[mpf], weights: Sequence[mpf], powers: Sequence[int]
+    points: Sequence[mpf], values: Sequence[mpf], weights: Sequence[mpf], count: int
 ) -> tuple[list[mpf], mpf]:
     """The polynomial of least greatest weighted error on a grid, and that error."""
-    count = len(powers)
     last = len(points) - 1
     chosen = [round(last * i / count) for i in range(count + 1)]
-    table = [[point**power for power in powers] for point in points]
+    table = [[point**power for power in range(count)] for point in points]
     best: tuple[list[mpf], mpf] = ([], mp.inf)
     for _ in range(40):
         rows = [
@@ -117,16 +116,13 @@ def fit(wanted: Fit, dtype: str) -> tuple[list[float], mpf]:
     values = [mpf(wanted.target(point)) for point in points]
     weights = [abs(mpf(wanted.weight(point))) for point in points]
     result: list[float] = []
-    rest = list(values)
-    # With zero inside the interval, powers from one on no longer alternate.
-    fixed = 0 if wanted.low < 0 < wanted.high else min(2, degree)
-    for power in range(fixed + 1):
-        coefficients, _ = remez(points, rest, weights, range(power, degree + 1))
-        if power == fixed:
-            result += [rounded(coefficient, dtype) for coefficient in coefficients]
-            break
+    rest, scales = list(values), list(weights)
+    for count in range(degree + 1, max(degree - 2, 0), -1):
+        coefficients, _ = remez(points, rest, scales, count)
         result.append(rounded(coefficients[0], dtype))
-        rest = [r - result[-1] * point**power for r, point in zip(rest, points, strict=True)]
+        rest = [(r - result[-1]) / point for r, point in zip(rest, points, strict=True)]
+        scales = [scale * abs(point) for scale, point in zip(scales, points, strict=True)]
+    result += [rounded(coefficient, dtype) for coefficient in coefficients[1:]]
     error = max(
         weight * abs(mp.polyval(result[::-1], point) - value)
         for point, value, weight in zip(points, values, weights, strict=True)
@@ -202,22 +198,44 @@ def scaled_erfc_weight(v: mpf) -> mpf:
     return v / scaled_erfc(v)
 
 
-def erfc_inverse(v: mpf, middle: float = 0.375) -> mpf:
-    """z / w for erfc(z) = exp(-w^2), 1 / (w + 1) = v + middle; Newton on log(erfc)."""
-    w = 1 / (v + mpf(middle)) - 1
+def erfc_inverse(v: mpf) -> mpf:
+    """t = z / w for erfc(z) = exp(-w^2), 1 / (w + 1) = v + 5/16; Newton on log(erfc)."""
+    w = 1 / (v + mpf(5) / 16) - 1
     z = w
     for _ in range(100):
         value = mp.erfc(z)
         step = (mp.log(value) + w * w) * value * mp.exp(z * z) * mp.sqrt(mp.pi) / 2
         z += step
-        if abs(step) < mp.mpf(10) ** -(mp.dps - 8):
+        if abs(step) < mpf(10) ** -(mp.dps - 8):
             break
     return z / w
 
 
-def erfc_inverse_f64(v: mpf) -> mpf:
-    """`erfc_inverse` with the middle that suits f64."""
-    return erfc_inverse(v, 0.25)
+def inverse_slope(v: mpf) -> mpf:
+    """The slope of `erfc_inverse` from its value at v = 0."""
+    return (erfc_inverse(v) - erfc_inverse(mpf(0))) / v
+
+
+def inverse_weight(v: mpf) -> mpf:
+    """What an error of the slope means, relative to the function."""
+    return v / erfc_inverse(v)
+
+
+def digamma_zero() -> mpf:
+    """The positive zero of digamma."""
+    return mp.findroot(mp.digamma, mpf("1.4616"))
+
+
+def stirling_remainder(v: mpf) -> mpf:
+    """z (log(gamma(z)) - (z - 1/2) log(z) + z - log(2 pi)/2) at z = v^(-1/2)."""
+    z = 1 / mp.sqrt(v)
+    return z * (mp.loggamma(z) - (z - mpf(1) / 2) * mp.log(z) + z - mp.log(2 * mp.pi) / 2)
+
+
+def digamma_remainder(v: mpf) -> mpf:
+    """z^2 (digamma(z) - log(z) + 1/(2z)) at z = v^(-1/2)."""
+    z = 1 / mp.sqrt(v)
+    return z * z * (mp.digamma(z) - mp.log(z) + 1 / (2 * z))
 
 
 HALF_LOG_2 = 0.34658
@@ -307,12 +325,30 @@ FITS = (
         lambda t: mp.sqrt(t) / mp.erfinv(mp.sqrt(t)), 1e-25, 0.5625, 0, 22,
     ),
     Fit(
-        "ERF_INV_TAIL", "erfc_inv(exp(-w^2)) / w in v = 1 / (w + 1) - 3/8 for w <= 4.1",
-        erfc_inverse, lambda v: 1 / erfc_inverse(v), 0.196 - 0.375, 0.5458 - 0.375, 9, 0,
+        "ERF_INV_TAIL", "(t(v) - t(0)) / v, t = erfc_inv(exp(-w^2)) / w, v = 1/(w + 1) - 5/16, w <= 4.1",
+        inverse_slope, inverse_weight, 0.196 - 0.3125, 0.5458 - 0.3125, 9, 0,
     ),
     Fit(
-        "ERF_INV_TAIL", "erfc_inv(exp(-w^2)) / w in v = 1 / (w + 1) - 1/4 for w <= 6.1",
-        erfc_inverse_f64, lambda v: 1 / erfc_inverse_f64(v), 0.14084 - 0.25, 0.4595 - 0.25, 0, 23,
+        "ERF_INV_TAIL", "the same for w <= 6.1",
+        inverse_slope, inverse_weight, 0.14084 - 0.3125, 0.4595 - 0.3125, 0, 23,
+    ),
+    Fit(
+        "LGAMMA", "log(gamma(2 + t)) / (t (t + 1)) on -1 <= t <= 1/2",
+        lambda t: mp.loggamma(2 + t) / (t * (t + 1)),
+        lambda t: t * (t + 1) / mp.loggamma(2 + t), -1.00001, 0.50001, 0, 25,
+    ),
+    Fit(
+        "STIRLING", "Stirling's remainder of log(gamma(z)), times z, in 1/z^2 for z >= 6",
+        stirling_remainder, lambda v: mp.sqrt(v) / mp.loggamma(1 / mp.sqrt(v)), 1e-20, 0.02778, 0, 6,
+    ),
+    Fit(
+        "DIGAMMA", "digamma(3/2 + t) / (3/2 + t - z0) on |t| <= 1/2",
+        lambda t: mp.digamma(t + mpf(3) / 2) / (t + mpf(3) / 2 - digamma_zero()),
+        lambda t: (t + mpf(3) / 2 - digamma_zero()) / mp.digamma(t + mpf(3) / 2), -0.5, 0.5, 0, 22,
+    ),
+    Fit(
+        "DIGAMMA_SERIES", "(digamma(z) - log(z) + 1/(2z)) z^2 in 1/z^2 for z >= 6",
+        digamma_remainder, lambda v: v / mp.digamma(1 / mp.sqrt(v)), 1e-20, 0.02778, 0, 6,
     ),
 )
 
@@ -324,6 +360,8 @@ SPLITS = (
     ("POW_SECOND", "c1 = 2 / (3 log(2))", lambda: 2 / (3 * mp.log(2))),
     ("PI", "pi", lambda: mp.pi),
     ("ERFC_MIDDLE", "4 exp(4) erfc(2)", lambda: 4 * mp.exp(4) * mp.erfc(2)),
+    ("ERF_INV_MIDDLE", "erfc_inv(exp(-w^2)) / w at 1 / (w + 1) = 5/16", lambda: erfc_inverse(mpf(0))),
+    ("DIGAMMA_ZERO", "the positive zero of digamma", digamma_zero),
     ("HALF_PI", "pi / 2", lambda: mp.pi / 2),
 )
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from graphc.codegen.llvm.math import error_function, exponential, inverse, logarithm, power, trigonometric
+from graphc.codegen.llvm.math import error_function, exponential, gamma, inverse, logarithm, power, trigonometric
 from graphc.codegen.llvm.math.builder import Builder, Value
 
 UNARY: dict[str, Callable[[Value], Value]] = {
@@ -22,6 +22,8 @@ UNARY: dict[str, Callable[[Value], Value]] = {
     "cbrt": power.cbrt,
     "erfc": error_function.erfc,
     "erf_inv": error_function.erf_inv,
+    "lgamma": gamma.in_double(gamma.log_gamma),
+    "digamma": gamma.in_double(gamma.digamma),
     "sinh": exponential.sinh,
     "cosh": exponential.cosh,
     "asin": inverse.asin,

@@ -299,8 +299,9 @@ def fma(left: Value, right: Value | float, addend: Value | float) -> Value:
 def select(mask: Value, chosen: Value | float, otherwise: Value | float) -> Value:
     """Lane by lane, `chosen` where the mask holds and `otherwise` elsewhere."""
     builder = mask.builder
-    given = chosen if isinstance(chosen, Value) else otherwise
-    sample = given if isinstance(given, Value) else builder.constant(0.0, builder.kind)
+    sample = chosen if isinstance(chosen, Value) else otherwise
+    if not isinstance(sample, Value):
+        raise TypeError(f"select needs one typed value, got {chosen} and {otherwise}")
     left, right = sample.like(chosen), sample.like(otherwise)
     kind = builder.type_of(sample.kind)
     text = f"select {builder.type_of('i1')} {mask.name}, {kind} {left.name}, {kind} {right.name}"
@@ -410,3 +411,14 @@ def polynomial(x: Value, coefficients: Sequence[float]) -> Value:
     for coefficient in reversed(coefficients[:-1]):
         result = fma(result, x, coefficient)
     return result
+
+
+def nearest(x: Value, factor: float, added: int = 0) -> tuple[Value, Value]:
+    """The integer nearest to x * factor, and `added` more in the low bits of an integer.
+
+    Adding 1.5 * 2^p leaves no room for a fraction, so that the addition rounds; the
+    sum's low bits are then the integer. For |x * factor| < 2^(p - 1).
+    """
+    shift = 1.5 * 2.0**x.format.fraction_bits + added
+    shifted = fma(x, factor, shift) if factor != 1.0 else x + shift
+    return shifted - shift, bits(shifted)

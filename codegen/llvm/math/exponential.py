@@ -15,11 +15,11 @@ from graphc.codegen.llvm.math.builder import (
     Value,
     absolute,
     at_most,
-    bits,
     clamp,
     copy_sign,
     fma,
     from_bits,
+    nearest,
     polynomial,
     select,
 )
@@ -56,16 +56,8 @@ class Whole:
 
 
 def nearest_whole(x: Value, factor: float) -> Whole:
-    """The integer nearest to x * factor.
-
-    Adding 1.5 * 2^p leaves no room for a fraction, so that the addition rounds;
-    the sum's low bits are then the integer. Twice the exponent bias is added
-    with it, which is what `scale` wants to find there.
-    """
-    form = x.format
-    shift = 1.5 * 2.0**form.fraction_bits + 2 * form.bias
-    shifted = fma(x, factor, shift) if factor != 1.0 else x + shift
-    return Whole(shifted - shift, bits(shifted))
+    """The integer nearest to x * factor, with twice the bias, as `scale` wants it."""
+    return Whole(*nearest(x, factor, 2 * x.format.bias))
 
 
 def reduced(x: Value) -> tuple[Whole, Value]:

@@ -135,5 +135,5 @@ def atanh(x: Value) -> Value:
     ratio = above / below
     rest = fma(-ratio, below_low, fma(-ratio, below, above) + above_low) / below
     result = 0.5 * log_of_pair((ratio, rest), 0.0)
-    edge = select(size.equals(1.0), math.inf, math.nan)
+    edge = select(size.equals(1.0), x.like(math.inf), math.nan)
     return copy_sign(select(size < 1.0, result, edge), x)

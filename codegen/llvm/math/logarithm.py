@@ -22,6 +22,7 @@ from graphc.codegen.llvm.math.builder import (
     polynomial,
     select,
 )
+from graphc.codegen.llvm.math.pairs import Pair
 
 # The bits of 1/sqrt(2), where the significand's interval begins.
 ROOT_HALF_BITS = {"f32": 0x3F3504F3, "f64": 0x3FE6A09E667F3BCD}
@@ -41,13 +42,13 @@ def split(x: Value) -> tuple[Value, Value]:
     carrier_bits = (form.bias + form.fraction_bits) << form.fraction_bits
     exponent = from_bits(shifted.shifted_right(form.fraction_bits) | carrier_bits)
     offset = carrier + form.bias
-    return exponent - select(tiny, offset + raised, offset), from_bits(fraction + root_half)
+    return exponent - select(tiny, x.like(offset + raised), offset), from_bits(fraction + root_half)
 
 
 def with_special_cases(x: Value, result: Value) -> Value:
     """A logarithm's values at 0, infinity, nan and below zero."""
     finite = select(x < math.inf, result, x)
-    return select(x > 0.0, finite, select(x.equals(0.0), -math.inf, math.nan))
+    return select(x > 0.0, finite, select(x.equals(0.0), x.like(-math.inf), math.nan))
 
 
 def fraction_log(f: Value, addend: Value | float) -> Value:
@@ -68,6 +69,15 @@ def log(x: Value) -> Value:
     e, m = split(x)
     f = m - 1.0
     return with_special_cases(x, fma(e, high, f + fraction_log(f, e * low)))
+
+
+def log_pair(x: Value) -> Pair:
+    """log(x) of positive finite x as a pair, the second at most 0.1 and good to its own ulp."""
+    high, low, _ = table.LOG_2[x.format.short]
+    e, m = split(x)
+    f = m - 1.0
+    main = fma(e, high, f)
+    return main, (fma(e, high, -main) + f) + fraction_log(f, e * low)
 
 
 def log1p(x: Value) -> Value:
@@ -92,7 +102,7 @@ def log1p(x: Value) -> Value:
     e = from_bits(pattern.shifted_right(form.fraction_bits) | carrier_bits) - (carrier + form.bias)
     result = fma(e, high, f + fraction_log(f, e * low))
     finite = select(x < math.inf, result, x)
-    inside = select(x > -1.0, finite, select(x.equals(-1.0), -math.inf, math.nan))
+    inside = select(x > -1.0, finite, select(x.equals(-1.0), x.like(-math.inf), math.nan))
     return copy_sign(inside, x)
 
 

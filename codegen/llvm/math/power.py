@@ -95,8 +95,8 @@ def cbrt(x: Value) -> Value:
     k = nearest_whole(e, 1.0 / 3.0)
     j = fma(k.value, -3.0, e)
     above, below = j > 0.5, j < -0.5
-    a = m * select(above, 2.0, select(below, 0.5, 1.0))
-    start = select(above, 2.0 ** (-1 / 3), select(below, 2.0 ** (1 / 3), 1.0))
+    a = m * select(above, x.like(2.0), select(below, x.like(0.5), 1.0))
+    start = select(above, x.like(2.0 ** (-1 / 3)), select(below, x.like(2.0 ** (1 / 3)), 1.0))
     z = start * polynomial(m, table.CBRT[form.short])
     if form.short == "f64":
         z = fma(z * (1.0 / 3.0), fma(-(z * z), a * z, 1.0), z)

@@ -24,6 +24,7 @@ from graphc.codegen.llvm.math.builder import (
     convert,
     fma,
     from_bits,
+    nearest,
     polynomial,
     select,
     zero_extend,
@@ -33,13 +34,6 @@ from graphc.codegen.llvm.math.pairs import exact_sum, ordered_sum
 
 # From here on three parts of pi are not enough.
 FAR = {"f32": 2.0**17, "f64": 2.0**28}
-
-
-def quarters(x: Value, added: int) -> tuple[Value, Value]:
-    """The integer nearest to 2x / pi, and `added` more in an integer's low bits."""
-    shift = 1.5 * 2.0**x.format.fraction_bits + added
-    shifted = fma(x, 2.0 / math.pi, shift)
-    return shifted - shift, bits(shifted)
 
 
 def sine_of_quarters(r: Value, n: Value) -> Value:
@@ -55,7 +49,7 @@ def sine_of_quarters(r: Value, n: Value) -> Value:
 def near_sine(x: Value, added: int) -> Value:
     """sin(x + added pi/2) for moderate x."""
     high, middle, low = table.HALF_PI[x.format.short]
-    count, n = quarters(x, added)
+    count, n = nearest(x, 2.0 / math.pi, added)
     r = fma(-count, low, fma(-count, middle, fma(-count, high, x)))
     return sine_of_quarters(r, n)
 
@@ -75,7 +69,7 @@ def near_tangent(x: Value) -> Value:
     Either term of the second subtraction may be the larger.
     """
     high, middle, low = table.HALF_PI[x.format.short]
-    count, n = quarters(x, 0)
+    count, n = nearest(x, 2.0 / math.pi)
     start = fma(-count, high, x)
     part = -count * middle
     r, error = exact_sum(start, part)
