@@ -25,8 +25,10 @@ class Oracle:
     """One function: where its values come from, and its interesting arguments.
 
     `wide` is "module.function" giving float64 values. `ranges` are intervals to
-    sample densely; arguments outside `domain` are left out of the comparison with
-    mpmath (their values are plain: zero, infinity, nan or one).
+    sample densely, `borders` points whose neighbours are all taken. Arguments
+    outside `domain` are left out of the comparison with mpmath (their values are
+    plain: zero, infinity, nan or one). Where `scale` is given, f64 is held to the
+    law relative to that magnitude, where it is greater than the result.
     """
 
     wide: str
@@ -34,6 +36,8 @@ class Oracle:
     ranges: tuple[tuple[float, float], ...]
     domain: tuple[float, float] = (-INF, INF)
     special: tuple[tuple[float, ...], ...] = ()
+    borders: tuple[float, ...] = ()
+    scale: Callable[[mpf], mpf] | None = None
 
     @property
     def arity(self) -> int:
@@ -56,17 +60,21 @@ class Oracle:
 
 ODD_ZERO = ((0.0, 0.0), (-0.0, -0.0), (NAN, NAN))
 EXP_SPECIAL = ((0.0, 1.0), (-0.0, 1.0), (INF, INF), (-INF, 0.0), (NAN, NAN), (1e30, INF), (-1e30, 0.0))
+EXP_BORDERS = (88.722839, -87.336544, -103.278929, -103.972077, 709.782712, -708.396418, -745.133219)
 LOG_SPECIAL = ((0.0, -INF), (-0.0, -INF), (1.0, 0.0), (INF, INF), (-1.0, NAN), (-INF, NAN), (NAN, NAN))
 WIDE_RANGES = ((-1.0, 1.0), (-10.0, 10.0), (-100.0, 100.0), (-800.0, 800.0), (0.5, 2.0))
 
+LOG_BORDERS = (1.0, math.sqrt(0.5), math.sqrt(2.0), 2.0**-126, 2.0**-1022)
+
 ORACLES = {
-    "exp": Oracle("numpy.exp", lambda x: mp.exp(x), WIDE_RANGES, (-1e4, 1e4), EXP_SPECIAL),
+    "exp": Oracle("numpy.exp", lambda x: mp.exp(x), WIDE_RANGES, (-1e4, 1e4), EXP_SPECIAL, EXP_BORDERS),
     "exp2": Oracle(
         "numpy.exp2",
         lambda x: mp.power(2, x),
         ((-1.0, 1.0), (-150.0, 128.0), (-1075.0, 1024.0)),
         (-1e4, 1e4),
-        (*EXP_SPECIAL, (10.0, 1024.0), (-126.0, 2.0**-126), (0.5, math.sqrt(2.0))),
+        (*EXP_SPECIAL, (10.0, 1024.0), (-126.0, 2.0**-126)),
+        (128.0, -126.0, -149.0, -150.0, 1024.0, -1022.0, -1074.0, -1075.0),
     ),
     "expm1": Oracle(
         "numpy.expm1",
@@ -74,14 +82,16 @@ ORACLES = {
         WIDE_RANGES,
         (-1e4, 1e4),
         (*ODD_ZERO, (INF, INF), (-INF, -1.0), (-1e30, -1.0)),
+        (88.722839, 709.782712, 0.3465736, -0.3465736, 1.0397208, -1.0397208),
     ),
-    "log": Oracle("numpy.log", lambda x: mp.log(x), ((0.0, 2.0), (0.0, 100.0)), (0, INF), LOG_SPECIAL),
+    "log": Oracle("numpy.log", lambda x: mp.log(x), ((0.0, 2.0), (0.0, 100.0)), (0, INF), LOG_SPECIAL, LOG_BORDERS),
     "log2": Oracle(
         "numpy.log2",
         lambda x: mp.log(x) / mp.log(2),
         ((0.0, 2.0), (0.0, 100.0)),
         (0, INF),
         (*LOG_SPECIAL, (1024.0, 10.0), (2.0**-130, -130.0), (2.0**100, 100.0)),
+        LOG_BORDERS,
     ),
     "log1p": Oracle(
         "numpy.log1p",
@@ -89,14 +99,16 @@ ORACLES = {
         ((-1.0, 1.0), (-1.0, 100.0), (-0.01, 0.01)),
         (-1, INF),
         (*ODD_ZERO, (INF, INF), (-1.0, -INF), (-2.0, NAN), (-INF, NAN)),
+        (-1.0, 2.0**0.5 - 1.0, 2.0**-0.5 - 1.0, 2.0**24, 2.0**26, 2.0**53, 2.0**55),
     ),
-    "tanh": Oracle("numpy.tanh", lambda x: mp.tanh(x), WIDE_RANGES, (-1e3, 1e3), (*ODD_ZERO, (INF, 1.0), (-INF, -1.0), (1e30, 1.0))),
+    "tanh": Oracle("numpy.tanh", lambda x: mp.tanh(x), WIDE_RANGES, (-1e3, 1e3), (*ODD_ZERO, (INF, 1.0), (-INF, -1.0), (1e30, 1.0)), (0.625,)),
     "logistic": Oracle(
         "scipy.special.expit",
         lambda x: 1 / (1 + mp.exp(-x)),
         WIDE_RANGES,
         (-1e4, 1e4),
         ((0.0, 0.5), (INF, 1.0), (-INF, 0.0), (NAN, NAN), (1e30, 1.0)),
+        (-87.336544, -103.278929, -103.972077, -708.396418, -745.133219),
     ),
     "erf": Oracle(
         "scipy.special.erf",
@@ -104,6 +116,7 @@ ORACLES = {
         ((-1.0, 1.0), (-6.0, 6.0)),
         (-100, 100),
         (*ODD_ZERO, (INF, 1.0), (-INF, -1.0)),
+        (1.0, 4.0, 6.0),
     ),
     "cbrt": Oracle(
         "numpy.cbrt",
@@ -116,18 +129,115 @@ ORACLES = {
         lambda x: mp.sin(x),
         ((-4.0, 4.0), (-1e3, 1e3), (-1e6, 1e6)),
         special=(*ODD_ZERO, (INF, NAN), (-INF, NAN)),
+        borders=(math.pi / 4, math.pi / 2, math.pi, 22 * math.pi, 2.0**17, 2.0**28),
     ),
     "cos": Oracle(
         "numpy.cos",
         lambda x: mp.cos(x),
         ((-4.0, 4.0), (-1e3, 1e3), (-1e6, 1e6)),
         special=((0.0, 1.0), (-0.0, 1.0), (INF, NAN), (-INF, NAN), (NAN, NAN)),
+        borders=(math.pi / 4, math.pi / 2, math.pi, 22 * math.pi, 2.0**17, 2.0**28),
     ),
     "tan": Oracle(
         "numpy.tan",
         lambda x: mp.tan(x),
         ((-4.0, 4.0), (-1e3, 1e3), (-1e6, 1e6)),
         special=(*ODD_ZERO, (INF, NAN), (-INF, NAN)),
+        borders=(math.pi / 4, math.pi / 2, math.pi, 22 * math.pi, 2.0**17, 2.0**28),
+    ),
+    "sinh": Oracle(
+        "numpy.sinh",
+        lambda x: mp.sinh(x),
+        WIDE_RANGES,
+        (-1e4, 1e4),
+        (*ODD_ZERO, (INF, INF), (-INF, -INF)),
+        (1.0, 89.415987, -710.475860),
+    ),
+    "cosh": Oracle(
+        "numpy.cosh",
+        lambda x: mp.cosh(x),
+        WIDE_RANGES,
+        (-1e4, 1e4),
+        ((0.0, 1.0), (-0.0, 1.0), (INF, INF), (-INF, INF), (NAN, NAN)),
+        (89.415987, -710.475860),
+    ),
+    "asin": Oracle(
+        "numpy.arcsin",
+        lambda x: mp.asin(x),
+        ((-1.0, 1.0), (-0.1, 0.1)),
+        special=(*ODD_ZERO, (1.5, NAN), (INF, NAN), (-INF, NAN)),
+        borders=(1.0, -1.0, 0.5),
+    ),
+    "acos": Oracle(
+        "numpy.arccos",
+        lambda x: mp.acos(x),
+        ((-1.0, 1.0), (-0.1, 0.1)),
+        special=((1.0, 0.0), (1.5, NAN), (INF, NAN), (-INF, NAN), (NAN, NAN)),
+        borders=(1.0, -1.0, 0.5, -0.5),
+    ),
+    "atan": Oracle(
+        "numpy.arctan",
+        lambda x: mp.atan(x),
+        ((-1.0, 1.0), (-10.0, 10.0)),
+        special=(*ODD_ZERO,),
+        borders=(1.0, -1.0, INF, -INF),
+    ),
+    "asinh": Oracle(
+        "numpy.arcsinh",
+        lambda x: mp.asinh(x),
+        ((-1.0, 1.0), (-100.0, 100.0)),
+        special=(*ODD_ZERO, (INF, INF), (-INF, -INF)),
+        borders=(2.0**23, 2.0**52),
+    ),
+    "acosh": Oracle(
+        "numpy.arccosh",
+        lambda x: mp.acosh(x),
+        ((1.0, 1.01), (1.0, 2.0), (1.0, 100.0)),
+        (1, INF),
+        ((1.0, 0.0), (0.5, NAN), (-1.0, NAN), (INF, INF), (-INF, NAN), (NAN, NAN)),
+        (1.0, 2.0**23, 2.0**52),
+    ),
+    "atanh": Oracle(
+        "numpy.arctanh",
+        lambda x: mp.atanh(x),
+        ((-1.0, 1.0), (-0.1, 0.1), (0.99, 1.0)),
+        (-1, 1),
+        (*ODD_ZERO, (1.0, INF), (-1.0, -INF), (1.5, NAN), (INF, NAN), (-INF, NAN)),
+        (1.0, -1.0),
+    ),
+    "erfc": Oracle(
+        "scipy.special.erfc",
+        lambda x: mp.erfc(x),
+        ((-1.0, 1.0), (-6.0, 10.0), (0.0, 27.0)),
+        (-100, 100),
+        ((0.0, 1.0), (-0.0, 1.0), (INF, 0.0), (-INF, 2.0), (NAN, NAN), (1e30, 0.0)),
+        (0.5, 9.194, 10.05, 26.543, 27.2),
+    ),
+    "erf_inv": Oracle(
+        "scipy.special.erfinv",
+        lambda x: mp.erfinv(x),
+        ((-1.0, 1.0), (0.99, 1.0)),
+        (-1, 1),
+        (*ODD_ZERO, (1.0, INF), (-1.0, -INF), (1.5, NAN), (-INF, NAN)),
+        (0.5, 0.75, 1.0),
+    ),
+    "lgamma": Oracle(
+        "scipy.special.gammaln",
+        lambda x: mp.loggamma(x).real,
+        ((0.0, 3.0), (0.0, 10.0), (0.0, 100.0), (-10.0, 0.0)),
+        domain=(-(2.0**50), INF),
+        special=((1.0, 0.0), (2.0, 0.0), (0.0, INF), (-3.0, INF), (INF, INF), (NAN, NAN)),
+        borders=(1.0, 2.0, 2.5, 6.0),
+        scale=lambda x: mp.loggamma(abs(x)) if x < 0 else mpf(0),
+    ),
+    "digamma": Oracle(
+        "scipy.special.digamma",
+        lambda x: mp.digamma(x),
+        ((0.0, 3.0), (0.0, 10.0), (0.0, 100.0), (-10.0, 0.0)),
+        domain=(-(2.0**50), INF),
+        special=((0.0, -INF), (-0.0, INF), (-3.0, NAN), (INF, INF), (-INF, NAN), (NAN, NAN)),
+        borders=(1.0, 1.4616321449683623, 2.0, 6.0),
+        scale=lambda x: abs(mp.digamma(abs(x))) + 1 if x < 0 else mpf(0),
     ),
 }
 
@@ -159,6 +269,22 @@ BINARY_ORACLES = {
         ((0.0, 2.0), (0.0, 10.0), (0.0, 100.0), (0.99, 1.01), (-20.0, 20.0)),
         special=power_special(),
     ),
+    "atan2": Oracle(
+        "numpy.arctan2",
+        lambda y, x: mp.atan2(y, x),
+        ((-1.0, 1.0), (-10.0, 10.0), (-1000.0, 1000.0)),
+        special=(
+            *((0.0, x, 0.0) for x in (0.0, 1.0, INF)),
+            *((-0.0, x, -0.0) for x in (0.0, 1.0, INF)),
+            *((y, x, math.copysign(math.pi, y)) for y in (0.0, -0.0) for x in (-0.0, -1.0, -INF)),
+            *((y, x, math.copysign(math.pi / 2, y)) for y in (1.0, -INF) for x in (0.0, -0.0)),
+            (INF, 1.0, math.pi / 2),
+            (1.0, INF, 0.0),
+            (-1.0, -INF, -math.pi),
+            (NAN, 1.0, NAN),
+            (1.0, NAN, NAN),
+        ),
+    ),
 }
 ALL = {**ORACLES, **BINARY_ORACLES}
 
@@ -184,6 +310,17 @@ def ulp_error_f64(got: float, exact: mpf) -> float:
     return float(mp.ldexp(abs(mpf(got) - exact), -exponent))
 
 
+def neighbours(border: np.float32 | np.float64, count: int) -> NDArray[np.floating]:
+    """The floats next to a number, `count` on either side."""
+    result = [border]
+    for end in (-INF, INF):
+        point = border
+        for _ in range(count):
+            point = np.nextafter(point, type(border)(end))
+            result.append(point)
+    return np.array(result)
+
+
 def sample(oracle: Oracle, dtype: str, count: int, seed: int) -> list[NDArray[np.floating]]:
     """Arguments over all bit patterns, all magnitudes and the given ranges."""
     generator = np.random.default_rng(seed)
@@ -197,6 +334,7 @@ def sample(oracle: Oracle, dtype: str, count: int, seed: int) -> list[NDArray[np
         magnitudes = np.ldexp(generator.uniform(-1.0, 1.0, share), exponents)
         parts = [patterns, magnitudes.astype(kind)]
         parts += [generator.uniform(*ends, share).astype(kind) for ends in oracle.ranges]
+        parts += [neighbours(kind(border), share // 500 + 4) for border in oracle.borders]
         joined = np.concatenate(parts)
         if oracle.arity > 1:
             generator.shuffle(joined)

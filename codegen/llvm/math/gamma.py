@@ -97,7 +97,8 @@ def log_gamma(x: Value) -> Value:
     main, rest = log_pair(select(product > 0.0, product, 1.0))
     reflected = (math.log(math.pi) - main) - (positive + rest)
     pole = select(product > 0.0, reflected, math.inf)
-    result = select(x < 0.0, pole, positive)
+    # Next to zero the product underflows, and the reflection changes nothing.
+    result = select(x < -(2.0**-60), pole, positive)
     result = select(size < math.inf, result, size)
     return select(size.equals(0.0), math.inf, result)
 
