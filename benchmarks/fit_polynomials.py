@@ -259,10 +259,6 @@ FITS = (
         lambda t: t**2 * mp.sqrt(t) / (2 * mp.atanh(mp.sqrt(t))), 1e-30, 0.029438, 2, 6,
     ),
     Fit(
-        "CBRT", "m^(-1/3) on 1/sqrt(2) <= m <= sqrt(2), where Newton's steps begin",
-        lambda m: mp.cbrt(1 / m), mp.cbrt, 0.70710, 1.41422, 4, 5,
-    ),
-    Fit(
         "SIN", "(sin(r) - r) / r^3 in t = r^2 on |r| <= pi/4",
         odd_tail(mp.sin), odd_weight(mp.sin), 0.0, 0.61686, 2, 5,
     ),

@@ -7,13 +7,10 @@ import math
 import numpy as np
 import pytest
 from graphc.codegen.llvm.math import FUNCTIONS, declare
-from mpmath import mp, mpf
 
 from tests.cpu.vector_loop import compile_loop
-from tests.cpu.vector_oracles import ALL, Oracle, sample, ulp_error_f32, ulp_error_f64
+from tests.cpu.vector_oracles import ALL, LARGEST_ERROR, exact_error, sample, ulp_error_f32
 
-# The law: within two units in the last place of the exact result.
-LARGEST_ERROR = 2.0
 SAMPLES_F32 = 2_000_000
 SAMPLES_F64 = 4_000
 LANES = {"f32": (1, 16), "f64": (1, 8)}
@@ -44,22 +41,6 @@ def test_f64_against_mpmath(function: str) -> None:
     errors = [exact_error(oracle, point, float(y)) for point, y in zip(points, got, strict=True)]
     worst = int(np.argmax(errors))
     assert errors[worst] <= LARGEST_ERROR, (errors[worst], points[worst], got[worst])
-
-
-def exact_error(oracle: Oracle, point: tuple[float, ...], got: float) -> float:
-    """The error at one point; zero where the oracle does not speak."""
-    low, high = oracle.domain
-    if not all(math.isfinite(value) and low < value < high for value in point):
-        return 0.0
-    with mp.workprec(200):
-        exact = oracle.exact(*(mpf(value) for value in point))
-        if not isinstance(exact, mpf):
-            return 0.0 if math.isnan(got) else math.inf
-        error = ulp_error_f64(got, exact)
-        if oracle.scale is None or error <= LARGEST_ERROR:
-            return error
-        scale = max(abs(exact), oracle.scale(mpf(point[0])))
-        return error * float(abs(exact) / scale)
 
 
 @pytest.mark.parametrize(("function", "dtype"), CASES)

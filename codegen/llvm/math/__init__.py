@@ -1,10 +1,26 @@
+"""Elementary functions on whole vectors, as LLVM IR text.
+
+LLVM turns `llvm.exp.v16f32` into sixteen calls of the C library, one per lane.
+Here each function is a polynomial kernel over whole vectors, without a branch
+except where a rare lane needs exact reduction (sin, cos, tan), within 2 units in
+the last place of the exact result over the whole float range, special values
+included. Nothing depends on the rounding of another library, so that results
+are the same on every machine with fma.
+
+The rooms: `builder` is the language the mathematics is written in, `pairs` its
+sums of two floats, `coefficients` the fitted tables; the rest is one file for
+each family of functions. To add a function: write it over `Value`, list it here,
+and give it an oracle in `tests/cpu/vector_oracles.py`.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from graphc.codegen.llvm.math import error_function, exponential, gamma, inverse, logarithm, power, trigonometric
-from graphc.codegen.llvm.math.builder import Builder, Value
+from graphc.codegen.llvm.math.builder import KINDS, Builder, Value
+from graphc.ir.errors import UnsupportedError
 
 UNARY: dict[str, Callable[[Value], Value]] = {
     "exp": exponential.exp,
@@ -39,12 +55,29 @@ FUNCTIONS: tuple[str, ...] = (*UNARY, *BINARY)
 
 @dataclass(frozen=True)
 class MathFunction:
+    """One function's text: what to call, its definition, and what that calls.
+
+    The text stands alone but for the `declare` lines in `intrinsics`, which a
+    module must hold once; it may begin with private tables and helpers, named
+    after the symbol.
+    """
+
     symbol: str
     text: str
     intrinsics: tuple[str, ...]
 
 
 def declare(function: str, dtype: str, lanes: int) -> MathFunction:
+    """The text of a function for one element type ("f32", "f64") and lane count.
+
+    >>> declare("exp", "f32", 16).symbol
+    'gc.exp.v16f32'
+    >>> declare("exp", "f64", 1).text.splitlines()[0]
+    'define internal double @gc.exp.f64(double %x) alwaysinline nounwind {'
+    """
+    if function not in FUNCTIONS or dtype not in KINDS or lanes < 1:
+        known = f"one of {', '.join(FUNCTIONS)} for f32 or f64 and at least one lane"
+        raise UnsupportedError(f"got {function} for {dtype} and {lanes} lanes, expected {known}")
     symbol = f"gc.{function}.{dtype if lanes == 1 else f'v{lanes}{dtype}'}"
     builder = Builder(dtype, lanes, symbol)
     if function in BINARY:

@@ -58,6 +58,8 @@ FORMATS = {
     "float": Format("float", "f32", "i32", "i64", 32, 23, 8, 127),
     "double": Format("double", "f64", "i64", "i128", 64, 52, 11, 1023),
 }
+# From this many coefficients on, a polynomial is evaluated in two chains.
+SPLIT_LENGTH = 14
 KINDS = {"f32": "float", "f64": "double"}
 SHORT = {"float": "f32", "double": "f64"}
 
@@ -404,13 +406,19 @@ def _cast(operation: str, x: Value, kind: str) -> Value:
 def polynomial(x: Value, coefficients: Sequence[float]) -> Value:
     """`c0 + c1 x + c2 x^2 + ...`, by Horner's rule with fma.
 
-    Horner has the fewest operations and the least error; its latency is hidden
-    because the iterations of the loop around it do not depend on each other.
+    Horner has the fewest operations and the least error. Long polynomials are
+    split into even and odd powers, two chains that run side by side, because the
+    processor can overlap only so many iterations of the loop around them.
     """
-    result = x.like(coefficients[-1])
-    for coefficient in reversed(coefficients[:-1]):
-        result = fma(result, x, coefficient)
-    return result
+    if len(coefficients) < SPLIT_LENGTH:
+        result = x.like(coefficients[-1])
+        for coefficient in reversed(coefficients[:-1]):
+            result = fma(result, x, coefficient)
+        return result
+    square = x * x
+    even = polynomial(square, coefficients[::2])
+    odd = polynomial(square, coefficients[1::2])
+    return fma(odd, x, even)
 
 
 def nearest(x: Value, factor: float, added: int = 0) -> tuple[Value, Value]:

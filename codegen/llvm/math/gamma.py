@@ -26,7 +26,7 @@ from graphc.codegen.llvm.math.builder import (
 )
 from graphc.codegen.llvm.math.logarithm import log_pair
 from graphc.codegen.llvm.math.pairs import ordered_sum
-from graphc.codegen.llvm.math.trigonometric import sine_of_quarters
+from graphc.codegen.llvm.math.trigonometric import sine_of_quarters, tangent_of_quarters
 
 # Stirling's series serves from here on; the recurrence leads down from here.
 STIRLING = 6.0
@@ -41,12 +41,14 @@ def in_double(function: Callable[[Value], Value]) -> Callable[[Value], Value]:
     return widened
 
 
-def turned(size: Value) -> tuple[Value, Value]:
-    """sin(pi z) and cos(pi z), up to a common sign, for z >= 0."""
+def half_turns(size: Value) -> tuple[Value, Value, Value]:
+    """r, r_low and n with pi z = r + r_low + n pi/2, up to a multiple of pi; |r| <= pi/4."""
+    high, low, _ = table.PI[size.format.short]
     part = size - truncate(size)
     count, n = nearest(part, 2.0)
-    r = fma(count, -0.5, part) * math.pi
-    return sine_of_quarters(r, n), sine_of_quarters(r, n + 1)
+    rest = fma(count, -0.5, part)
+    r = rest * high
+    return r, fma(rest, high, -r) + rest * low, n
 
 
 def positive_log_gamma(z: Value) -> Value:
@@ -92,8 +94,8 @@ def log_gamma(x: Value) -> Value:
     """log |gamma(x)|; for negative x, log(pi / (|x| |sin(pi x)|)) - log(gamma(|x|))."""
     size = absolute(x)
     positive = positive_log_gamma(size)
-    sine, _ = turned(size)
-    product = absolute(sine) * size
+    r, _, n = half_turns(size)
+    product = absolute(sine_of_quarters(r, n)) * size
     main, rest = log_pair(select(product > 0.0, product, 1.0))
     reflected = (math.log(math.pi) - main) - (positive + rest)
     pole = select(product > 0.0, reflected, math.inf)
@@ -113,7 +115,8 @@ def positive_digamma(z: Value) -> Value:
     short = z.format.short
     root, root_low, _ = table.DIGAMMA_ZERO[short]
     below = z < 1.0
-    base = select(below, z + 1.0, z)
+    raised, dropped = ordered_sum(z.like(1.0), z)
+    base = select(below, raised, z)
     numerator, denominator = select(below, z.like(-1.0), 0.0), select(below, z, 1.0)
     for step in range(1, 5):
         factor = z - float(step)
@@ -121,8 +124,11 @@ def positive_digamma(z: Value) -> Value:
         base = select(above, factor, base)
         numerator = select(above, fma(numerator, factor, denominator), numerator)
         denominator = select(above, denominator * factor, denominator)
-    distance = (base - root) - root_low
-    near = fma(distance, polynomial(base - 1.5, table.DIGAMMA[short]), numerator / denominator)
+    distance = (base - root) + (select(below, dropped, 0.0) - root_low)
+    passed = 1.0 / denominator
+    quotient = numerator * passed
+    rest = passed * fma(-quotient, denominator, numerator)
+    near = quotient + fma(distance, polynomial(base - 1.5, table.DIGAMMA[short]), rest)
     inverse = 1.0 / z
     square = inverse * inverse
     main, rest = log_pair(z)
@@ -134,8 +140,8 @@ def digamma(x: Value) -> Value:
     """Reflected for negative x: psi(|x|) + 1/|x| + pi cot(pi |x|); nan at the poles."""
     size = absolute(x)
     positive = positive_digamma(size)
-    sine, cosine = turned(size)
-    reflected = positive + (1.0 / size + math.pi * (cosine / sine))
-    result = select(x < 0.0, select(sine.equals(0.0), math.nan, reflected), positive)
+    tangent = tangent_of_quarters(*half_turns(size))
+    reflected = positive + (1.0 / size + math.pi / tangent)
+    result = select(x < 0.0, select(tangent.equals(0.0), math.nan, reflected), positive)
     result = select(x < math.inf, result, x)
     return select(x.equals(0.0), -1.0 / x, select(x > -math.inf, result, math.nan))

@@ -92,13 +92,13 @@ def atan2(y: Value, x: Value) -> Value:
 
 def log_of_pair(value: Pair, added: Value | float) -> Value:
     """log(high + low) + added * log(2), for a low part below an ulp or so of high."""
-    high, low, _ = table.LOG_2[value[0].format.short]
+    high = table.LOG_2[value[0].format.short][0]
     e, m = split(value[0])
     f = m - 1.0
     relative = value[1] / value[0]
     change = fma(relative * -0.5, relative, relative)
     e = e + added
-    return fma(e, high, f + fraction_log(f, fma(e, low, change)))
+    return fma(e, high, f + fraction_log(f, e, change))
 
 
 def log_of_root(x: Value, sign: float) -> Value:

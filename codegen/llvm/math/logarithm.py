@@ -51,8 +51,8 @@ def with_special_cases(x: Value, result: Value) -> Value:
     return select(x > 0.0, finite, select(x.equals(0.0), x.like(-math.inf), math.nan))
 
 
-def fraction_log(f: Value, addend: Value | float) -> Value:
-    """log(1 + f) - f + addend, for 1/sqrt(2) <= 1 + f <= sqrt(2).
+def fraction_log(f: Value, e: Value | None = None, addend: Value | None = None) -> Value:
+    """log(1 + f) - f for 1/sqrt(2) <= 1 + f <= sqrt(2), plus `addend`, plus the low part of e log(2).
 
     With s = f / (2 + f) and h = f^2/2 it is s (h + s^2 p(s^2)) - h.
     """
@@ -60,24 +60,27 @@ def fraction_log(f: Value, addend: Value | float) -> Value:
     t = s * s
     half = f * (f * 0.5)
     inner = fma(t, polynomial(t, table.LOG[f.format.short]), half)
-    return fma(s, inner, addend - half)
+    start = -half if addend is None else addend - half
+    if e is not None:
+        start = fma(e, table.LOG_2[f.format.short][1], start)
+    return fma(s, inner, start)
 
 
 def log(x: Value) -> Value:
     """e log(2) + f + (log(1 + f) - f), summed from the smallest part up."""
-    high, low, _ = table.LOG_2[x.format.short]
+    high = table.LOG_2[x.format.short][0]
     e, m = split(x)
     f = m - 1.0
-    return with_special_cases(x, fma(e, high, f + fraction_log(f, e * low)))
+    return with_special_cases(x, fma(e, high, f + fraction_log(f, e)))
 
 
 def log_pair(x: Value) -> Pair:
     """log(x) of positive finite x as a pair, the second at most 0.1 and good to its own ulp."""
-    high, low, _ = table.LOG_2[x.format.short]
+    high = table.LOG_2[x.format.short][0]
     e, m = split(x)
     f = m - 1.0
     main = fma(e, high, f)
-    return main, (fma(e, high, -main) + f) + fraction_log(f, e * low)
+    return main, (fma(e, high, -main) + f) + fraction_log(f, e)
 
 
 def log1p(x: Value) -> Value:
@@ -89,7 +92,7 @@ def log1p(x: Value) -> Value:
     might be no normal number. The sign, also of zero, is that of x.
     """
     form = x.format
-    high, low, _ = table.LOG_2[form.short]
+    high = table.LOG_2[form.short][0]
     total = x + 1.0
     pattern = bits(total) + (form.one_bits - ROOT_HALF_BITS[form.short])
     raised = pattern & -(1 << form.fraction_bits)
@@ -100,7 +103,7 @@ def log1p(x: Value) -> Value:
     carrier = math.ldexp(1.0, form.fraction_bits)
     carrier_bits = (form.bias + form.fraction_bits) << form.fraction_bits
     e = from_bits(pattern.shifted_right(form.fraction_bits) | carrier_bits) - (carrier + form.bias)
-    result = fma(e, high, f + fraction_log(f, e * low))
+    result = fma(e, high, f + fraction_log(f, e))
     finite = select(x < math.inf, result, x)
     inside = select(x > -1.0, finite, select(x.equals(-1.0), x.like(-math.inf), math.nan))
     return copy_sign(inside, x)
@@ -111,7 +114,7 @@ def log2(x: Value) -> Value:
     high, low, _ = table.LOG2_E[x.format.short]
     e, m = split(x)
     f = m - 1.0
-    tail = fraction_log(f, 0.0)
+    tail = fraction_log(f)
     main = fma(f, high, e)
     missed = fma(f, high, e - main)
     return with_special_cases(x, main + fma(tail, high, fma(f, low, missed)))
