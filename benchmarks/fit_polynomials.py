@@ -329,22 +329,22 @@ FITS = (
         inverse_slope, inverse_weight, 0.14084 - 0.3125, 0.4595 - 0.3125, 0, 23,
     ),
     Fit(
-        "LGAMMA", "log(gamma(2 + t)) / (t (t + 1)) on -1 <= t <= 1/2",
-        lambda t: mp.loggamma(2 + t) / (t * (t + 1)),
-        lambda t: t * (t + 1) / mp.loggamma(2 + t), -1.00001, 0.50001, 0, 25,
+        "LGAMMA", "(log(gamma(2 + t)) / (t (t + 1)) - (1 - euler)) / t on -1 <= t <= 1",
+        lambda t: (mp.loggamma(2 + t) / (t * (t + 1)) - (1 - mp.euler)) / t,
+        lambda t: t * t * (t + 1) / mp.loggamma(2 + t), -1.00001, 1.00001, 0, 28,
     ),
     Fit(
-        "STIRLING", "Stirling's remainder of log(gamma(z)), times z, in 1/z^2 for z >= 6",
-        stirling_remainder, lambda v: mp.sqrt(v) / mp.loggamma(1 / mp.sqrt(v)), 1e-20, 0.02778, 0, 6,
+        "STIRLING", "Stirling's remainder of log(gamma(z)), times z, in 1/z^2 for z >= 3",
+        stirling_remainder, lambda v: mp.sqrt(v) / mp.loggamma(1 / mp.sqrt(v)), 1e-20, 0.11112, 0, 10,
     ),
     Fit(
-        "DIGAMMA", "digamma(3/2 + t) / (3/2 + t - z0) on |t| <= 1/2",
-        lambda t: mp.digamma(t + mpf(3) / 2) / (t + mpf(3) / 2 - digamma_zero()),
-        lambda t: (t + mpf(3) / 2 - digamma_zero()) / mp.digamma(t + mpf(3) / 2), -0.5, 0.5, 0, 22,
+        "DIGAMMA", "digamma(2 + t) / (2 + t - z0) on |t| <= 1",
+        lambda t: mp.digamma(t + 2) / (t + 2 - digamma_zero()),
+        lambda t: (t + 2 - digamma_zero()) / mp.digamma(t + 2), -1.0, 1.0, 0, 29,
     ),
     Fit(
-        "DIGAMMA_SERIES", "(digamma(z) - log(z) + 1/(2z)) z^2 in 1/z^2 for z >= 6",
-        digamma_remainder, lambda v: v / mp.digamma(1 / mp.sqrt(v)), 1e-20, 0.02778, 0, 6,
+        "DIGAMMA_SERIES", "(digamma(z) - log(z) + 1/(2z)) z^2 in 1/z^2 for z >= 3",
+        digamma_remainder, lambda v: v / mp.digamma(1 / mp.sqrt(v)), 1e-20, 0.11112, 0, 11,
     ),
 )
 
@@ -357,6 +357,7 @@ SPLITS = (
     ("PI", "pi", lambda: mp.pi),
     ("ERFC_MIDDLE", "4 exp(4) erfc(2)", lambda: 4 * mp.exp(4) * mp.erfc(2)),
     ("ERF_INV_MIDDLE", "erfc_inv(exp(-w^2)) / w at 1 / (w + 1) = 5/16", lambda: erfc_inverse(mpf(0))),
+    ("LGAMMA_MIDDLE", "1 - euler", lambda: 1 - mp.euler),
     ("DIGAMMA_ZERO", "the positive zero of digamma", digamma_zero),
     ("HALF_PI", "pi / 2", lambda: mp.pi / 2),
 )

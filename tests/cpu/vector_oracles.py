@@ -229,7 +229,7 @@ ORACLES = {
         ((0.0, 3.0), (0.0, 10.0), (0.0, 100.0), (-10.0, 0.0)),
         domain=(-(2.0**50), INF),
         special=((1.0, 0.0), (2.0, 0.0), (0.0, INF), (-3.0, INF), (INF, INF), (NAN, NAN)),
-        borders=(1.0, 2.0, 2.5, 6.0),
+        borders=(1.0, 2.0, 3.0),
         scale=lambda x: abs(mp.loggamma(-x)) + mp.log(mp.pi) if x < 0 else mpf(0),
     ),
     "digamma": Oracle(
@@ -238,7 +238,7 @@ ORACLES = {
         ((0.0, 3.0), (0.0, 10.0), (0.0, 100.0), (-10.0, 0.0)),
         domain=(-(2.0**50), INF),
         special=((0.0, -INF), (-0.0, INF), (-3.0, NAN), (INF, INF), (-INF, NAN), (NAN, NAN)),
-        borders=(1.0, 1.4616321449683623, 2.0, 6.0),
+        borders=(1.0, 1.4616321449683623, 3.0),
         scale=lambda x: abs(mp.digamma(-x)) + abs(mp.pi * mp.cot(mp.pi * x)) if x < 0 else mpf(0),
     ),
 }

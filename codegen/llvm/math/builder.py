@@ -59,7 +59,7 @@ FORMATS = {
     "double": Format("double", "f64", "i64", "i128", 64, 52, 11, 1023),
 }
 # From this many coefficients on, a polynomial is evaluated in two chains.
-SPLIT_LENGTH = 14
+SPLIT_LENGTH = 16
 KINDS = {"f32": "float", "f64": "double"}
 SHORT = {"float": "f32", "double": "f64"}
 
@@ -406,19 +406,18 @@ def _cast(operation: str, x: Value, kind: str) -> Value:
 def polynomial(x: Value, coefficients: Sequence[float]) -> Value:
     """`c0 + c1 x + c2 x^2 + ...`, by Horner's rule with fma.
 
-    Horner has the fewest operations and the least error. Long polynomials are
-    split into even and odd powers, two chains that run side by side, because the
+    Horner has the fewest operations and the least error. Of long polynomials the
+    powers from x^8 on are a chain of their own beside the others, because the
     processor can overlap only so many iterations of the loop around them.
     """
-    if len(coefficients) < SPLIT_LENGTH:
-        result = x.like(coefficients[-1])
-        for coefficient in reversed(coefficients[:-1]):
-            result = fma(result, x, coefficient)
-        return result
-    square = x * x
-    even = polynomial(square, coefficients[::2])
-    odd = polynomial(square, coefficients[1::2])
-    return fma(odd, x, even)
+    if len(coefficients) >= SPLIT_LENGTH:
+        fourth = (x * x) * (x * x)
+        high = polynomial(x, coefficients[8:])
+        return fma(high, fourth * fourth, polynomial(x, coefficients[:8]))
+    result = x.like(coefficients[-1])
+    for coefficient in reversed(coefficients[:-1]):
+        result = fma(result, x, coefficient)
+    return result
 
 
 def nearest(x: Value, factor: float, added: int = 0) -> tuple[Value, Value]:

@@ -1,8 +1,8 @@
 """The logarithm of the gamma function and its derivative.
 
-Both grow by a recurrence and follow Stirling's series for large arguments; near
-their positive zeros a polynomial with the zeros as exact factors keeps their
-relative accuracy. f32 is computed in f64. For negative arguments, where the
+From 1 to 3, about their positive zeros, they are polynomials with the zeros as
+exact factors, which keeps the relative accuracy; below 1 their recurrence leads
+there, and from 3 on Stirling's series, its remainder fitted, needs no recurrence. f32 is computed in f64. For negative arguments, where the
 functions have a zero between any two poles, f64 is accurate to a few ulp of the
 larger term of the reflection formula, not relative to a result near zero.
 (NIST Digital Library of Mathematical Functions, sections 5.5 and 5.11.)
@@ -28,8 +28,8 @@ from graphc.codegen.llvm.math.logarithm import log_pair
 from graphc.codegen.llvm.math.pairs import ordered_sum
 from graphc.codegen.llvm.math.trigonometric import sine_of_quarters, tangent_of_quarters
 
-# Stirling's series serves from here on; the recurrence leads down from here.
-STIRLING = 6.0
+# Stirling's series serves from here on.
+STIRLING = 3.0
 
 
 def in_double(function: Callable[[Value], Value]) -> Callable[[Value], Value]:
@@ -54,31 +54,27 @@ def half_turns(size: Value) -> tuple[Value, Value, Value]:
 def positive_log_gamma(z: Value) -> Value:
     """log(gamma(z)) for z >= 0.
 
-    Below 2.5 it is t (t + 1) q(t) with t = z - 2, less log(z) after a step up from
-    z < 1. From there to 6 it is the same at z - k, plus the log of the product
-    of the factors passed. Beyond, (z - 1/2)(log(z) - 1) + c + p(1/z^2)/z.
+    Below 3 it is t (t + 1) (c + t q(t)) with t = z - 2, the factors carried as pairs,
+    or the same with t = z - 1, less log(z), for z < 1; from 3 on Stirling's series.
     """
-    short = z.format.short
+    middle, middle_low, _ = table.LGAMMA_MIDDLE[z.format.short]
     below = z < 1.0
     t = select(below, z - 1.0, z - 2.0)
-    passed = z.like(1.0)
-    for step in range(1, 5):
-        factor = z - float(step)
-        above = factor >= 1.5
-        passed = select(above, passed * factor, passed)
-        t = select(above, factor - 2.0, t)
-    large = z >= STIRLING
-    main, rest = log_pair(select(below | large, z, passed))
-    sign = select(below, z.like(-1.0), 1.0)
-    base = select(below, z, t + 1.0) * t
-    product = base * polynomial(t, table.LGAMMA[short])
-    total, error = ordered_sum(main * sign, product)
-    small = total + fma(rest, sign, error)
-    return select(large, stirling(z, main, rest), small)
+    change = t * polynomial(t, table.LGAMMA[z.format.short])
+    inner, inner_low = ordered_sum(t.like(middle), change)
+    above, above_low = ordered_sum(t.like(1.0), t)
+    outer = t * above
+    outer_low = fma(t, above_low, fma(t, above, -outer))
+    near = fma(outer, inner, fma(outer, inner_low + middle_low, outer_low * inner))
+    main, rest = log_pair(z)
+    total, error = ordered_sum(-main, near)
+    shifted = total + (error - rest)
+    # Adding zero makes the zeros at 1 and 2 positive.
+    return select(z >= STIRLING, stirling(z, main, rest), select(below, shifted, near + 0.0))
 
 
 def stirling(z: Value, main: Value, rest: Value) -> Value:
-    """log(gamma(z)) for large z, from log(z) as a pair."""
+    """(z - 1/2)(log(z) - 1) + c + p(1/z^2)/z, from log(z) as a pair."""
     short = z.format.short
     inverse = 1.0 / z
     series = polynomial(inverse * inverse, table.STIRLING[short]) * inverse
@@ -108,32 +104,23 @@ def log_gamma(x: Value) -> Value:
 def positive_digamma(z: Value) -> Value:
     """The derivative of log(gamma(z)) for z > 0.
 
-    Between 1 and 2 it is (z - z0) q(z - 3/2), with the zero z0 in two parts; above,
-    up to 6, the reciprocals of the factors passed are added, as one quotient;
-    beyond, log(z) - 1/(2z) + p(1/z^2)/z^2. Below 1, 1/z is subtracted.
+    Below 3 it is (z - z0) q(z - 2), the zero z0 in two parts, or the same at z + 1,
+    less 1/z, for z < 1. Beyond, log(z) - 1/(2z) + p(1/z^2)/z^2.
     """
     short = z.format.short
     root, root_low, _ = table.DIGAMMA_ZERO[short]
     below = z < 1.0
     raised, dropped = ordered_sum(z.like(1.0), z)
     base = select(below, raised, z)
-    numerator, denominator = select(below, z.like(-1.0), 0.0), select(below, z, 1.0)
-    for step in range(1, 5):
-        factor = z - float(step)
-        above = factor >= 1.0
-        base = select(above, factor, base)
-        numerator = select(above, fma(numerator, factor, denominator), numerator)
-        denominator = select(above, denominator * factor, denominator)
     distance = (base - root) + (select(below, dropped, 0.0) - root_low)
-    passed = 1.0 / denominator
-    quotient = numerator * passed
-    rest = passed * fma(-quotient, denominator, numerator)
-    near = quotient + fma(distance, polynomial(base - 1.5, table.DIGAMMA[short]), rest)
+    q = polynomial(base - 2.0, table.DIGAMMA[short])
     inverse = 1.0 / z
+    rest = inverse * fma(-inverse, z, 1.0)
+    near = select(below, fma(distance, q, -rest) - inverse, distance * q)
     square = inverse * inverse
-    main, rest = log_pair(z)
+    main, small = log_pair(z)
     series = fma(square, polynomial(square, table.DIGAMMA_SERIES[short]), inverse * -0.5)
-    return select(z >= STIRLING, main + (rest + series), near)
+    return select(z >= STIRLING, main + (small + series), near)
 
 
 def digamma(x: Value) -> Value:
