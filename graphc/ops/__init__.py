@@ -1,0 +1,29 @@
+"""The operations: one row each, in files by family; `ROWS` is the whole table."""
+
+from __future__ import annotations
+
+from graphc.ir.node import Op
+from graphc.ops import (
+    contraction,
+    control,
+    duals,
+    elementwise,
+    indexing,
+    leaf,
+    movement,
+    random,
+    reduction,
+)
+
+ROWS: tuple[Op, ...] = (
+    *leaf.ROWS,
+    *elementwise.ROWS,
+    *duals.ROWS,
+    *reduction.ROWS,
+    *movement.ROWS,
+    *indexing.ROWS,
+    *contraction.ROWS,
+    *random.ROWS,
+    *control.ROWS,
+)
+BY_NAME = {row.name: row for row in ROWS}

@@ -38,15 +38,16 @@ done:
 """
 
 
-def with_far_lanes(
-    x: Value, near: Value, limit: float, compute: Callable[[Value], Value]
-) -> Value:
+def with_far_lanes(x: Value, near: Value, limit: float, compute: Callable[[Value], Value]) -> Value:
     """`near`, with lanes of |x| >= limit replaced by `compute` of one lane."""
     builder = x.builder
     name = f"{builder.symbol}.far"
     scalar = Builder(x.format.short, 1, name)
     result = compute(scalar.parameter("x"))
-    builder.definitions += [*scalar.definitions, scalar.define(("x",), result, "noinline cold nounwind")]
+    builder.definitions += [
+        *scalar.definitions,
+        scalar.define(("x",), result, "noinline cold nounwind"),
+    ]
     builder.intrinsics.update(scalar.intrinsics)
     callee, operands = name, [x]
     if builder.lanes > 1:

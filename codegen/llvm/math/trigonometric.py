@@ -98,9 +98,7 @@ def turns(x: Value) -> Value:
     words = [x.builder.load(name, narrow, index + i) for i in range(4)]
     factor = zero_extend(integer, wide)
     aligned = [
-        zero_extend(
-            x.builder.call("fshl", narrow, (narrow,), words[i], words[i + 1], shift), wide
-        )
+        zero_extend(x.builder.call("fshl", narrow, (narrow,), words[i], words[i + 1], shift), wide)
         for i in range(3)
     ]
     last = (factor * aligned[2]).shifted_right(width)

@@ -1,0 +1,427 @@
+"""A kernel's loops as a function of LLVM IR, vectorised as it is printed.
+
+    define internal void @NAME(ptr %context, i64 %begin, i64 %end)
+
+runs pieces `begin` to `end` of the kernel's parallel loops. The context holds a
+pointer per argument, then each symbolic size, then a pointer to the status word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from graphc.codegen.llvm import scalar
+from graphc.codegen.llvm.function import Function
+from graphc.codegen.llvm.memory import BASE, Lanes, load, store
+from graphc.codegen.llvm.values import Value, literal, llvm_type, memory_type
+from graphc.codegen.loops.index import ZERO, Atom, Combined, Index, Named, Var, index, upper_bound
+from graphc.codegen.loops.language import (
+    Accumulate,
+    Accumulator,
+    Apply,
+    Buffer,
+    Check,
+    Expr,
+    For,
+    Kernel,
+    Let,
+    Literal,
+    Load,
+    Local,
+    Position,
+    Read,
+    Stmt,
+    Store,
+    Update,
+)
+from graphc.ir.errors import CompileError
+from graphc.ir.types import BOOL, I64
+
+LONG_BODY = 24  # statements from which a vector loop is printed once, masked, not twice
+
+
+@dataclass
+class _Accumulation:
+    """Where an accumulator lives while its loops run."""
+
+    accumulator: Accumulator
+    address: str
+    lanes: int
+
+
+class KernelPrinter:
+    """Prints one kernel."""
+
+    def __init__(self, kernel: Kernel, vector_bytes: int) -> None:
+        self.kernel, self.vector_bytes = kernel, vector_bytes
+        self.f = Function()
+        self.pointers: dict[str, Value] = {}
+        self.values: dict[str, Value] = {}
+        self.variables: dict[Atom, Value] = {}
+        self.constants: dict[Atom, Index] = {}  # variables of unrolled loops
+        self.registers: dict[tuple[str, int], str] = {}
+        self.accumulations: dict[str, _Accumulation] = {}
+        self.lanes: Lanes | None = None
+        self.written = _stored(kernel.body)
+
+    def text(self) -> str:
+        """The function, and what it declares is left in `f.declarations`."""
+        self._unpack()
+        begin, end = Value("%begin", I64), Value("%end", I64)
+        first = self.f.number(0)
+        for statement in self.kernel.body:
+            assert isinstance(statement, For)
+            self._pieces(statement, first, begin, end)
+            first = self.f.integer("add", first, self.scalar_index(statement.extent))
+        return self.f.text(
+            f"define internal void @{self.kernel.name}(ptr %context, i64 %begin, i64 %end) nounwind"
+        )
+
+    def _unpack(self) -> None:
+        names = [buffer.name for buffer in self.kernel.arguments]
+        for number, name in enumerate([*names, *self.kernel.sizes, "status"]):
+            place = f"getelementptr inbounds i64, ptr %context, i64 {number}"
+            self.f.line(f"%{name}.at = {place}")
+            is_size = name in self.kernel.sizes
+            self.f.line(f"%{name} = load {'i64' if is_size else 'ptr'}, ptr %{name}.at, align 8")
+            if is_size:
+                self.variables[Named(name, is_size=True)] = Value(f"%{name}", I64)
+            else:
+                self.pointers[name] = Value(f"%{name}", I64)
+
+    def _pieces(self, loop: For, first: Value, begin: Value, end: Value) -> None:
+        """The pieces of one parallel loop that lie between `begin` and `end`."""
+        f = self.f
+        extent = self.scalar_index(loop.extent)
+        start = _call(f, "smax", f.integer("sub", begin, first), f.number(0))
+        stop = _call(f, "smin", f.integer("sub", end, first), extent)
+        with f.loop(start, stop, 1) as counter:
+            self.variables[loop.var] = counter
+            self.block(loop.body)
+
+    # statements
+
+    def block(self, body: Sequence[Stmt]) -> None:
+        """Print statements in order."""
+        for statement in body:
+            self._statement(statement)
+
+    def _statement(self, statement: Stmt) -> None:
+        match statement:
+            case Let(name, value):
+                self._let(name, value)
+            case Store(buffer, at, value):
+                self._store(buffer, at, self.expression(value))
+            case Update(name, value):
+                self._update(self.accumulations[name], self.expression(value))
+            case Local(buffer):
+                self._local(buffer)
+            case Check(bad, code):
+                self._check(self.expression(bad), code)
+            case Accumulate(accumulators, body):
+                self._accumulate(accumulators, body)
+            case For():
+                self._for(statement)
+
+    def _let(self, name: str, value: Expr) -> None:
+        self.values[name] = self.expression(value)
+        if value.dtype is I64:
+            self.variables[Named(name)] = self.values[name]
+
+    def _local(self, buffer: Buffer) -> None:
+        if buffer.space == "registers":
+            return
+        count = buffer.size.as_int
+        if count is None:
+            raise CompileError(f"scratch of unknown size: got {buffer.size}")
+        memory = f"[{max(count, 1)} x {memory_type(buffer.dtype)}]"
+        if buffer.name not in self.pointers:
+            self.pointers[buffer.name] = Value(self.f.alloca(memory), I64)
+
+    def _check(self, bad: Value, code: int) -> None:
+        """Keep the smallest code of all checks that failed."""
+        f = self.f
+        if self.lanes is not None and bad.lanes == self.lanes.count and self.lanes.mask:
+            bad = f.pure(
+                f"and {bad}, {self.lanes.mask.text}", BOOL, bad.lanes, [bad, self.lanes.mask]
+            )
+        if bad.lanes > 1:
+            symbol = f"@llvm.vector.reduce.or.v{bad.lanes}i1"
+            f.declare(f"i1 {symbol}({bad.type})")
+            bad = f.effect(f"call i1 {symbol}({bad})", BOOL, 1)
+        name = f.fresh()
+        f.line(f"br i1 {bad.text}, label %bad{name}, label %good{name}")
+        f.label(f"bad{name}")
+        f.line(f"%old{name} = atomicrmw umin ptr %status, i32 {code} monotonic")
+        f.line(f"br label %good{name}")
+        f.label(f"good{name}")
+
+    # loops
+
+    def _for(self, loop: For) -> None:
+        if loop.kind == "unrolled":
+            count = loop.extent.as_int
+            if count is None:
+                raise CompileError(f"cannot unroll a loop of {loop.extent} iterations")
+            for number in range(count):
+                self.constants[loop.var] = index(number)
+                self.block(loop.body)
+            del self.constants[loop.var]
+        elif loop.kind == "vector" and self.lanes is None:
+            self._vector(loop)
+        else:
+            with self.f.loop(self.f.number(0), self.scalar_index(loop.extent), 1) as counter:
+                self.variables[loop.var] = counter
+                self.block(loop.body)
+
+    def _vector(self, loop: For) -> None:
+        """Whole vectors, then a masked one; a long body is printed once, always masked."""
+        f, count = self.f, self.lane_count(loop)
+        bound = upper_bound(loop.extent)
+        extent = self.scalar_index(loop.extent)
+        if bound is not None and bound <= count:
+            whole = loop.extent.as_int == count
+            self._lanes(
+                loop, f.number(0), None if whole else self._mask(f.number(0), extent, count)
+            )
+            return
+        known = loop.extent.as_int
+        if (known is None or known % count) and _length(loop.body) > LONG_BODY:
+            with f.loop(f.number(0), extent, count) as counter:
+                self._lanes(loop, counter, self._mask(counter, extent, count))
+            return
+        whole_end = f.integer("sub", extent, f.integer("and", extent, f.number(count - 1)))
+        if known is not None:
+            whole_end = f.number(known - known % count)
+        with f.loop(f.number(0), whole_end, count) as counter:
+            self._lanes(loop, counter, None)
+        if known is None or known % count:
+            with f.loop(whole_end, extent, count) as counter:
+                self._lanes(loop, counter, self._mask(counter, extent, count))
+
+    def _lanes(self, loop: For, base: Value, mask: Value | None) -> None:
+        self.lanes = Lanes(loop.var, self.lane_count(loop), base, mask)
+        self.variables[Named(BASE)] = base
+        self.block(loop.body)
+        self.lanes = None
+
+    def _mask(self, base: Value, extent: Value, count: int) -> Value:
+        """Lanes that are still inside the loop."""
+        f = self.f
+        left = f.splat(f.integer("sub", extent, base), count)
+        return f.pure(
+            f"icmp slt {_steps(count).type} {_steps(count).text}, {left.text}", BOOL, count, [left]
+        )
+
+    def lane_count(self, loop: For) -> int:
+        """Lanes of a vector loop: registers' worth of its widest element, times its unroll."""
+        width = max([1, *_element_sizes(loop.body)])
+        lanes = max(1, self.vector_bytes // width)
+        bound, count = upper_bound(loop.extent), lanes * loop.unroll
+        while bound is not None and count > lanes and count // 2 >= bound:
+            count //= 2
+        return max(count, 2)
+
+    # accumulators
+
+    def _accumulate(self, accumulators: Sequence[Accumulator], body: Sequence[Stmt]) -> None:
+        f = self.f
+        inner = _vector_loop(body) if self.lanes is None else None
+        lanes = self.lane_count(inner) if inner else self.lanes.count if self.lanes else 1
+        for accumulator in accumulators:
+            dtype = accumulator.start.dtype
+            address = f.alloca(llvm_type(dtype, lanes))
+            start = f.splat(Value(literal(accumulator.start.value, dtype), dtype), lanes)
+            f.line(f"store {start}, ptr {address}, align 64")
+            self.accumulations[accumulator.name] = _Accumulation(accumulator, address, lanes)
+        self.block(body)
+        for accumulator in accumulators:
+            where = self.accumulations[accumulator.name]
+            dtype = accumulator.start.dtype
+            total = f.effect(
+                f"load {llvm_type(dtype, lanes)}, ptr {where.address}, align 64", dtype, lanes
+            )
+            self.values[accumulator.name] = self._combine(total, accumulator.op) if inner else total
+
+    def _combine(self, total: Value, op: str) -> Value:
+        """One value of all lanes, folding halves: a tree that the lane count fixes."""
+        f = self.f
+        while total.lanes > 1:
+            half = total.lanes // 2
+            parts = []
+            for first in (0, half):
+                chosen = ", ".join(f"i32 {first + i}" for i in range(half))
+                if half == 1:
+                    text = f"extractelement {total}, i64 {first}"
+                else:
+                    text = f"shufflevector {total}, {total.type} poison, <{half} x i32> <{chosen}>"
+                parts.append(f.pure(text, total.dtype, half, [total]))
+            total = scalar.apply(f, op, parts, total.dtype)
+        return total
+
+    def _update(self, where: _Accumulation, value: Value) -> None:
+        f, dtype = self.f, where.accumulator.start.dtype
+        type_ = llvm_type(dtype, where.lanes)
+        old = f.effect(f"load {type_}, ptr {where.address}, align 64", dtype, where.lanes)
+        new = scalar.apply(f, where.accumulator.op, [old, value], dtype)
+        if self.lanes is not None and self.lanes.mask is not None:
+            new = scalar.select(f, self.lanes.mask, new, old)
+        f.line(f"store {new}, ptr {where.address}, align 64")
+
+    # expressions
+
+    def expression(self, value: Expr) -> Value:
+        """The value of an expression."""
+        match value:
+            case Literal(number, dtype):
+                return Value(literal(number, dtype), dtype)
+            case Read(name, _):
+                return self.values[name]
+            case Position(at):
+                return self.index(at)
+            case Load(buffer, at, guard):
+                return self._load(buffer, at, None if guard is None else self.expression(guard))
+            case Apply(op, arguments, dtype):
+                inner = [self.expression(argument) for argument in arguments]
+                return scalar.apply(self.f, op, inner, dtype)
+
+    def _register(self, buffer: Buffer, at: Index) -> tuple[str, int]:
+        """The local memory of one register of a tile; it is promoted by the optimiser."""
+        at = at.replace(self.constants)
+        lanes = 1
+        if self.lanes is not None and at.stride(self.lanes.var) == 1:
+            at, lanes = at.replace({self.lanes.var: ZERO}), self.lanes.count
+        place = at.as_int
+        if place is None:
+            raise CompileError(f"registers need a constant place: got {buffer.name}[{at}]")
+        key = (buffer.name, place)
+        if key not in self.registers:
+            self.registers[key] = self.f.alloca(llvm_type(buffer.dtype, lanes))
+        return self.registers[key], lanes
+
+    def _load(self, buffer: Buffer, at: Index, guard: Value | None) -> Value:
+        if buffer.space == "registers":
+            address, lanes = self._register(buffer, at)
+            type_ = llvm_type(buffer.dtype, lanes)
+            return self.f.effect(f"load {type_}, ptr {address}, align 64", buffer.dtype, lanes)
+        at = at.replace(self.constants)
+        fixed = buffer.space == "argument" and buffer.name not in self.written
+        return load(self, buffer, at, guard, fixed)
+
+    def _store(self, buffer: Buffer, at: Index, value: Value) -> None:
+        if buffer.space == "registers":
+            address, lanes = self._register(buffer, at)
+            self.f.line(f"store {self.f.splat(value, lanes)}, ptr {address}, align 64")
+            return
+        store(self, buffer, at.replace(self.constants), value)
+
+    # indices
+
+    def scalar_index(self, at: Index) -> Value:
+        """An index that is the same in all lanes."""
+        value = self.index(at)
+        if value.lanes != 1:
+            raise CompileError(f"an index that differs between lanes: got {at}")
+        return value
+
+    def index(self, at: Index) -> Value:
+        """An index as i64, in lanes where it differs between them; shallow terms come first."""
+        f = self.f
+        at = at.replace(self.constants)
+        terms: list[Value] = []
+        for monomial, factor in at.terms:
+            if not monomial:
+                continue
+            product = self._atom(monomial[0])
+            for atom in monomial[1:]:
+                product = f.integer("mul", product, self._atom(atom))
+            if factor != 1:
+                product = f.integer("mul", product, f.number(factor))
+            terms.append(product)
+        terms.sort(key=lambda term: (term.lanes, term.depth))
+        total: Value | None = None
+        for term in terms:
+            total = term if total is None else f.integer("add", total, term)
+        if total is None:
+            return f.number(at.constant)
+        return f.integer("add", total, f.number(at.constant)) if at.constant else total
+
+    def _atom(self, atom: Atom) -> Value:
+        if isinstance(atom, Combined):
+            left, right = self.index(atom.left), self.index(atom.right)
+            if atom.sign == "min":
+                return _call(self.f, "smin", left, right)
+            return self.f.integer("sdiv" if atom.sign == "//" else "srem", left, right)
+        if self.lanes is not None and atom == self.lanes.var:
+            steps = _steps(self.lanes.count)
+            return self.f.integer("add", self.lanes.base, steps)
+        return self.variables[atom]
+
+
+def _steps(count: int) -> Value:
+    """The literal 0, 1, 2, ... in lanes."""
+    inner = ", ".join(f"i64 {i}" for i in range(count))
+    return Value(f"<{inner}>", I64, count)
+
+
+def _call(f: Function, name: str, a: Value, b: Value) -> Value:
+    lanes = max(a.lanes, b.lanes)
+    return scalar.intrinsic(name, f, [f.splat(a, lanes), f.splat(b, lanes)])
+
+
+def _stored(body: Sequence[Stmt]) -> set[str]:
+    """Names of buffers that statements write."""
+    found: set[str] = set()
+    for statement in body:
+        if isinstance(statement, Store):
+            found.add(statement.buffer.name)
+        elif isinstance(statement, For | Accumulate):
+            found |= _stored(statement.body)
+    return found
+
+
+def _vector_loop(body: Sequence[Stmt]) -> For | None:
+    """The vector loop in a loop nest, if any."""
+    for statement in body:
+        if isinstance(statement, For):
+            if statement.kind == "vector":
+                return statement
+            found = _vector_loop(statement.body)
+            if found is not None:
+                return found
+    return None
+
+
+def _length(body: Sequence[Stmt]) -> int:
+    """Statements in a body, unrolled loops counted out."""
+    total = 0
+    for statement in body:
+        inner = _length(statement.body) if isinstance(statement, For | Accumulate) else 1
+        times = statement.extent.as_int or 1 if _is_unrolled(statement) else 1  # type: ignore[union-attr]
+        total += inner * times
+    return total
+
+
+def _is_unrolled(statement: Stmt) -> bool:
+    return isinstance(statement, For) and statement.kind == "unrolled"
+
+
+def _element_sizes(body: Sequence[Stmt]) -> set[int]:
+    """Bytes of the elements that statements load, store or fold."""
+    found: set[int] = set()
+    for statement in body:
+        match statement:
+            case Let(_, Load(buffer)) | Store(buffer):
+                found.add(buffer.dtype.bytes)
+            case Update(_, value):
+                found.add(value.dtype.bytes)
+            case For() | Accumulate():
+                found |= _element_sizes(statement.body)
+    return found
+
+
+def print_kernel(kernel: Kernel, vector_bytes: int) -> tuple[str, Mapping[str, str]]:
+    """The function of a kernel, and the declarations and functions that it needs."""
+    printer = KernelPrinter(kernel, vector_bytes)
+    return printer.text(), printer.f.declarations

@@ -1,0 +1,197 @@
+"""Loads and stores: contiguous vectors, one element for all lanes, or element by element."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from graphc.codegen.llvm.function import Function
+from graphc.codegen.llvm.values import Value, memory_type, suffix, vector_of
+from graphc.codegen.loops.index import ZERO, Index, Named, Var, index
+from graphc.codegen.loops.language import Buffer
+from graphc.ir.types import BOOL, U8, DType
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """The vector loop in force: its variable, lanes, first iteration and active lanes."""
+
+    var: Var
+    count: int
+    base: Value
+    mask: Value | None
+
+
+class Indexer(Protocol):
+    """What addressing needs of a kernel's printer."""
+
+    f: Function
+    lanes: Lanes | None
+    pointers: dict[str, Value]
+
+    def index(self, at: Index) -> Value:
+        """An index as i64."""
+        ...
+
+
+def _stride(p: Indexer, at: Index) -> int | None:
+    """By how much the index grows from lane to lane; None when irregular."""
+    if p.lanes is None:
+        return 0
+    for atom in at.atoms:
+        if isinstance(atom, Named) and p.index(index(atom)).lanes > 1:
+            return None
+    return at.stride(p.lanes.var)
+
+
+def _address(p: Indexer, buffer: Buffer, at: Index) -> Value:
+    """The address of an element; the constant part comes last, for the instruction to absorb."""
+    f, element = p.f, memory_type(buffer.dtype)
+    pointer = p.pointers[buffer.name]
+    constant = at.constant
+    moving = at - constant
+    if moving != ZERO:
+        offset = p.index(moving)
+        text = f"getelementptr inbounds {element}, ptr {pointer.text}, i64 {offset.text}"
+        pointer = f.pure(text, pointer.dtype, 1, [pointer, offset], "p")
+    if constant:
+        text = f"getelementptr inbounds {element}, ptr {pointer.text}, i64 {constant}"
+        pointer = f.pure(text, pointer.dtype, 1, [pointer], "p")
+    return pointer
+
+
+def _addresses(p: Indexer, buffer: Buffer, at: Index, count: int) -> Value:
+    """One address per lane."""
+    f = p.f
+    pointer, offsets = p.pointers[buffer.name], f.splat(p.index(at), count)
+    element = memory_type(buffer.dtype)
+    text = f"getelementptr inbounds {element}, ptr {pointer.text}, {offsets}"
+    return f.pure(text, pointer.dtype, count, [pointer, offsets], "p")
+
+
+def _from_memory(f: Function, value: Value, dtype: DType) -> Value:
+    """A loaded value as it is in registers: a byte becomes a bool."""
+    if dtype is not BOOL:
+        return value
+    zero = "zeroinitializer" if value.lanes > 1 else "0"
+    return f.pure(f"icmp ne {value}, {zero}", BOOL, value.lanes, [value])
+
+
+def _to_memory(f: Function, value: Value) -> Value:
+    if value.dtype is not BOOL:
+        return value
+    target = vector_of("i8", value.lanes)
+    return f.pure(f"zext {value} to {target}", U8, value.lanes, [value])
+
+
+def _both(f: Function, left: Value | None, right: Value | None) -> Value | None:
+    if left is None or right is None:
+        return right if left is None else left
+    return f.pure(f"and {left}, {right.text}", BOOL, left.lanes, [left, right])
+
+
+def load(p: Indexer, buffer: Buffer, at: Index, guard: Value | None, fixed: bool) -> Value:
+    """An element, or one per lane; nothing is read where the guard or the mask is false.
+
+    `fixed` tells that the kernel never writes the buffer.
+    """
+    f, dtype = p.f, buffer.dtype
+    memory = U8 if dtype is BOOL else dtype
+    stride = _stride(p, at)
+    if stride == 0 and (guard is None or guard.lanes == 1):
+        return _from_memory(f, _load_one(p, buffer, at, guard, fixed), dtype)
+    assert p.lanes is not None
+    count = p.lanes.count
+    guard = None if guard is None else f.splat(guard, count)
+    mask = _both(f, p.lanes.mask, guard)
+    vector = vector_of(memory_type(dtype), count)
+    if stride == 1:
+        address = _address(p, buffer, at.replace({p.lanes.var: _base(p)}))
+        if mask is None:
+            text = f"load {vector}, ptr {address.text}, align {dtype.bytes}"
+            return _from_memory(f, f.effect(text, memory, count), dtype)
+        return _from_memory(f, _masked_load(f, memory, address, mask), dtype)
+    addresses = _addresses(p, buffer, at, count)
+    every = mask or f.splat(Value("true", BOOL), count)
+    symbol = f"@llvm.masked.gather.{suffix(memory, count)}.v{count}p0"
+    f.declare(f"{vector} {symbol}(<{count} x ptr>, i32, <{count} x i1>, {vector})")
+    text = (
+        f"call {vector} {symbol}(<{count} x ptr> {addresses.text}, i32 {dtype.bytes}, "
+        f"{every}, {vector} zeroinitializer)"
+    )
+    return _from_memory(f, f.effect(text, memory, count), dtype)
+
+
+def _base(p: Indexer) -> Index:
+    """The vector loop's first lane as an index."""
+    assert p.lanes is not None
+    if p.lanes.base.text.lstrip("-").isdigit():
+        return index(int(p.lanes.base.text))
+    return index(Named(BASE))
+
+
+BASE = "lane.base"  # the name under which printers keep the first lane's iteration
+
+
+def _load_one(p: Indexer, buffer: Buffer, at: Index, guard: Value | None, fixed: bool) -> Value:
+    f, memory = p.f, U8 if buffer.dtype is BOOL else buffer.dtype
+    element = memory_type(buffer.dtype)
+    address = _address(p, buffer, at)
+    if guard is not None:
+        one = f.pure(f"insertelement <1 x i1> poison, {guard}, i64 0", BOOL, 1, [guard])
+        mask = Value(one.text, BOOL, 1, one.depth)
+        symbol = f"@llvm.masked.load.v1{suffix(memory, 1)}.p0"
+        vector = f"<1 x {element}>"
+        f.declare(f"{vector} {symbol}(ptr, i32, <1 x i1>, {vector})")
+        text = (
+            f"call {vector} {symbol}(ptr {address.text}, i32 {buffer.dtype.bytes}, "
+            f"<1 x i1> {mask.text}, {vector} zeroinitializer)"
+        )
+        loaded = f.effect(text, memory, 1)
+        return f.pure(f"extractelement {vector} {loaded.text}, i64 0", memory, 1, [loaded])
+    text = f"load {element}, ptr {address.text}, align {buffer.dtype.bytes}"
+    if fixed and at.as_int is not None:
+        return f.pure(text, memory, 1, [address])
+    return f.effect(text, memory, 1)
+
+
+def _masked_load(f: Function, memory: DType, address: Value, mask: Value) -> Value:
+    count = mask.lanes
+    vector = vector_of(memory_type(memory), count)
+    symbol = f"@llvm.masked.load.{suffix(memory, count)}.p0"
+    f.declare(f"{vector} {symbol}(ptr, i32, <{count} x i1>, {vector})")
+    text = (
+        f"call {vector} {symbol}(ptr {address.text}, i32 {memory.bytes}, "
+        f"{mask}, {vector} zeroinitializer)"
+    )
+    return f.effect(text, memory, count)
+
+
+def store(p: Indexer, buffer: Buffer, at: Index, value: Value) -> None:
+    """Write an element, or one per active lane."""
+    f = p.f
+    stride = _stride(p, at)
+    if p.lanes is None or stride == 0:
+        value = _to_memory(f, value)
+        address = _address(p, buffer, at)
+        f.line(f"store {value}, ptr {address.text}, align {buffer.dtype.bytes}")
+        return
+    count, mask = p.lanes.count, p.lanes.mask
+    value = _to_memory(f, f.splat(value, count))
+    if stride == 1:
+        address = _address(p, buffer, at.replace({p.lanes.var: _base(p)}))
+        if mask is None:
+            f.line(f"store {value}, ptr {address.text}, align {buffer.dtype.bytes}")
+            return
+        symbol = f"@llvm.masked.store.{suffix(value.dtype, count)}.p0"
+        f.declare(f"void {symbol}({value.type}, ptr, i32, <{count} x i1>)")
+        f.line(f"call void {symbol}({value}, ptr {address.text}, i32 {buffer.dtype.bytes}, {mask})")
+        return
+    addresses = _addresses(p, buffer, at, count)
+    every = mask or f.splat(Value("true", BOOL), count)
+    symbol = f"@llvm.masked.scatter.{suffix(value.dtype, count)}.v{count}p0"
+    f.declare(f"void {symbol}({value.type}, <{count} x ptr>, i32, <{count} x i1>)")
+    f.line(
+        f"call void {symbol}({value}, <{count} x ptr> {addresses.text}, "
+        f"i32 {buffer.dtype.bytes}, {every})"
+    )

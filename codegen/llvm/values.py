@@ -1,0 +1,80 @@
+"""LLVM values and types as text."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+
+from graphc.ir.types import BF16, BOOL, F16, F32, F64, DType
+
+_FLOATS = {F16: "half", BF16: "bfloat", F32: "float", F64: "double"}
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A register or a literal: its text, element type, lanes (1 is a scalar) and loop depth."""
+
+    text: str
+    dtype: DType
+    lanes: int = 1
+    depth: int = 0
+
+    @property
+    def type(self) -> str:
+        """The LLVM type."""
+        return llvm_type(self.dtype, self.lanes)
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.text}"
+
+
+def element_type(dtype: DType) -> str:
+    """The LLVM type of a value of `dtype` in a register."""
+    if dtype.is_float:
+        return _FLOATS[dtype]
+    return "i1" if dtype is BOOL else f"i{dtype.bits}"
+
+
+def memory_type(dtype: DType) -> str:
+    """The LLVM type of an element in memory: a bool takes a byte."""
+    return "i8" if dtype is BOOL else element_type(dtype)
+
+
+def llvm_type(dtype: DType, lanes: int) -> str:
+    """The LLVM type of `lanes` elements in a register."""
+    return vector_of(element_type(dtype), lanes)
+
+
+def vector_of(element: str, lanes: int) -> str:
+    """`element`, or a vector of it."""
+    return element if lanes == 1 else f"<{lanes} x {element}>"
+
+
+def suffix(dtype: DType, lanes: int) -> str:
+    """How an intrinsic's name shows a type."""
+    element = f"f{dtype.bits}" if dtype.is_float else element_type(dtype)
+    element = "bf16" if dtype is BF16 else element
+    return element if lanes == 1 else f"v{lanes}{element}"
+
+
+def literal(value: float | int | bool, dtype: DType) -> str:
+    """A number as LLVM writes it; floats by their bits, so that none is rounded."""
+    if dtype is BOOL:
+        return "true" if value else "false"
+    if dtype.is_integer:
+        return str(int(value))
+    number = float(np.asarray(value, np.float64).astype(dtype.numpy))
+    if dtype is F16:
+        return f"0xH{np.float16(number).view(np.uint16):04X}"
+    if dtype is BF16:
+        return f"0xR{np.float32(number).view(np.uint32) >> 16:04X}"
+    return f"0x{struct.unpack('<Q', struct.pack('<d', number))[0]:016X}"
+
+
+def splat(text: str, element: str, lanes: int) -> str:
+    """A literal repeated in every lane."""
+    if lanes == 1:
+        return text
+    return "<" + ", ".join([f"{element} {text}"] * lanes) + ">"

@@ -1,0 +1,323 @@
+"""Index arithmetic: where in a buffer an element lies.
+
+An `Index` is a polynomial with integer coefficients over atoms: loop variables,
+symbolic sizes, integers read from data, and quotients, remainders and minima of
+indices. It is kept expanded and sorted, so equal indices are equal values, and
+coefficients tell strides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+from graphc.ir.dims import Dim
+from graphc.ir.types import Shape, Size
+
+
+@dataclass(frozen=True, slots=True)
+class Var:
+    """A loop variable and the number of values it takes, from 0."""
+
+    name: str
+    extent: Index | None = None
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A symbolic size, or an integer that the kernel has read or computed (`let`)."""
+
+    name: str
+    is_size: bool = False
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Combined:
+    """A quotient (`//`), remainder (`%`) or minimum (`min`) of two indices, none negative."""
+
+    sign: str
+    left: Index
+    right: Index
+
+    def __str__(self) -> str:
+        if self.sign == "min":
+            return f"min({self.left}, {self.right})"
+        return f"({self.left}) {self.sign} ({self.right})"
+
+
+Atom: TypeAlias = Var | Named | Combined
+Monomial: TypeAlias = tuple[Atom, ...]
+
+
+@dataclass(frozen=True)
+class Index:
+    """A polynomial: monomials with their coefficients; the empty monomial is the constant."""
+
+    terms: tuple[tuple[Monomial, int], ...]
+
+    def __add__(self, other: Index | int) -> Index:
+        return _sum((self.terms, index(other).terms))
+
+    def __sub__(self, other: Index | int) -> Index:
+        return self + index(other) * -1
+
+    def __mul__(self, other: Index | int) -> Index:
+        parts = [
+            (tuple(sorted(left + right, key=str)), a * b)
+            for left, a in self.terms
+            for right, b in index(other).terms
+        ]
+        return _sum((parts,))
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def __floordiv__(self, other: Index | int) -> Index:
+        return _quotient(self, index(other))[0]
+
+    def __mod__(self, other: Index | int) -> Index:
+        return _quotient(self, index(other))[1]
+
+    def __str__(self) -> str:
+        shown = [_shown(monomial, factor) for monomial, factor in self.terms]
+        return " + ".join(shown).replace("+ -", "- ") or "0"
+
+    @cached_property
+    def constant(self) -> int:
+        """The term without atoms."""
+        return next((factor for monomial, factor in self.terms if not monomial), 0)
+
+    @property
+    def as_int(self) -> int | None:
+        """The value when it is a plain number."""
+        return self.constant if all(not monomial for monomial, _ in self.terms) else None
+
+    @cached_property
+    def atoms(self) -> frozenset[Atom]:
+        """Every atom in it, also inside quotients and the like."""
+        found: set[Atom] = set()
+        for monomial, _ in self.terms:
+            for atom in monomial:
+                found.add(atom)
+                if isinstance(atom, Combined):
+                    found |= atom.left.atoms | atom.right.atoms
+        return frozenset(found)
+
+    def stride(self, var: Var) -> int | None:
+        """By how much the index grows with `var`; None when that is no constant."""
+        stride = 0
+        for monomial, factor in self.terms:
+            if monomial == (var,):
+                stride = factor
+            elif any(_mentions(atom, var) for atom in monomial):
+                return None
+        return stride
+
+    def replace(self, values: Mapping[Atom, Index]) -> Index:
+        """The index with some atoms replaced."""
+        if not self.atoms & values.keys():
+            return self
+        total = ZERO
+        for monomial, factor in self.terms:
+            product = index(factor)
+            for atom in monomial:
+                product = product * _replaced(atom, values)
+            total = total + product
+        return total
+
+
+def _mentions(atom: Atom, var: Var) -> bool:
+    if isinstance(atom, Combined):
+        return var in atom.left.atoms or var in atom.right.atoms
+    return atom == var
+
+
+def _replaced(atom: Atom, values: Mapping[Atom, Index]) -> Index:
+    if atom in values:
+        return values[atom]
+    if isinstance(atom, Combined):
+        left, right = atom.left.replace(values), atom.right.replace(values)
+        if atom.sign == "min":
+            return minimum(left, right)
+        return left // right if atom.sign == "//" else left % right
+    return Index((((atom,), 1),))
+
+
+def _shown(monomial: Monomial, factor: int) -> str:
+    names = "*".join(f"({a})" if isinstance(a, Combined) else str(a) for a in monomial)
+    if not names:
+        return str(factor)
+    return names if factor == 1 else f"{factor}*{names}"
+
+
+def _sum(parts: Iterable[Iterable[tuple[Monomial, int]]]) -> Index:
+    total: dict[Monomial, int] = {}
+    for terms in parts:
+        for monomial, factor in terms:
+            total[monomial] = total.get(monomial, 0) + factor
+    if any(type(atom) is Combined for monomial in total for atom in monomial):
+        _recombine(total)
+    kept = [(monomial, factor) for monomial, factor in total.items() if factor]
+    kept.sort(key=lambda term: (not term[0], str(term[0])))
+    return Index(tuple(kept))
+
+
+def _recombine(total: dict[Monomial, int]) -> None:
+    """Turn `s*(x // s) + x % s` back into `x`."""
+    for monomial in list(total):
+        if len(monomial) != 1 or not isinstance(monomial[0], Combined) or monomial[0].sign != "%":
+            continue
+        rest = monomial[0]
+        by, factor = rest.right.as_int, total[monomial]
+        whole: Monomial = (Combined("//", rest.left, rest.right),)
+        if by is not None and factor and total.get(whole) == factor * by:
+            total[monomial] = total[whole] = 0
+            for inner, times in rest.left.terms:
+                total[inner] = total.get(inner, 0) + times * factor
+
+
+ZERO = Index(())
+ONE = Index((((), 1),))
+
+
+def index(value: Index | Var | Named | Size) -> Index:
+    """An index of an int, an atom or a dimension of a shape."""
+    if isinstance(value, Index):
+        return value
+    if isinstance(value, int):
+        return Index((((), value),)) if value else ZERO
+    if isinstance(value, Dim):
+        return _of_dim(value)
+    if isinstance(value, Var) and value.extent == ONE:
+        return ZERO
+    return Index((((value,), 1),))
+
+
+def _of_dim(size: Dim) -> Index:
+    """A symbolic size as an index over named sizes."""
+    expression = size.expression
+    symbols = sorted(expression.free_symbols, key=str)
+    if not expression.is_polynomial(*symbols):
+        numerator, denominator = expression.args[0].as_numer_denom()  # floor(n/d)
+        top = _of_dim(Dim(numerator))
+        return top // index(int(denominator))
+    total = ZERO
+    for powers, factor in expression.as_poly(*symbols).terms():
+        product = index(int(factor))
+        for symbol, power in zip(symbols, powers, strict=True):
+            for _ in range(power):
+                product = product * index(Named(str(symbol), is_size=True))
+        total = total + product
+    return total
+
+
+def minimum(left: Index, right: Index) -> Index:
+    """The smaller of two indices."""
+    a, b = left.as_int, right.as_int
+    if a is not None and b is not None:
+        return index(min(a, b))
+    return index_of(Combined("min", left, right))
+
+
+def piece(step: int, number: Index, extent: Index) -> Index:
+    """Length of piece `number` when `extent` is cut into pieces of `step`."""
+    if (extent % step) == ZERO or (number == ZERO and extent.as_int is not None):
+        return index(min(step, extent.as_int or step))
+    return minimum(index(step), extent - number * step)
+
+
+def index_of(atom: Atom) -> Index:
+    """An index that is one atom."""
+    return Index((((atom,), 1),))
+
+
+def upper_bound(value: Index) -> int | None:
+    """The largest value an index takes over its loop variables' ranges, None when unknown."""
+    total = 0
+    for monomial, factor in value.terms:
+        largest = factor
+        for atom in monomial:
+            bound = _atom_bound(atom)
+            if bound is None or factor < 0:
+                return None
+            largest *= bound
+        total += largest
+    return total
+
+
+def _atom_bound(atom: Atom) -> int | None:
+    if isinstance(atom, Var) and atom.extent is not None:
+        bound = upper_bound(atom.extent)
+        return None if bound is None else max(bound - 1, 0)
+    if isinstance(atom, Combined):
+        left, right = upper_bound(atom.left), upper_bound(atom.right)
+        if atom.sign == "//":
+            divisor = atom.right.as_int
+            return None if left is None or not divisor else left // divisor
+        if atom.sign == "%":
+            return None if right is None else right - 1
+        return left if right is None else right if left is None else min(left, right)
+    return None
+
+
+def _quotient(value: Index, divisor: Index) -> tuple[Index, Index]:
+    """Quotient and remainder; terms that the divisor divides leave the quotient whole."""
+    by = divisor.as_int
+    if by == 1:
+        return value, ZERO
+    if by is None:
+        if value == ZERO:
+            return ZERO, ZERO
+        return index_of(Combined("//", value, divisor)), index_of(Combined("%", value, divisor))
+    whole = Index(tuple((m, f // by) for m, f in value.terms if f % by == 0))
+    rest = Index(tuple((m, f) for m, f in value.terms if f % by != 0))
+    constant = rest.constant
+    if constant < 0 or constant >= by:
+        whole = whole + constant // by
+        rest = rest - constant + constant % by
+    if any(factor < 0 for _, factor in rest.terms):
+        return index_of(Combined("//", value, divisor)), index_of(Combined("%", value, divisor))
+    bound_of_rest = upper_bound(rest)
+    if bound_of_rest is not None and bound_of_rest < by:
+        return whole, rest
+    number = rest.as_int
+    if number is not None:
+        return whole + number // by, index(number % by)
+    return (
+        whole + index_of(Combined("//", rest, divisor)),
+        index_of(Combined("%", rest, divisor)),
+    )
+
+
+def strides(shape: Shape) -> tuple[Index, ...]:
+    """Row-major strides of a shape, in elements."""
+    found: list[Index] = []
+    step = ONE
+    for size in reversed(shape):
+        found.append(step)
+        step = step * index(size)
+    return tuple(reversed(found))
+
+
+def flat(position: Iterable[Index], shape: Shape) -> Index:
+    """The place of a position in a row-major array."""
+    total = ZERO
+    for coordinate, stride in zip(position, strides(shape), strict=True):
+        total = total + coordinate * stride
+    return total
+
+
+def product(sizes: Iterable[Index]) -> Index:
+    """The product of indices."""
+    total = ONE
+    for size in sizes:
+        total = total * size
+    return total

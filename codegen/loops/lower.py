@@ -1,0 +1,71 @@
+"""From a kernel's graph to its loops.
+
+before: kernel{ %2 = exp %0 ; %3 = mul %2 %1 }      after: for i: y[i] = exp(x[i]) * w[i]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from graphc.codegen.loops.contraction import contraction_of, lower_contraction
+from graphc.codegen.loops.domain import REDUCTIONS
+from graphc.codegen.loops.elements import Builder
+from graphc.codegen.loops.index import index
+from graphc.codegen.loops.language import Buffer, Kernel
+from graphc.codegen.loops.rows import lower_rows
+from graphc.codegen.loops.scatter import lower_scatter
+from graphc.codegen.loops.schedule import Schedule
+from graphc.ir.dims import names_of
+from graphc.ir.graph import Graph, order
+from graphc.ir.node import Node
+from graphc.ops.indexing import scatter
+
+
+def lower_kernel(
+    name: str, body: Graph, schedule: Schedule, codes: Mapping[Node, int] | None = None
+) -> Kernel:
+    """The loops of one kernel; `codes` are the error codes of its checked nodes.
+
+    Raises:
+        CompileError: the graph is none of the shapes that a kernel may have.
+    """
+    inputs = [_buffer(f"x{i}", param) for i, param in enumerate(body.params)]
+    results = [_buffer(f"y{i}", output) for i, output in enumerate(body.outputs)]
+    builder = Builder(dict(zip(body.params, inputs, strict=True)), codes=dict(codes or {}))
+    pairs = list(zip(body.outputs, results, strict=True))
+    for group in _groups(pairs, body.params):
+        nodes = [node for node, _ in group]
+        contraction = contraction_of(nodes, body.params)
+        if contraction is not None:
+            lower_contraction(builder, contraction, group, schedule)
+        elif nodes[0].op is scatter:
+            lower_scatter(builder, nodes[0], group[0][1], schedule)
+        else:
+            lower_rows(builder, group, schedule)
+    sizes = sorted({n for node in body.nodes for t in node.results for n in names_of(t.shape)})
+    return Kernel(name, (*inputs, *results), tuple(sizes), tuple(builder.block))
+
+
+def _buffer(name: str, node: Node) -> Buffer:
+    return Buffer(name, node.tensor.dtype, index(node.tensor.size))
+
+
+def _groups(
+    pairs: Sequence[tuple[Node, Buffer]], params: Sequence[Node]
+) -> list[list[tuple[Node, Buffer]]]:
+    """Outputs that share loops: those of one full shape and the same reduced axes."""
+    groups: dict[object, list[tuple[Node, Buffer]]] = {}
+    for node, buffer in pairs:
+        groups.setdefault(_space(node, params), []).append((node, buffer))
+    return list(groups.values())
+
+
+def _space(node: Node, params: Sequence[Node]) -> object:
+    if node.op is scatter:
+        return node
+    inside = [n for n in order([node], set(params)) if n not in params]
+    reductions = [n for n in inside if n.op in REDUCTIONS]
+    if reductions:
+        first = reductions[0]
+        return first.operands[0].tensor.shape, first.attrs
+    return node.tensor.shape

@@ -1,0 +1,89 @@
+"""The law: what a graph means, one NumPy call per node, slow and obvious.
+
+Every lower level is tested against this function. Errors name the user's line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+
+import numpy as np
+
+from graphc.ir.dims import Dim, evaluate, names_of
+from graphc.ir.errors import Error, ShapeError
+from graphc.ir.graph import Graph
+from graphc.ir.node import Attrs, Node, Value
+from graphc.ir.places import written_at
+from graphc.ir.types import TensorType, tensor
+
+
+def interpret(graph: Graph, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The outputs of `graph` for `arrays`, one per parameter.
+
+    Raises:
+        ShapeError: an array does not have its parameter's type.
+        OutOfRangeError: an index is outside its axis.
+    """
+    sizes = bind_sizes(graph, [array.shape for array in arrays])
+    values: dict[Node, Value] = dict(zip(graph.params, arrays, strict=True))
+    for param, array, name in zip(graph.params, arrays, graph.names, strict=True):
+        expected = param.tensor
+        if array.dtype != expected.dtype.numpy or array.shape != concrete(expected, sizes):
+            raise ShapeError(f"{name}: got {array.dtype}{array.shape}, expected {expected}")
+    for node in graph.nodes:
+        if node not in values:
+            values[node] = evaluate_node(node, [values[o] for o in node.operands], graph, sizes)
+    return tuple(np.asarray(values[output]) for output in graph.outputs)
+
+
+def evaluate_node(
+    node: Node, operands: Sequence[Value], graph: Graph, sizes: Mapping[str, int]
+) -> Value:
+    """The value of one node."""
+    assert node.op.reference is not None, node.op.name
+    attrs = bound(node.attrs, sizes) if sizes else node.attrs
+    try:
+        return node.op.reference(attrs, *operands)
+    except Error as error:
+        if graph.place(node) and "written at" not in str(error):
+            raise type(error)(f"{error}{written_at(graph.place(node))}") from None
+        raise
+
+
+def concrete(type_: TensorType, sizes: Mapping[str, int]) -> tuple[int, ...]:
+    """The shape of a type for given named sizes."""
+    return tuple(evaluate(size, sizes) for size in type_.shape)
+
+
+def bound(attrs: Attrs, sizes: Mapping[str, int]) -> Attrs:
+    """Attributes with every symbolic size replaced by its value."""
+    changed = {}
+    for field in fields(attrs):
+        value = getattr(attrs, field.name)
+        if isinstance(value, tuple) and any(isinstance(size, Dim) for size in value):
+            changed[field.name] = tuple(evaluate(size, sizes) for size in value)
+        elif isinstance(value, TensorType) and not value.is_static:
+            changed[field.name] = tensor(value.dtype, concrete(value, sizes))
+    return replace(attrs, **changed) if changed else attrs
+
+
+def bind_sizes(graph: Graph, shapes: Sequence[tuple[int, ...]]) -> dict[str, int]:
+    """The named sizes that the shapes of the arguments give.
+
+    Raises:
+        ShapeError: the same name gets two sizes, or a name is nowhere a size of its own.
+    """
+    sizes: dict[str, int] = {}
+    wanted: set[str] = set()
+    for param, shape, name in zip(graph.params, shapes, graph.names, strict=True):
+        wanted.update(names_of(param.tensor.shape))
+        for size, got in zip(param.tensor.shape, shape, strict=False):
+            if isinstance(size, Dim) and size.names == (str(size),):
+                known = sizes.setdefault(str(size), got)
+                if known != got:
+                    raise ShapeError(f"{name}: got {size} = {got}, expected {known} as before")
+    unbound = sorted(wanted - set(sizes))
+    if unbound:
+        raise ShapeError(f"size {unbound[0]} appears in no argument's shape by itself")
+    return sizes

@@ -1,0 +1,135 @@
+"""The node: one pure operation on values, interned.
+
+Equal nodes are one object, so common subexpressions merge and unreachable nodes
+vanish without any pass. A node's identity is its operation, its operands and
+its attributes; floats sit in attributes only as bits (see `ConstantAttrs`), so
+`0.0` is not `-0.0`. The type follows from these by the operation's type rule.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+from graphc.ir.places import recorder
+from graphc.ir.types import TensorType, TupleType, Type, single
+
+if TYPE_CHECKING:
+    from graphc.ir.graph import Graph
+
+Value: TypeAlias = np.ndarray | tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Attrs:
+    """Base of the attributes of operations; each operation names its own fields."""
+
+
+NO_ATTRS = Attrs()
+Cotangents: TypeAlias = "Sequence[Node | None]"
+
+
+@dataclass(frozen=True, eq=False)
+class Op:
+    """A row: all that is known of one operation above code generation.
+
+    `infer(attrs, *types)` is the type rule and raises on what the operation cannot mean;
+    `reference(attrs, *arrays)` is its meaning; `vjp(node, cotangent)` gives, per operand,
+    the cotangent or None for zero; `expand(attrs, *operands)` is its definition by other
+    operations, where it has one; `samples` are inputs for the generated tests.
+    """
+
+    name: str
+    infer: Callable[..., Type]
+    reference: Callable[..., Value] | None = None
+    attrs: type[Attrs] = Attrs
+    vjp: Callable[[Node, Node], Cotangents] | None = None
+    expand: Callable[..., Node] | None = None
+    samples: Callable[[], Sequence[Sample]] | None = None
+    elementwise: bool = False
+    identity: float | None = None  # of a reduction: the value of an empty one
+
+    def __call__(self, *operands: Node, **fields: object) -> Node:
+        """The node that applies the operation."""
+        return make(self, operands, self.attrs(**fields) if fields else self._bare())
+
+    def _bare(self) -> Attrs:
+        return NO_ATTRS if self.attrs is Attrs else self.attrs()
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Operands and attributes on which the generated tests try an operation."""
+
+    arrays: tuple[np.ndarray, ...]
+    attrs: Attrs = NO_ATTRS
+    smooth: bool = True  # whether the operation is differentiable there
+
+
+class Node:
+    """One application of an operation; compare by identity.
+
+    >>> from graphc.ops import elementwise, leaf
+    >>> from graphc.ir.types import tensor
+    >>> x = leaf.parameter(index=0, type=tensor("f32", (3,)))
+    >>> elementwise.exp(x) is elementwise.exp(x), str(elementwise.exp(x).type)
+    (True, 'f32[3]')
+    """
+
+    __slots__ = ("__weakref__", "attrs", "op", "operands", "type")
+
+    def __init__(self, op: Op, operands: tuple[Node, ...], attrs: Attrs, type_: Type) -> None:
+        self.op = op
+        self.operands = operands
+        self.attrs = attrs
+        self.type = type_
+
+    @property
+    def tensor(self) -> TensorType:
+        """The type, known to be no tuple."""
+        return single(self.type)
+
+    @property
+    def results(self) -> tuple[TensorType, ...]:
+        """The types of the results, one or several."""
+        return self.type.elements if isinstance(self.type, TupleType) else (self.type,)
+
+    def __repr__(self) -> str:
+        return f"<{self.op.name} {self.type}>"
+
+
+_table: WeakValueDictionary[tuple[Op, tuple[Node, ...], Attrs], Node] = WeakValueDictionary()
+_lock = threading.Lock()
+
+
+def make(op: Op, operands: tuple[Node, ...], attrs: Attrs) -> Node:
+    """The one node of an operation, operands and attributes.
+
+    Raises:
+        ShapeError, DtypeError: the type rule rejects the operands.
+    """
+    key = (op, operands, attrs)
+    node = _table.get(key)
+    if node is None:
+        type_ = op.infer(attrs, *[operand.type for operand in operands])
+        with _lock:
+            node = _table.get(key)
+            if node is None:
+                node = _table[key] = Node(op, operands, attrs, type_)
+    noted = recorder()
+    if noted is not None:
+        noted.note(node)
+    return node
+
+
+def regions(node: Node) -> tuple[Graph, ...]:
+    """The closed graphs that a node holds (loop bodies, branches, kernels)."""
+    return tuple(getattr(node.attrs, "regions", ()))

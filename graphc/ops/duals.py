@@ -1,0 +1,133 @@
+"""Broadcast and sum: each is the other's transpose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from graphc.ir.errors import ShapeError
+from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample
+from graphc.ir.types import BF16, F16, Shape, TensorType, tensor
+from graphc.ops import samples
+
+
+@dataclass(frozen=True, slots=True)
+class BroadcastAttrs(Attrs):
+    """Result shape, and the result axis of each operand axis, in ascending order."""
+
+    shape: Shape
+    axes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReduceAttrs(Attrs):
+    """Axes that a reduction removes, in ascending order."""
+
+    axes: tuple[int, ...]
+
+
+def check_axes(name: str, axes: tuple[int, ...], rank: int) -> None:
+    """Raise unless `axes` ascend inside `rank`."""
+    inside = all(0 <= axis < rank for axis in axes)
+    if not inside or any(a >= b for a, b in pairwise(axes)):
+        raise ShapeError(f"{name}: got axes {axes}, expected ascending axes below {rank}")
+
+
+def _infer_broadcast(a: BroadcastAttrs, x: TensorType) -> TensorType:
+    check_axes("broadcast", a.axes, len(a.shape))
+    if len(a.axes) != x.rank or any(
+        a.shape[axis] != size for axis, size in zip(a.axes, x.shape, strict=True)
+    ):
+        raise ShapeError(f"broadcast: got {x} for axes {a.axes} of shape {a.shape}")
+    return tensor(x.dtype, a.shape)
+
+
+def _broadcast(a: BroadcastAttrs, x: np.ndarray) -> np.ndarray:
+    sizes = [1] * len(a.shape)
+    for axis, size in zip(a.axes, x.shape, strict=True):
+        sizes[axis] = size
+    shape = tuple(int(str(size)) for size in a.shape)
+    return np.broadcast_to(x.reshape(sizes), shape)
+
+
+def _broadcast_vjp(node: Node, g: Node) -> Cotangents:
+    assert isinstance(node.attrs, BroadcastAttrs)
+    kept = node.attrs.axes
+    lost = tuple(axis for axis in range(node.tensor.rank) if axis not in kept)
+    return (reduce_sum(g, axes=lost),)
+
+
+broadcast = Op(
+    "broadcast",
+    infer=_infer_broadcast,
+    reference=_broadcast,
+    attrs=BroadcastAttrs,
+    vjp=_broadcast_vjp,
+    samples=lambda: (
+        [Sample(s.arrays, BroadcastAttrs((2, 3, 4), (1,))) for s in samples.floats((3,))]
+        + [Sample(s.arrays, BroadcastAttrs((2, 5), ())) for s in samples.floats(())]
+        + [Sample(s.arrays, BroadcastAttrs((3, 2, 4), (0, 2))) for s in samples.floats((3, 4))]
+    ),
+)
+
+
+def infer_reduction(name: str) -> object:
+    """The type rule of a reduction that keeps the element type."""
+
+    def infer(a: ReduceAttrs, x: TensorType) -> TensorType:
+        check_axes(name, a.axes, x.rank)
+        kept = tuple(size for axis, size in enumerate(x.shape) if axis not in a.axes)
+        return tensor(x.dtype, kept)
+
+    return infer
+
+
+def wide(x: np.ndarray) -> np.ndarray:
+    """16-bit floats in 32 bits, others as they are: sums round once."""
+    return x.astype(np.float32) if x.dtype in (F16.numpy, BF16.numpy) else x
+
+
+def _sum(a: ReduceAttrs, x: np.ndarray) -> np.ndarray:
+    work = wide(x)
+    return np.asarray(np.sum(work, axis=a.axes, dtype=work.dtype)).astype(x.dtype)
+
+
+def _sum_vjp(node: Node, g: Node) -> Cotangents:
+    assert isinstance(node.attrs, ReduceAttrs)
+    (x,) = node.operands
+    kept = tuple(axis for axis in range(x.tensor.rank) if axis not in node.attrs.axes)
+    return (broadcast(g, shape=x.tensor.shape, axes=kept),)
+
+
+def reduction_samples() -> list[Sample]:
+    """Reductions along each kind of axis, and of nothing."""
+    cases = [((4, 5), (1,)), ((4, 5), (0,)), ((2, 3, 4), (0, 2)), ((2, 3, 4), (0, 1, 2))]
+    cases += [((3, 37), (1,)), ((3,), ())]
+    return [
+        Sample(s.arrays, ReduceAttrs(axes)) for shape, axes in cases for s in samples.floats(shape)
+    ]
+
+
+def _sum_samples() -> list[Sample]:
+    whole = np.arange(24, dtype=np.int32).reshape(2, 3, 4)
+    empty = np.zeros((3, 0), np.float32)
+    return [
+        *reduction_samples(),
+        Sample((whole,), ReduceAttrs((1,))),
+        Sample((empty,), ReduceAttrs((1,))),
+    ]
+
+
+reduce_sum = Op(
+    "reduce_sum",
+    infer=infer_reduction("reduce_sum"),  # type: ignore[arg-type]
+    reference=_sum,
+    attrs=ReduceAttrs,
+    vjp=_sum_vjp,
+    samples=_sum_samples,
+    identity=0,
+)
+
+ROWS = (broadcast, reduce_sum)

@@ -1,0 +1,310 @@
+"""Elementwise operations: one scalar function applied to every element.
+
+Operands of one operation have one type; broadcasting and promotion happen above,
+in `graphc.numpy`. Floats follow IEEE 754 and NumPy. Where NumPy and C leave a
+result open, graphc defines it: integer `x / 0` is -1 (all bits set), `x rem 0` is `x`,
+the smallest integer divided by -1 is itself; shifts by the width or more
+give 0, or the sign for `shr_arith`; float to integer conversion takes NaN to 0 and
+saturates.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from graphc.ir.errors import DtypeError, ShapeError
+from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample
+from graphc.ir.types import BOOL, DType, TensorType, tensor
+from graphc.ops import meaning, samples
+from graphc.ops.leaf import constant
+from graphc.ops.duals import broadcast
+
+Kinds = frozenset[str]
+FLOAT = frozenset({"float"})
+INTEGER = frozenset({"int", "uint"})
+NUMBER = FLOAT | INTEGER
+BITS = INTEGER | {"bool"}
+ANY = NUMBER | {"bool"}
+
+Vjp = Callable[..., Cotangents]
+
+
+def _check(name: str, kinds: Kinds, *types: TensorType) -> TensorType:
+    first = types[0]
+    for type_ in types:
+        if type_.dtype.kind not in kinds:
+            expected = " or ".join(sorted(kinds))
+            raise DtypeError(f"{name}: got {type_}, expected elements of kind {expected}")
+        if type_.dtype is not first.dtype:
+            raise DtypeError(f"{name}: element types differ, got {first} and {type_}")
+        if type_.shape != first.shape:
+            raise ShapeError(f"{name}: shapes differ, got {first} and {type_}")
+    return first
+
+
+def _row(
+    name: str,
+    count: int,
+    kinds: Kinds,
+    function: Callable[..., np.ndarray],
+    vjp: Vjp | None,
+    drawn: samples.Drawn,
+    result: DType | None = None,
+) -> Op:
+    def infer(attrs: Attrs, *types: TensorType) -> TensorType:
+        if len(types) != count:
+            raise ShapeError(f"{name}: got {len(types)} operands, expected {count}")
+        first = _check(name, kinds, *types)
+        return first if result is None else tensor(result, first.shape)
+
+    def pull_back(node: Node, cotangent: Node) -> Cotangents:
+        assert vjp is not None
+        return vjp(node, cotangent, *node.operands)
+
+    return Op(
+        name,
+        infer=infer,
+        reference=lambda attrs, *arrays: meaning.rounded(function, arrays, result),
+        vjp=None if vjp is None else pull_back,
+        samples=lambda: drawn(kinds, count),
+        elementwise=True,
+    )
+
+
+def unary(
+    name: str,
+    function: Callable[..., np.ndarray],
+    vjp: Vjp | None = None,
+    kinds: Kinds = FLOAT,
+    drawn: samples.Drawn = samples.reals,
+    result: DType | None = None,
+) -> Op:
+    """The row of a function of one element; `vjp(y, g, x)` gives its cotangent."""
+    return _row(name, 1, kinds, function, vjp, drawn, result)
+
+
+def binary(
+    name: str,
+    function: Callable[..., np.ndarray],
+    vjp: Vjp | None = None,
+    kinds: Kinds = NUMBER,
+    drawn: samples.Drawn = samples.reals,
+    result: DType | None = None,
+) -> Op:
+    """The row of a function of two elements; `vjp(y, g, a, b)` gives both cotangents."""
+    return _row(name, 2, kinds, function, vjp, drawn, result)
+
+
+def number(node: Node, value: float) -> Node:
+    """`value` with the type of `node`."""
+    scalar = constant(value, node.tensor.dtype)
+    return broadcast(scalar, shape=node.tensor.shape, axes=()) if node.tensor.shape else scalar
+
+
+def _no_gradient(y: Node, g: Node, *operands: Node) -> Cotangents:
+    return (None,) * len(operands)
+
+
+# arithmetic
+
+neg = unary("neg", np.negative, lambda y, g, x: (neg(g),), NUMBER)
+add = binary("add", np.add, lambda y, g, a, b: (g, g))
+sub = binary("sub", np.subtract, lambda y, g, a, b: (g, neg(g)))
+mul = binary("mul", np.multiply, lambda y, g, a, b: (mul(g, b), mul(g, a)))
+div = binary(
+    "div",
+    meaning.divide,
+    lambda y, g, a, b: (div(g, b), neg(div(mul(g, y), b))),
+    drawn=samples.divisors,
+)
+rem = binary(
+    "rem",
+    meaning.remainder,
+    lambda y, g, a, b: (g, neg(mul(g, trunc_quotient(a, b)))),
+    drawn=samples.divisors,
+)
+
+
+def trunc_quotient(a: Node, b: Node) -> Node:
+    """The quotient of floats rounded towards zero."""
+    quotient = div(a, b)
+    return mul(sign(quotient), floor(abs(quotient)))
+
+
+def _pow_vjp(y: Node, g: Node, a: Node, b: Node) -> Cotangents:
+    one, zero = number(a, 1.0), number(a, 0.0)
+    slope = select(eq(b, zero), zero, mul(b, pow(a, sub(b, one))))
+    logarithm = log(select(eq(a, zero), one, a))  # at 0 the slope along b is 0, not nan
+    return mul(g, slope), mul(g, mul(y, logarithm))
+
+
+pow = binary("pow", np.power, _pow_vjp, FLOAT, samples.bases)  # noqa: A001 (the field's name)
+abs = unary(  # noqa: A001 (the field's name)
+    "abs", meaning.absolute, lambda y, g, x: (mul(g, sign(x)),), NUMBER, samples.away_from_zero
+)
+sign = unary("sign", np.sign, lambda y, g, x: (None,), NUMBER, samples.away_from_zero)
+
+
+def _pick_vjp(y: Node, g: Node, a: Node, b: Node) -> Cotangents:
+    one, half, zero = number(a, 1.0), number(a, 0.5), number(a, 0.0)
+    share = select(eq(a, b), half, select(eq(a, y), one, zero))  # ties share the cotangent
+    return mul(g, share), mul(g, sub(one, share))
+
+
+max = binary("max", np.maximum, _pick_vjp, ANY)  # noqa: A001 (the field's name)
+min = binary("min", np.minimum, _pick_vjp, ANY)  # noqa: A001 (the field's name)
+
+# rounding
+
+floor = unary("floor", np.floor, _no_gradient, drawn=samples.away_from_integers)
+ceil = unary("ceil", np.ceil, _no_gradient, drawn=samples.away_from_integers)
+round_even = unary("round_even", np.rint, _no_gradient, drawn=samples.away_from_integers)
+
+# exponentials and logarithms
+
+exp = unary("exp", np.exp, lambda y, g, x: (mul(g, y),))
+expm1 = unary("expm1", np.expm1, lambda y, g, x: (mul(g, add(y, number(x, 1.0))),))
+log = unary("log", np.log, lambda y, g, x: (div(g, x),), drawn=samples.positive)
+log1p = unary(
+    "log1p",
+    np.log1p,
+    lambda y, g, x: (div(g, add(x, number(x, 1.0))),),
+    drawn=samples.positive,
+)
+logistic = unary(
+    "logistic",
+    meaning.logistic,
+    lambda y, g, x: (mul(g, mul(y, sub(number(x, 1.0), y))),),
+)
+sqrt = unary("sqrt", np.sqrt, lambda y, g, x: (div(g, add(y, y)),), drawn=samples.positive)
+rsqrt = unary(
+    "rsqrt",
+    meaning.rsqrt,
+    lambda y, g, x: (mul(g, mul(number(x, -0.5), div(y, x))),),
+    drawn=samples.positive,
+)
+cbrt = unary(
+    "cbrt",
+    np.cbrt,
+    lambda y, g, x: (div(g, mul(number(x, 3.0), mul(y, y))),),
+    drawn=samples.away_from_zero,
+)
+
+# trigonometry and its kin
+
+sin = unary("sin", np.sin, lambda y, g, x: (mul(g, cos(x)),))
+cos = unary("cos", np.cos, lambda y, g, x: (neg(mul(g, sin(x))),))
+tan = unary("tan", np.tan, lambda y, g, x: (mul(g, add(mul(y, y), number(x, 1.0))),))
+tanh = unary("tanh", np.tanh, lambda y, g, x: (mul(g, sub(number(x, 1.0), mul(y, y))),))
+erf = unary(
+    "erf",
+    meaning.erf,
+    lambda y, g, x: (mul(g, mul(number(x, 2.0 / math.sqrt(math.pi)), exp(neg(mul(x, x))))),),
+)
+
+
+def _atan2_vjp(y: Node, g: Node, a: Node, b: Node) -> Cotangents:
+    over = div(g, add(mul(a, a), mul(b, b)))
+    return mul(over, b), neg(mul(over, a))
+
+
+atan2 = binary("atan2", np.arctan2, _atan2_vjp, FLOAT, samples.away_from_zero)
+
+# bits
+
+not_ = unary("not", np.invert, kinds=BITS, drawn=samples.bits)
+and_ = binary("and", np.bitwise_and, kinds=BITS, drawn=samples.bits)
+or_ = binary("or", np.bitwise_or, kinds=BITS, drawn=samples.bits)
+xor = binary("xor", np.bitwise_xor, kinds=BITS, drawn=samples.bits)
+shl = binary("shl", meaning.shift_left, kinds=INTEGER, drawn=samples.shifts)
+shr_logical = binary(
+    "shr_logical", meaning.shift_right_logical, kinds=INTEGER, drawn=samples.shifts
+)
+shr_arith = binary("shr_arith", meaning.shift_right_arithmetic, kinds=INTEGER, drawn=samples.shifts)
+popcount = unary("popcount", meaning.popcount, kinds=INTEGER, drawn=samples.bits)
+clz = unary("clz", meaning.leading_zeros, kinds=INTEGER, drawn=samples.bits)
+
+# comparisons
+
+is_finite = unary("is_finite", np.isfinite, drawn=samples.specials, result=BOOL)
+eq = binary("eq", np.equal, kinds=ANY, result=BOOL, drawn=samples.close)
+ne = binary("ne", np.not_equal, kinds=ANY, result=BOOL, drawn=samples.close)
+lt = binary("lt", np.less, kinds=ANY, result=BOOL, drawn=samples.close)
+le = binary("le", np.less_equal, kinds=ANY, result=BOOL, drawn=samples.close)
+gt = binary("gt", np.greater, kinds=ANY, result=BOOL, drawn=samples.close)
+ge = binary("ge", np.greater_equal, kinds=ANY, result=BOOL, drawn=samples.close)
+
+
+# choice and conversion
+
+
+def _infer_select(attrs: Attrs, *types: TensorType) -> TensorType:
+    if len(types) != 3:
+        raise ShapeError(f"select: got {len(types)} operands, expected 3")
+    mask, yes, no = types
+    if mask.dtype is not BOOL:
+        raise DtypeError(f"select: got a condition of {mask}, expected bool")
+    if mask.shape != yes.shape:
+        raise ShapeError(f"select: shapes differ, got condition {mask} and value {yes}")
+    return _check("select", ANY, yes, no)
+
+
+def _select_vjp(node: Node, g: Node) -> Cotangents:
+    mask = node.operands[0]
+    zero = number(g, 0.0)
+    return None, select(mask, g, zero), select(mask, zero, g)
+
+
+select = Op(
+    "select",
+    infer=_infer_select,
+    reference=lambda attrs, mask, yes, no: np.where(mask, yes, no),
+    vjp=_select_vjp,
+    samples=samples.selections,
+    elementwise=True,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertAttrs(Attrs):
+    """The element type to convert to."""
+
+    dtype: DType
+
+
+def _infer_convert(a: ConvertAttrs, x: TensorType) -> TensorType:
+    return tensor(a.dtype, x.shape)
+
+
+def _convert_vjp(node: Node, g: Node) -> Cotangents:
+    (x,) = node.operands
+    both = x.tensor.dtype.is_float and node.tensor.dtype.is_float
+    return (convert(g, dtype=x.tensor.dtype) if both else None,)
+
+
+convert = Op(
+    "convert",
+    infer=_infer_convert,
+    reference=lambda a, x: meaning.convert(x, a.dtype),
+    attrs=ConvertAttrs,
+    vjp=_convert_vjp,
+    samples=lambda: [
+        Sample(sample.arrays, ConvertAttrs(dtype), smooth=False)
+        for sample in samples.conversions()
+        for dtype in samples.TARGETS
+    ],
+    elementwise=True,
+)
+
+ARITHMETIC = (neg, add, sub, mul, div, rem, pow, abs, sign, max, min)
+ROUNDING = (floor, ceil, round_even)
+TRANSCENDENTAL = (
+    exp, expm1, log, log1p, logistic, sqrt, rsqrt, cbrt, sin, cos, tan, tanh, erf, atan2,
+)  # fmt: skip
+BITWISE = (not_, and_, or_, xor, shl, shr_logical, shr_arith, popcount, clz)
+COMPARISONS = (is_finite, eq, ne, lt, le, gt, ge)
+ROWS = (*ARITHMETIC, *ROUNDING, *TRANSCENDENTAL, *BITWISE, *COMPARISONS, select, convert)

@@ -1,0 +1,306 @@
+"""Indexing by values: gather, scatter and windows at a place that is data.
+
+An index array has one trailing axis of K coordinates, which address the operand's
+`axes`; the other operand axes are taken whole and stand last in the result.
+What an index outside its axis means is the `mode`:
+
+- `error`: an `OutOfRangeError` names the user's line when the call ends,
+- `clip`: the nearest valid index,
+- `fill`: reads nan (floats), the smallest (signed) or largest (unsigned) value, True (bool);
+  writes nothing,
+- `promise_in_bounds`: the caller's promise; broken, it reads or writes some valid element.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from graphc.ir.errors import DtypeError, OutOfRangeError, ShapeError, UnsupportedError
+from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample
+from graphc.ir.types import Shape, TensorType, dtype_of, tensor
+from graphc.ops import samples
+from graphc.ops.build import zeros_like
+from graphc.ops.contraction import free_axes
+from graphc.ops.duals import check_axes
+from graphc.ops.movement import SizesAttrs, plain
+
+MODES = ("error", "clip", "fill", "promise_in_bounds")
+COMBINE = {
+    "set": None,
+    "add": np.add,
+    "mul": np.multiply,
+    "min": np.minimum,
+    "max": np.maximum,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class GatherAttrs(Attrs):
+    """The operand axes that the indices address, and the mode."""
+
+    axes: tuple[int, ...]
+    mode: str = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class ScatterAttrs(Attrs):
+    """As `GatherAttrs`, and how an update meets the element that is there."""
+
+    axes: tuple[int, ...]
+    combine: str = "add"
+    mode: str = "error"
+
+
+def fill_value(dtype_name: str) -> float | int | bool:
+    """What mode `fill` reads outside."""
+    dtype = dtype_of(dtype_name)
+    if dtype.is_float:
+        return float("nan")
+    if dtype.kind == "bool":
+        return True
+    limits = np.iinfo(dtype.numpy)
+    return int(limits.min if dtype.kind == "int" else limits.max)
+
+
+def _check_indices(name: str, axes: tuple[int, ...], mode: str, *types: TensorType) -> None:
+    operand, indices = types
+    check_axes(name, axes, operand.rank)
+    if mode not in MODES:
+        raise ShapeError(f"{name}: got mode {mode!r}, expected one of {' '.join(MODES)}")
+    if not indices.dtype.is_integer:
+        raise DtypeError(f"{name}: got indices of {indices}, expected integers")
+    if indices.rank == 0 or indices.shape[-1] != len(axes):
+        raise ShapeError(f"{name}: got indices {indices}, expected a last axis of {len(axes)}")
+
+
+def window(operand: TensorType, axes: tuple[int, ...]) -> Shape:
+    """Sizes of the operand axes taken whole."""
+    return tuple(operand.shape[axis] for axis in free_axes(operand.rank, axes))
+
+
+def _infer_gather(a: GatherAttrs, operand: TensorType, indices: TensorType) -> TensorType:
+    _check_indices("gather", a.axes, a.mode, operand, indices)
+    return tensor(operand.dtype, indices.shape[:-1] + window(operand, a.axes))
+
+
+def _bounded(
+    name: str, operand: np.ndarray, axes: tuple[int, ...], indices: np.ndarray, mode: str
+) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+    """Coordinates per axis, made valid, and whether each was."""
+    sizes = np.array([operand.shape[axis] for axis in axes], np.int64)
+    wide = indices.astype(np.int64)
+    valid = ((wide >= 0) & (wide < sizes)).all(-1)
+    if mode == "error" and not valid.all():
+        bad = wide[~valid][0]
+        shown = int(bad[0]) if len(bad) == 1 else tuple(map(int, bad))
+        raise OutOfRangeError(f"{name}: index out of range, got {shown}, expected below {sizes}")
+    safe = np.clip(wide, 0, np.maximum(sizes - 1, 0))
+    return tuple(np.moveaxis(safe, -1, 0)), valid
+
+
+def _gather(a: GatherAttrs, operand: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    at, valid = _bounded("gather", operand, a.axes, indices, a.mode)
+    moved = operand.transpose(a.axes + free_axes(operand.ndim, a.axes))
+    missing = fill_value(dtype_of(operand.dtype).name)
+    if not valid.size or 0 in moved.shape[: len(a.axes)]:
+        shape = indices.shape[:-1] + moved.shape[len(a.axes) :]
+        return np.full(shape, missing).astype(operand.dtype)
+    found = np.asarray(moved[at])
+    if a.mode != "fill":
+        return found
+    mask = valid.reshape(valid.shape + (1,) * (found.ndim - valid.ndim))
+    return np.where(mask, found, np.asarray(missing).astype(found.dtype))
+
+
+def _gather_vjp(node: Node, g: Node) -> Cotangents:
+    assert isinstance(node.attrs, GatherAttrs)
+    operand, indices = node.operands
+    axes, mode = node.attrs.axes, node.attrs.mode
+    return scatter(zeros_like(operand), indices, g, axes=axes, combine="add", mode=mode), None
+
+
+def _gather_samples() -> list[Sample]:
+    one = np.array([[3], [0], [3], [4]], np.int32)
+    two = np.array([[[1, 2], [0, 0]], [[4, 1], [2, 2]], [[1, 2], [3, 0]]], np.int64)
+    wild = np.array([[-1], [7], [2]], np.int32)
+    cases = [(one, (0,), "error"), (two, (0, 1), "error"), (two, (0, 1), "promise_in_bounds")]
+    cases += [(wild, (0,), "clip"), (wild, (0,), "fill"), (one[:2], (2,), "clip")]
+    return [
+        Sample((s.arrays[0], indices), GatherAttrs(axes, mode), smooth=mode != "fill")
+        for indices, axes, mode in cases
+        for s in samples.floats((5, 3, 6))
+    ]
+
+
+gather = Op(
+    "gather",
+    infer=_infer_gather,
+    reference=_gather,
+    attrs=GatherAttrs,
+    vjp=_gather_vjp,
+    samples=_gather_samples,
+)
+
+
+def _infer_scatter(
+    a: ScatterAttrs, operand: TensorType, indices: TensorType, updates: TensorType
+) -> TensorType:
+    _check_indices("scatter", a.axes, a.mode, operand, indices)
+    if a.combine not in COMBINE:
+        raise ShapeError(f"scatter: got {a.combine!r}, expected one of {' '.join(COMBINE)}")
+    expected = tensor(operand.dtype, indices.shape[:-1] + window(operand, a.axes))
+    if updates != expected:
+        raise ShapeError(f"scatter: got updates {updates}, expected {expected}")
+    return operand
+
+
+def _scatter(
+    a: ScatterAttrs, operand: np.ndarray, indices: np.ndarray, updates: np.ndarray
+) -> np.ndarray:
+    """Updates are applied in the order of their indices, which makes sums deterministic."""
+    at, valid = _bounded("scatter", operand, a.axes, indices, a.mode)
+    result = operand.copy()
+    moved = result.transpose(a.axes + free_axes(operand.ndim, a.axes))
+    if a.mode == "fill":
+        at, updates = tuple(axis[valid] for axis in at), updates[valid]
+    combine = COMBINE[a.combine]
+    if not at[0].size:
+        return result
+    if combine is None:
+        for place in np.ndindex(at[0].shape):
+            moved[tuple(axis[place] for axis in at)] = updates[place]
+    else:
+        combine.at(moved, at, updates)
+    return result
+
+
+def _scatter_vjp(node: Node, g: Node) -> Cotangents:
+    assert isinstance(node.attrs, ScatterAttrs)
+    if node.attrs.combine != "add":
+        raise UnsupportedError(f"scatter: no derivative for combine={node.attrs.combine!r}")
+    mode = "clip" if node.attrs.mode == "error" else node.attrs.mode
+    return g, None, gather(g, node.operands[1], axes=node.attrs.axes, mode=mode)
+
+
+def _scatter_samples() -> list[Sample]:
+    found = []
+    for sample in _gather_samples():
+        assert isinstance(sample.attrs, GatherAttrs)
+        operand, indices = sample.arrays
+        axes, mode = sample.attrs.axes, sample.attrs.mode
+        shape = indices.shape[:-1] + tuple(
+            operand.shape[axis] for axis in free_axes(operand.ndim, axes)
+        )
+        updates = samples.generator(5).uniform(-1, 1, shape).astype(operand.dtype)
+        for combine in COMBINE:
+            attrs = ScatterAttrs(axes, combine, mode)
+            smooth = combine == "add" and mode != "fill"
+            found.append(Sample((operand, indices, updates), attrs, smooth))
+    return found
+
+
+scatter = Op(
+    "scatter",
+    infer=_infer_scatter,
+    reference=_scatter,
+    attrs=ScatterAttrs,
+    vjp=_scatter_vjp,
+    samples=_scatter_samples,
+)
+
+
+# windows whose start is data; starts are moved so that the window fits, as in JAX
+
+
+def _check_starts(
+    name: str, operand: TensorType, sizes: Shape, starts: tuple[TensorType, ...]
+) -> None:
+    if len(starts) != operand.rank or len(sizes) != operand.rank:
+        raise ShapeError(f"{name}: got {len(starts)} starts for {operand}, expected {operand.rank}")
+    for start in starts:
+        if start.shape or not start.dtype.is_integer:
+            raise DtypeError(f"{name}: got a start of {start}, expected an integer scalar")
+    for size, whole in zip(sizes, operand.shape, strict=True):
+        if size > whole:  # type: ignore[operator]
+            raise ShapeError(f"{name}: got a window of {sizes}, expected one inside {operand}")
+
+
+def _infer_dynamic_slice(a: SizesAttrs, operand: TensorType, *starts: TensorType) -> TensorType:
+    _check_starts("dynamic_slice", operand, a.sizes, starts)
+    return tensor(operand.dtype, a.sizes)
+
+
+def _place(
+    shape: tuple[int, ...], sizes: tuple[int, ...], starts: tuple[np.ndarray, ...]
+) -> tuple[slice, ...]:
+    fitted = [
+        min(max(int(start), 0), whole - size)
+        for start, size, whole in zip(starts, sizes, shape, strict=True)
+    ]
+    return tuple(slice(at, at + size) for at, size in zip(fitted, sizes, strict=True))
+
+
+def _dynamic_slice(a: SizesAttrs, operand: np.ndarray, *starts: np.ndarray) -> np.ndarray:
+    return operand[_place(operand.shape, plain(a.sizes), starts)]
+
+
+def _dynamic_slice_vjp(node: Node, g: Node) -> Cotangents:
+    operand, *starts = node.operands
+    return dynamic_update_slice(zeros_like(operand), g, *starts), *(None for _ in starts)
+
+
+def _starts(*values: int) -> tuple[np.ndarray, ...]:
+    return tuple(np.asarray(value, np.int32) for value in values)
+
+
+dynamic_slice = Op(
+    "dynamic_slice",
+    infer=_infer_dynamic_slice,
+    reference=_dynamic_slice,
+    attrs=SizesAttrs,
+    vjp=_dynamic_slice_vjp,
+    samples=lambda: [
+        Sample((s.arrays[0], *_starts(*at)), SizesAttrs((2, 4)))
+        for at in ((1, 2), (-3, 0), (9, 99))
+        for s in samples.floats((5, 20))
+    ],
+)
+
+
+def _infer_update(
+    a: Attrs, operand: TensorType, update: TensorType, *starts: TensorType
+) -> TensorType:
+    if update.dtype is not operand.dtype:
+        raise DtypeError(f"dynamic_update_slice: got update {update} for {operand}")
+    _check_starts("dynamic_update_slice", operand, update.shape, starts)
+    return operand
+
+
+def _update(a: Attrs, operand: np.ndarray, update: np.ndarray, *starts: np.ndarray) -> np.ndarray:
+    result = operand.copy()
+    result[_place(operand.shape, update.shape, starts)] = update
+    return result
+
+
+def _update_vjp(node: Node, g: Node) -> Cotangents:
+    _, update, *starts = node.operands
+    rest = dynamic_update_slice(g, zeros_like(update), *starts)
+    own = dynamic_slice(g, *starts, sizes=update.tensor.shape)
+    return rest, own, *(None for _ in starts)
+
+
+dynamic_update_slice = Op(
+    "dynamic_update_slice",
+    infer=_infer_update,
+    reference=_update,
+    vjp=_update_vjp,
+    samples=lambda: [
+        Sample((*s.arrays, *_starts(*at)))
+        for at in ((1, 2), (-3, 0), (9, 99))
+        for s in samples.floats((5, 20), (2, 4))
+    ],
+)
+
+ROWS = (gather, scatter, dynamic_slice, dynamic_update_slice)

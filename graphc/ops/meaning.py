@@ -1,0 +1,134 @@
+"""NumPy meanings of elementwise operations where NumPy's own differ from ours."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from graphc.ir.types import BF16, BOOL, F16, DType, dtype_of
+
+_NARROW = (F16.numpy, BF16.numpy)
+
+
+def rounded(
+    function: Callable[..., np.ndarray], arrays: Sequence[np.ndarray], result: DType | None
+) -> np.ndarray:
+    """`function` of arrays; 16-bit floats are computed in 32 bits and rounded once."""
+    own = arrays[0].dtype
+    narrow = own in _NARROW
+    operands = [array.astype(np.float32) for array in arrays] if narrow else arrays
+    with np.errstate(all="ignore"):
+        value = np.asarray(function(*operands))
+    return value.astype(own if result is None else result.numpy, copy=False)
+
+
+def divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Quotient; of integers rounded towards zero, -1 where the divisor is 0."""
+    if a.dtype.kind == "f":
+        return np.divide(a, b)
+    safe = np.where(b == 0, np.ones_like(b), b)
+    if a.dtype.kind == "u":
+        return np.where(b == 0, np.full_like(a, np.iinfo(a.dtype).max), a // safe)
+    overflow = (a == np.iinfo(a.dtype).min) & (b == -1)
+    safe = np.where(overflow, np.ones_like(b), safe)
+    quotient = (a - np.fmod(a, safe)) // safe
+    return np.where(b == 0, np.full_like(a, -1), quotient)
+
+
+def remainder(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Remainder with the sign of the dividend; of integers, `a` where the divisor is 0."""
+    if a.dtype.kind == "f":
+        return np.fmod(a, b)
+    tame = (b == 0) | ((b == -1) if a.dtype.kind == "i" else False)
+    left = np.fmod(a, np.where(tame, np.ones_like(b), b))
+    return np.where(b == 0, a, left)
+
+
+def absolute(x: np.ndarray) -> np.ndarray:
+    """Magnitude; of the smallest integer, itself."""
+    return np.abs(x)
+
+
+def logistic(x: np.ndarray) -> np.ndarray:
+    """1 / (1 + exp(-x)) without overflow on either side."""
+    tail = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1 / (1 + tail), tail / (1 + tail)).astype(x.dtype)
+
+
+def rsqrt(x: np.ndarray) -> np.ndarray:
+    """1 / sqrt(x)."""
+    return (1 / np.sqrt(x)).astype(x.dtype)
+
+
+_erf = np.vectorize(math.erf, otypes=[np.float64])
+
+
+def erf(x: np.ndarray) -> np.ndarray:
+    """The error function, from the C library's in double precision."""
+    return (_erf(x.astype(np.float64)) if x.size else x).astype(x.dtype)
+
+
+def _width(x: np.ndarray) -> int:
+    return x.dtype.itemsize * 8
+
+
+def _inside(x: np.ndarray, by: np.ndarray) -> np.ndarray:
+    return (by >= 0) & (by < _width(x))
+
+
+def shift_left(x: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """`x << by`; 0 where `by` is outside the width."""
+    inside = _inside(x, by)
+    return np.where(inside, np.left_shift(x, np.where(inside, by, 0)), 0).astype(x.dtype)
+
+
+def shift_right_logical(x: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """Zeros shifted in from the left; 0 where `by` is outside the width."""
+    inside = _inside(x, by)
+    unsigned = np.dtype(f"u{x.dtype.itemsize}")
+    moved = np.right_shift(x.view(unsigned), np.where(inside, by, 0).astype(unsigned))
+    return np.where(inside, moved, 0).astype(unsigned).view(x.dtype)
+
+
+def shift_right_arithmetic(x: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """The sign shifted in from the left; all sign where `by` is outside the width."""
+    signed = np.dtype(f"i{x.dtype.itemsize}")
+    amount = np.where(_inside(x, by), by, _width(x) - 1).astype(signed)
+    return np.right_shift(x.view(signed), amount).view(x.dtype)
+
+
+def popcount(x: np.ndarray) -> np.ndarray:
+    """Number of bits set, in the type of `x`."""
+    return np.bitwise_count(x.view(f"u{x.dtype.itemsize}")).astype(x.dtype)
+
+
+def leading_zeros(x: np.ndarray) -> np.ndarray:
+    """Number of zero bits above the highest set one, in the type of `x`."""
+    return (_width(x) - _bit_length(x)).astype(x.dtype)
+
+
+def _bit_length(x: np.ndarray) -> np.ndarray:
+    left, length = x.view(f"u{x.dtype.itemsize}").copy(), np.zeros(x.shape, np.int64)
+    for _ in range(_width(x)):
+        length += left != 0
+        left = left >> np.ones_like(left)
+    return length
+
+
+def convert(x: np.ndarray, dtype: DType) -> np.ndarray:
+    """`x` in another element type; floats to integers saturate and take NaN to 0."""
+    source = dtype_of(x.dtype)
+    if dtype is BOOL:
+        return np.asarray(x != 0)
+    with np.errstate(all="ignore"):
+        if not (source.is_float and dtype.is_integer):
+            return np.asarray(x).astype(dtype.numpy)
+        limits = np.iinfo(dtype.numpy)
+        wide = x.astype(np.float64)
+        below = 2.0 ** (dtype.bits - (dtype.kind == "int"))  # the first value too large
+        inside = (wide > float(limits.min) - 1) & (wide < below)
+        middle = np.where(inside, wide, 0).astype(dtype.numpy)
+        ends = np.where(wide < 0, limits.min, limits.max).astype(dtype.numpy)
+        return np.where(np.isnan(wide), np.zeros_like(middle), np.where(inside, middle, ends))

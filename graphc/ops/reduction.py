@@ -1,0 +1,169 @@
+"""Reductions other than the sum: many elements to one, along axes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from graphc.ir.errors import DtypeError, ShapeError
+from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample
+from graphc.ir.types import BOOL, I32, I64, DType, TensorType, tensor
+from graphc.ops import elementwise as e
+from graphc.ops import samples
+from graphc.ops.build import expand_axes, like
+from graphc.ops.duals import ReduceAttrs, infer_reduction, reduce_sum, reduction_samples, wide
+
+
+def extreme(dtype: DType, largest: bool) -> float | int | bool:
+    """The largest or smallest value of an element type, infinite for floats."""
+    if dtype is BOOL:
+        return largest
+    if dtype.is_float:
+        return np.inf if largest else -np.inf
+    limits = np.iinfo(dtype.numpy)
+    return int(limits.max if largest else limits.min)
+
+
+def _extreme_reference(function: np.ufunc, largest: bool) -> object:
+    def reference(a: ReduceAttrs, x: np.ndarray) -> np.ndarray:
+        start = np.asarray(extreme(tensor(x.dtype, ()).dtype, largest)).astype(x.dtype)
+        return np.asarray(function.reduce(x, axis=a.axes, initial=start)).astype(x.dtype)
+
+    return reference
+
+
+def _extreme_vjp(node: Node, g: Node) -> Cotangents:
+    """Elements equal to the extreme share the cotangent evenly."""
+    assert isinstance(node.attrs, ReduceAttrs)
+    (x,) = node.operands
+    shape, axes = x.tensor.shape, node.attrs.axes
+    hit = e.eq(x, expand_axes(node, shape, axes))
+    share = e.convert(hit, dtype=x.tensor.dtype)
+    count = reduce_sum(share, axes=axes)
+    return (e.mul(share, expand_axes(e.div(g, count), shape, axes)),)
+
+
+def _extreme(name: str, function: np.ufunc, largest_start: bool) -> Op:
+    whole = np.arange(12, dtype=np.int32).reshape(3, 4) % 7
+    return Op(
+        name,
+        infer=infer_reduction(name),  # type: ignore[arg-type]
+        reference=_extreme_reference(function, largest_start),  # type: ignore[arg-type]
+        attrs=ReduceAttrs,
+        vjp=_extreme_vjp,
+        samples=lambda: [*reduction_samples(), Sample((whole,), ReduceAttrs((0,)))],
+    )
+
+
+reduce_max = _extreme("reduce_max", np.maximum, False)
+reduce_min = _extreme("reduce_min", np.minimum, True)
+
+
+def _prod(a: ReduceAttrs, x: np.ndarray) -> np.ndarray:
+    work = wide(x)
+    return np.asarray(np.prod(work, axis=a.axes, dtype=work.dtype)).astype(x.dtype)
+
+
+def _prod_vjp(node: Node, g: Node) -> Cotangents:
+    """Each element gets the product of the others; exact with no zero or one zero in a group."""
+    assert isinstance(node.attrs, ReduceAttrs)
+    (x,) = node.operands
+    shape, axes = x.tensor.shape, node.attrs.axes
+    zero, one = like(x, 0.0), like(x, 1.0)
+    is_zero = e.eq(x, zero)
+    zeros = expand_axes(
+        reduce_sum(e.convert(is_zero, dtype=x.tensor.dtype), axes=axes), shape, axes
+    )
+    tame = e.select(is_zero, one, x)
+    product = expand_axes(reduce_prod(tame, axes=axes), shape, axes)
+    at_zero = e.select(e.eq(zeros, one), product, zero)
+    elsewhere = e.select(e.eq(zeros, zero), e.div(product, tame), zero)
+    others = e.select(is_zero, at_zero, elsewhere)
+    return (e.mul(expand_axes(g, shape, axes), others),)
+
+
+reduce_prod = Op(
+    "reduce_prod",
+    infer=infer_reduction("reduce_prod"),  # type: ignore[arg-type]
+    reference=_prod,
+    attrs=ReduceAttrs,
+    vjp=_prod_vjp,
+    samples=reduction_samples,
+    identity=1,
+)
+
+
+def _bitwise(name: str, function: np.ufunc) -> Op:
+    def infer(a: ReduceAttrs, x: TensorType) -> TensorType:
+        if x.dtype.is_float:
+            raise DtypeError(f"{name}: got {x}, expected bool or integer elements")
+        return infer_reduction(name)(a, x)  # type: ignore[operator, no-any-return]
+
+    def drawn() -> list[Sample]:
+        return [
+            Sample(sample.arrays, ReduceAttrs(axes))
+            for axes in ((0,), (1,))
+            for sample in samples.bits(e.BITS, 1)
+        ]
+
+    return Op(
+        name,
+        infer=infer,
+        reference=lambda a, x: np.asarray(function.reduce(x, axis=a.axes)).astype(x.dtype),
+        attrs=ReduceAttrs,
+        samples=drawn,
+    )
+
+
+reduce_and = _bitwise("reduce_and", np.bitwise_and)
+reduce_or = _bitwise("reduce_or", np.bitwise_or)
+reduce_xor = _bitwise("reduce_xor", np.bitwise_xor)
+
+
+@dataclass(frozen=True, slots=True)
+class ArgAttrs(Attrs):
+    """The axis searched and the type of the indices."""
+
+    axis: int
+    dtype: DType = I32
+
+
+def _infer_arg(name: str) -> object:
+    def infer(a: ArgAttrs, x: TensorType) -> TensorType:
+        if not 0 <= a.axis < x.rank:
+            raise ShapeError(f"{name}: got axis {a.axis}, expected 0 to {x.rank - 1} for {x}")
+        if a.dtype not in (I32, I64):
+            raise DtypeError(f"{name}: got index type {a.dtype}, expected i32 or i64")
+        if x.shape[a.axis] == 0:
+            raise ShapeError(f"{name}: axis {a.axis} of {x} is empty, expected an element")
+        return tensor(a.dtype, x.shape[: a.axis] + x.shape[a.axis + 1 :])
+
+    return infer
+
+
+def _arg(name: str, function: object) -> Op:
+    def drawn() -> list[Sample]:
+        ties = np.array([[1, 3, 3, 0], [np.nan, 9, np.nan, 1]], np.float32)
+        whole = np.arange(12, dtype=np.int32).reshape(3, 4) % 5
+        cases = [
+            Sample(s.arrays, ArgAttrs(axis)) for axis in (0, 1) for s in samples.floats((5, 37))
+        ]
+        return [*cases, Sample((ties,), ArgAttrs(1)), Sample((whole,), ArgAttrs(0))]
+
+    return Op(
+        name,
+        infer=_infer_arg(name),  # type: ignore[arg-type]
+        reference=lambda a, x: np.asarray(function(x, axis=a.axis)).astype(a.dtype.numpy),  # type: ignore[operator]
+        attrs=ArgAttrs,
+        vjp=lambda node, g: (None,),
+        samples=drawn,
+    )
+
+
+argmax = _arg("argmax", np.argmax)
+argmin = _arg("argmin", np.argmin)
+
+ROWS = (
+    reduce_max, reduce_min, reduce_prod, reduce_and, reduce_or, reduce_xor, argmax, argmin,
+)  # fmt: skip

@@ -1,0 +1,220 @@
+"""Derivatives of operations that hold graphs, by differentiating the graphs.
+
+A scan's derivative is a scan in the other direction. What the forward steps
+computed and the backward steps need (the residuals) is kept as further stacked
+results of the forward scan, which is why that scan is made anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from graphc.ir.graph import Graph, inline, substitute
+from graphc.ir.node import Cotangents, Node, Op
+from graphc.ir.types import TensorType
+from graphc.ops.build import splat, zeros_like
+from graphc.ops.control import (
+    GroupAttrs,
+    ScanAttrs,
+    SwitchAttrs,
+    composite,
+    parameters,
+    results,
+    scan,
+    switch,
+)
+from graphc.ops.duals import broadcast
+from graphc.ops.elementwise import add
+
+Joint: TypeAlias = Callable[[Graph, Sequence[int], Sequence[int]], Graph]
+Replacements: TypeAlias = list[dict[Node, Node]]
+RegionVjp: TypeAlias = Callable[
+    [Node, Sequence[Node | None], Sequence[int], Joint, Replacements], Cotangents
+]
+
+
+def _zero(type_: TensorType) -> Node:
+    return splat(0, type_.dtype, type_.shape)
+
+
+def _spread(count: int, wanted: Sequence[int], values: Sequence[Node]) -> list[Node | None]:
+    """Values at the positions `wanted` of `count`, None elsewhere."""
+    found: list[Node | None] = [None] * count
+    for position, value in zip(wanted, values, strict=True):
+        found[position] = value
+    return found
+
+
+def _composite_vjp(
+    node: Node,
+    incoming: Sequence[Node | None],
+    wanted: Sequence[int],
+    joint: Joint,
+    _: Replacements,
+) -> Cotangents:
+    assert isinstance(node.attrs, GroupAttrs)
+    seeds = [i for i, cotangent in enumerate(incoming) if cotangent is not None]
+    both = joint(node.attrs.body, wanted, seeds)
+    arguments = [*node.operands, *(c for c in incoming if c is not None)]
+    pulled = inline(both, arguments)[len(node.attrs.body.outputs) :]
+    return _spread(len(node.operands), wanted, pulled)
+
+
+def _switch_vjp(
+    node: Node,
+    incoming: Sequence[Node | None],
+    wanted: Sequence[int],
+    joint: Joint,
+    _: Replacements,
+) -> Cotangents:
+    assert isinstance(node.attrs, SwitchAttrs)
+    seeds = [i for i, cotangent in enumerate(incoming) if cotangent is not None]
+    inner = [i - 1 for i in wanted]  # the index stands before the branches' operands
+    branches = []
+    for branch in node.attrs.branches:
+        both = joint(branch, inner, seeds)
+        branches.append(Graph(both.params, both.outputs[len(branch.outputs) :]))
+    arguments = [*node.operands, *(c for c in incoming if c is not None)]
+    pulled = results(switch(*arguments, branches=tuple(branches)))
+    return _spread(len(node.operands), wanted, pulled)
+
+
+def _residuals(joint: Graph, count: int, first: int, carried: int) -> tuple[Node, ...]:
+    """Forward nodes of a differentiated body that the backward part reads and must find stored.
+
+    `count` parameters belong to the forward body; those before `first` are invariant, the next
+    `carried` are the carry. What follows from invariants alone is computed again instead, and
+    so are broadcasts.
+    """
+    scanned = set(joint.params[first + carried : count])
+    variable: set[Node] = set(joint.params[first:count])
+    backward: set[Node] = set(joint.params[count:])
+    kept: dict[Node, None] = {}
+
+    def keep(node: Node) -> None:
+        if node in variable and node not in scanned:
+            if node.op is broadcast:
+                keep(node.operands[0])
+            else:
+                kept[node] = None
+
+    for node in joint.nodes:
+        if any(operand in backward for operand in node.operands):
+            backward.add(node)
+            for operand in node.operands:
+                if operand not in backward:
+                    keep(operand)
+        elif any(operand in variable for operand in node.operands):
+            variable.add(node)
+    return tuple(kept)
+
+
+def _scan_vjp(
+    node: Node,
+    incoming: Sequence[Node | None],
+    wanted: Sequence[int],
+    joint: Joint,
+    replaced: Replacements,
+) -> Cotangents:
+    a = node.attrs
+    assert isinstance(a, ScanAttrs)
+    count, first = len(node.operands), a.invariant + a.carried
+    inexact = [i for i, type_ in enumerate(a.body.output_types) if type_.dtype.is_float]
+    carry = [i for i in inexact if i < a.carried]
+    # The carry's cotangents travel from step to step, whether or not they are wanted outside.
+    wrt = sorted({*wanted, *(a.invariant + i for i in carry)})
+    both = joint(a.body, wrt, inexact)
+    kept = _residuals(both, count, a.invariant, a.carried)
+    forward = _with_residuals(node, a, both, kept)
+    old, new = results(node), results(forward)
+    replaced.append(dict(zip(old, new[: len(old)], strict=True)))
+
+    invariants = [i for i in wrt if i < a.invariant]
+    body = _backward_body(a, both, kept, wrt, carry, inexact)
+    seeds = [incoming[i] if i < len(incoming) else None for i in range(len(a.body.outputs))]
+    types = forward.results
+    given = [seeds[i] or _zero(types[i]) for i in inexact]
+    sums = [zeros_like(node.operands[i]) for i in invariants]
+    operands = (
+        *node.operands[: a.invariant],
+        *given[: len(carry)],
+        *sums,
+        *new[len(old) :],
+        *node.operands[first:],
+        *given[len(carry) :],
+    )
+    carried = len(carry) + len(sums)
+    back = results(
+        scan(
+            *operands,
+            body=body,
+            length=a.length,
+            invariant=a.invariant,
+            carried=carried,
+            reverse=not a.reverse,
+        )
+    )
+    by_position = dict(zip([a.invariant + i for i in carry], back, strict=False))
+    by_position.update(zip(invariants, back[len(carry) : carried], strict=True))
+    by_position.update(zip([i for i in wrt if i >= first], back[carried:], strict=True))
+    return _spread(count, wanted, [by_position[i] for i in wanted])
+
+
+def _with_residuals(node: Node, a: ScanAttrs, both: Graph, kept: tuple[Node, ...]) -> Node:
+    """The forward scan that also stacks the residuals."""
+    outputs = both.outputs[: len(a.body.outputs)]
+    body = Graph(a.body.params, (*outputs, *kept), a.body.names, a.body.places)
+    return scan(
+        *node.operands,
+        body=body,
+        length=a.length,
+        invariant=a.invariant,
+        carried=a.carried,
+        reverse=a.reverse,
+    )
+
+
+def _backward_body(
+    a: ScanAttrs,
+    both: Graph,
+    kept: tuple[Node, ...],
+    wrt: Sequence[int],
+    carry: Sequence[int],
+    inexact: Sequence[int],
+) -> Graph:
+    """One backward step.
+
+    It takes the invariants; the carry's cotangents and the sums of the invariants'; then slices:
+    the residuals, the forward slices, the stacked results' cotangents.
+    """
+    count, first = len(a.body.params), a.invariant + a.carried
+    pulled = dict(zip(wrt, both.outputs[len(a.body.outputs) :], strict=True))
+    invariants = [i for i in wrt if i < a.invariant]
+    sources: list[Node] = [
+        *both.params[: a.invariant],
+        *both.params[count : count + len(carry)],
+        *(both.params[i] for i in invariants),  # stand-ins for the sums' types
+        *kept,
+        *both.params[first:count],
+        *both.params[count + len(carry) :],
+    ]
+    params = parameters(tuple(source.tensor for source in sources))
+    sums = params[a.invariant + len(carry) : a.invariant + len(carry) + len(invariants)]
+    values = dict(zip(sources, params, strict=True))
+    values.update(zip(both.params[: a.invariant], params, strict=False))
+    parts = substitute([pulled[i] for i in wrt], values)
+    by_position = dict(zip(wrt, parts, strict=True))
+    outputs = (
+        *(by_position[a.invariant + i] for i in carry),
+        *(add(total, by_position[i]) for total, i in zip(sums, invariants, strict=True)),
+        *(by_position[i] for i in wrt if i >= first),
+    )
+    return Graph(params, outputs)
+
+
+REGION_VJPS: dict[Op, RegionVjp] = {
+    composite: _composite_vjp,
+    switch: _switch_vjp,
+    scan: _scan_vjp,
+}

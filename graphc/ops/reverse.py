@@ -1,0 +1,123 @@
+"""Reverse mode: from outputs back to parameters, asking each row for its vjp.
+
+S. Linnainmaa, "The representation of the cumulative rounding error of an algorithm",
+1970; as a transformation of a program that yields a program: B. Speelpenning,
+1980. The walk builds new nodes beside the old ones, so differentiating its result
+again gives the next order. Operations that hold graphs are differentiated by
+differentiating the graphs (`graphc.ops.region_vjps`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from graphc.ir.errors import UnsupportedError
+from graphc.ir.graph import Graph, substitute
+from graphc.ir.node import Cotangents, Node
+from graphc.ir.places import Places, gradient_of, recorder, recording, written_at
+from graphc.ops.build import zeros_like
+from graphc.ops.control import project, results
+from graphc.ops.elementwise import add
+from graphc.ops.leaf import parameter
+from graphc.ops.region_vjps import REGION_VJPS, Replacements
+
+Adjoints = dict[Node, Node]
+
+
+def joint_graph(graph: Graph, wrt: Sequence[int], of: Sequence[int] | None = None) -> Graph:
+    """The outputs of `graph`, then the cotangents of its parameters `wrt`.
+
+    The parameters are those of `graph`, then one cotangent for each output in `of` (all of
+    the float ones by default).
+
+    Raises:
+        UnsupportedError: an operation on the way has no derivative; its place is named.
+    """
+    seeds = differentiable_outputs(graph) if of is None else tuple(of)
+    params = list(graph.params)
+    cotangents: list[Node | None] = [None] * len(graph.outputs)
+    for index in seeds:
+        seed = parameter(index=len(params), type=graph.outputs[index].tensor)
+        cotangents[index] = seed
+        params.append(seed)
+    places: dict[Node, Places] = dict(graph.places)
+    replaced: Replacements = []
+    with recording(places):
+        pulled = pull_back(graph, cotangents, [graph.params[i] for i in wrt], replaced)
+        outputs: Sequence[Node] = (*graph.outputs, *pulled)
+        for values in replaced:
+            outputs = substitute(outputs, values)
+    names = (*graph.names, *(f"cotangent{i}" for i in seeds))
+    return replace(graph, params=tuple(params), outputs=tuple(outputs), names=names, places=places)
+
+
+def differentiable_outputs(graph: Graph) -> tuple[int, ...]:
+    """Which outputs are of floats."""
+    return tuple(i for i, type_ in enumerate(graph.output_types) if type_.dtype.is_float)
+
+
+def pull_back(
+    graph: Graph, cotangents: Cotangents, wrt: Sequence[Node], replaced: Replacements
+) -> tuple[Node, ...]:
+    """The cotangents of the nodes `wrt`, given those of the graph's outputs (None is zero).
+
+    Loops that must now keep their steps' values are made anew; `replaced` gathers old to new.
+    """
+    active = _depends(graph.nodes, wrt)
+    adjoint: Adjoints = {}
+    for output, cotangent in zip(graph.outputs, cotangents, strict=True):
+        if cotangent is not None and output in active:
+            _accumulate(adjoint, output, cotangent)
+    stop = set(wrt)
+    record = recorder()
+    for node in reversed(graph.nodes):
+        if node not in active or node in stop or node.op is project:
+            continue
+        incoming = [adjoint.get(result) for result in results(node)]
+        if all(cotangent is None for cotangent in incoming):
+            continue
+        if record is not None:
+            record.here = gradient_of(graph.place(node))
+        for operand, cotangent in zip(
+            node.operands, _vjp(graph, node, incoming, active, replaced), strict=True
+        ):
+            if cotangent is not None and operand in active:
+                _accumulate(adjoint, operand, cotangent)
+    return tuple(adjoint[node] if node in adjoint else zeros_like(node) for node in wrt)
+
+
+def _depends(nodes: Iterable[Node], sources: Iterable[Node]) -> set[Node]:
+    """Nodes through which a float result depends on `sources`."""
+    found = set(sources)
+    for node in nodes:
+        if node not in found and any(operand in found for operand in node.operands):
+            if any(type_.dtype.is_float for type_ in node.results):
+                found.add(node)
+    return found
+
+
+def _accumulate(adjoint: Adjoints, node: Node, cotangent: Node) -> None:
+    known = adjoint.get(node)
+    adjoint[node] = cotangent if known is None else add(known, cotangent)
+
+
+def _vjp(
+    graph: Graph,
+    node: Node,
+    incoming: Sequence[Node | None],
+    active: set[Node],
+    replaced: Replacements,
+) -> Cotangents:
+    by_region = REGION_VJPS.get(node.op)
+    wanted = [i for i, operand in enumerate(node.operands) if operand in active]
+    if by_region is not None:
+        return by_region(node, incoming, wanted, joint_graph, replaced)
+    cotangent = incoming[0]
+    if node.op.vjp is None or cotangent is None:
+        raise UnsupportedError(
+            f"{node.op.name} has no derivative: got a gradient through {node.type}, "
+            f"expected stop_gradient around it or another operation"
+            f"{written_at(graph.place(node))}"
+        )
+    return node.op.vjp(node, cotangent)

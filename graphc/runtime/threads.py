@@ -1,0 +1,144 @@
+"""Thread pools on the Python side: how many threads, which pool, and forks.
+
+Generated code is handed a pool's address at each call. The pools belong to an
+explicit `ThreadPools`, so that nothing is shared behind anyone's back; after
+`os.fork()` the child forgets its parent's pools, whose threads it does not have.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import threading
+import weakref
+from collections.abc import Mapping
+
+from graphc.codegen.host import version
+from graphc.codegen.llvm.engine import Library, emit_object, load_object
+from graphc.codegen.llvm.pool import MAXIMUM_THREADS, pool_text
+from graphc.codegen.target import Target
+from graphc.ir.errors import ArgumentError
+from graphc.runtime.cache import DiskCache, cache_key
+
+_VARIABLE = "GRAPHC_THREADS"
+_EXPECTED = f"a whole number from 1 to {MAXIMUM_THREADS}"
+
+
+def resolve_threads(threads: int | None = None, environment: Mapping[str, str] = os.environ) -> int:
+    """The number of threads to use: the argument, `GRAPHC_THREADS`, or all processors.
+
+    Example: `resolve_threads(None, {"GRAPHC_THREADS": "2"})` is 2.
+    """
+    if threads is not None:
+        if isinstance(threads, bool) or not isinstance(threads, int):
+            raise ArgumentError(f"threads: got {threads!r}, expected {_EXPECTED}")
+        if not 1 <= threads <= MAXIMUM_THREADS:
+            raise ArgumentError(f"threads: got {threads}, expected {_EXPECTED}")
+        return threads
+    text = environment.get(_VARIABLE, "").strip()
+    if not text:
+        return min(_processors(), MAXIMUM_THREADS)
+    # Ten digits are enough to be wrong, and int() of millions takes its time.
+    if not (text.isascii() and text.isdecimal() and len(text) <= 10):
+        raise ArgumentError(f"{_VARIABLE}: got {text[:40]!r}, expected {_EXPECTED}")
+    if not 1 <= int(text) <= MAXIMUM_THREADS:
+        raise ArgumentError(f"{_VARIABLE}: got {text}, expected {_EXPECTED}")
+    return int(text)
+
+
+def load_pool(target: Target, cache: DiskCache | None = None) -> Library:
+    """The compiled pool functions, `gc_pool_create`, `gc_pool_destroy`, `gc_pool_run`.
+
+    Example: `load_pool(host_target()).address("gc_pool_run")`.
+    """
+    text = pool_text(target)
+    if cache is None:
+        return load_object(emit_object(text, target))
+    key = cache_key("pool", version(), target.key(), text)
+    data = cache.get(key)
+    if data is None:
+        data = emit_object(text, target)
+        cache.put(key, data)
+    return load_object(data)
+
+
+class ThreadPools:
+    """One pool per thread count, made when first asked for.
+
+    Example: `ThreadPools(load_pool(host_target())).address(4)`.
+    """
+
+    def __init__(self, library: Library) -> None:
+        self.library = library
+        self._lock = threading.Lock()
+        self._pools: dict[int, int] = {}
+        # At exit the system ends the threads; only a pool nobody can reach is taken apart.
+        weakref.finalize(self, _destroy, self._pools, library).atexit = False
+        forget = functools.partial(_forget, weakref.ref(self))
+        os.register_at_fork(after_in_child=forget)
+
+    @property
+    def run_address(self) -> int:
+        """Where `gc_pool_run` is, for `load_object(data, {"gc_pool_run": ...})`.
+
+        Example: `load_object(data, {"gc_pool_run": pools.run_address})`.
+        """
+        return self.library.address("gc_pool_run")
+
+    def address(self, threads: int) -> int:
+        """The pool of `threads` threads, caller included; 0 means run serially.
+
+        Ask at each call and keep no copy: a fork makes old addresses useless.
+
+        Example: `pools.address(1)` is 0.
+        """
+        known = self._pools.get(threads)
+        if known is not None:
+            return known
+        checked = resolve_threads(threads)
+        with self._lock:
+            if checked not in self._pools:
+                create = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_int32)(
+                    self.library.address("gc_pool_create")
+                )
+                made: int | None = create(checked)
+                self._pools[checked] = made or 0
+            return self._pools[checked]
+
+    def close(self) -> None:
+        """End all threads; to be called when no compiled function is running.
+
+        Example: `pools.close()`; a later `pools.address(4)` starts new ones.
+        """
+        with self._lock:
+            _destroy(self._pools, self.library)
+
+    def forget(self) -> None:
+        """Drop the pools without ending their threads: what a forked child does.
+
+        Example: called by itself after `os.fork()`, in the child.
+        """
+        # The lock may have been held by a thread that the child does not have.
+        self._lock = threading.Lock()
+        self._pools.clear()
+
+
+def _processors() -> int:
+    """Processors that this process may use, which can be fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+def _destroy(pools: dict[int, int], library: Library) -> None:
+    destroy = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(library.address("gc_pool_destroy"))
+    while pools:
+        _, pool = pools.popitem()
+        destroy(pool)
+
+
+def _forget(reference: weakref.ref[ThreadPools]) -> None:
+    pools = reference()
+    if pools is not None:
+        pools.forget()

@@ -1,0 +1,190 @@
+"""Nested containers of arrays: models, optimiser states and batches.
+
+A tree is a dict, list, tuple, named tuple, dataclass or registered class whose
+innermost values, the leaves, are arrays. `None` is a tree without leaves. Dict
+entries are taken in sorted order of their keys.
+
+>>> from graphc import tree
+>>> leaves, structure = tree.flatten({"w": [1, 2], "b": 3})
+>>> leaves, structure.paths
+([3, 1, 2], ('b', 'w.0', 'w.1'))
+>>> tree.unflatten(structure, leaves)
+{'b': 3, 'w': [1, 2]}
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias
+
+from graphc.ir.errors import ArgumentError
+
+Flatten: TypeAlias = Callable[[Any], tuple[Iterable[Any], Any]]
+Unflatten: TypeAlias = Callable[[Any, Iterable[Any]], Any]
+
+
+@dataclass(frozen=True)
+class Structure:
+    """The shape of a tree without its leaves; two trees may be zipped when theirs are equal.
+
+    `kind` is the container's class, or None for a leaf; `extra` is what the class needs besides
+    the children to be made again.
+    """
+
+    kind: type | None
+    keys: tuple[object, ...] = ()
+    children: tuple[Structure, ...] = ()
+    extra: Any = None
+
+    @cached_property
+    def paths(self) -> tuple[str, ...]:
+        """Per leaf, the keys that lead to it, joined by dots; empty for a single leaf."""
+        if self.kind is None:
+            return ("",)
+        found = []
+        for key, child in zip(self.keys, self.children, strict=True):
+            found += [f"{key}.{path}" if path else str(key) for path in child.paths]
+        return tuple(found)
+
+    @cached_property
+    def count(self) -> int:
+        """Number of leaves."""
+        return 1 if self.kind is None else sum(child.count for child in self.children)
+
+    def __str__(self) -> str:
+        if self.kind is None:
+            return "*"
+        inner = ", ".join(
+            f"{key}: {child}" for key, child in zip(self.keys, self.children, strict=True)
+        )
+        return f"{self.kind.__name__}({inner})"
+
+
+LEAF = Structure(None)
+_registered: dict[type, tuple[Flatten, Unflatten]] = {}
+
+
+def register(kind: type, flatten: Flatten, unflatten: Unflatten) -> None:
+    """Let trees contain `kind`: `flatten(object) -> (children, extra)` and
+    `unflatten(extra, children) -> object`.
+    """
+    _registered[kind] = (flatten, unflatten)
+
+
+def _parts(tree: Any) -> tuple[Sequence[object], Sequence[Any], Any] | None:
+    """Keys, children and extra of a container, None for a leaf."""
+    kind = type(tree)
+    if kind in _registered:
+        children, extra = _registered[kind][0](tree)
+        listed = list(children)
+        return range(len(listed)), listed, extra
+    if kind is dict:
+        keys = sorted(tree, key=lambda key: (type(key).__name__, key))
+        return keys, [tree[key] for key in keys], None
+    if kind is list or kind is tuple:
+        return range(len(tree)), tree, None
+    if tree is None:
+        return (), (), None
+    if isinstance(tree, tuple) and hasattr(kind, "_fields"):
+        return kind._fields, tree, None
+    if dataclasses.is_dataclass(kind) and not hasattr(kind, "__array__"):
+        names = [field.name for field in dataclasses.fields(kind) if not _is_static(field)]
+        fixed = {f.name: getattr(tree, f.name) for f in dataclasses.fields(kind) if _is_static(f)}
+        return names, [getattr(tree, name) for name in names], tuple(fixed.items())
+    return None
+
+
+def _is_static(field: dataclasses.Field[Any]) -> bool:
+    return bool(field.metadata.get("static", False))
+
+
+def flatten(tree: Any) -> tuple[list[Any], Structure]:
+    """The leaves of a tree in order, and its structure."""
+    leaves: list[Any] = []
+    return leaves, _flatten_into(tree, leaves)
+
+
+def _flatten_into(tree: Any, leaves: list[Any]) -> Structure:
+    parts = _parts(tree)
+    if parts is None:
+        leaves.append(tree)
+        return LEAF
+    keys, children, extra = parts
+    inner = tuple([_flatten_into(child, leaves) for child in children])
+    return Structure(type(tree), tuple(keys), inner, extra)
+
+
+def unflatten(structure: Structure, leaves: Iterable[Any]) -> Any:
+    """The tree of a structure and its leaves.
+
+    Raises:
+        ArgumentError: too few or too many leaves.
+    """
+    listed = list(leaves)
+    if len(listed) != structure.count:
+        raise ArgumentError(f"leaves of a tree: got {len(listed)}, expected {structure.count}")
+    return _unflatten(structure, iter(listed))
+
+
+def _unflatten(structure: Structure, leaves: Any) -> Any:
+    kind = structure.kind
+    if kind is None:
+        return next(leaves)
+    children = [_unflatten(child, leaves) for child in structure.children]
+    if kind in _registered:
+        return _registered[kind][1](structure.extra, children)
+    if kind is dict:
+        return dict(zip(structure.keys, children, strict=True))
+    if kind is list or kind is tuple:
+        return kind(children)
+    if kind is type(None):
+        return None
+    if issubclass(kind, tuple):
+        return kind(*children)
+    made = object.__new__(kind)
+    for key, child in zip(structure.keys, children, strict=True):
+        object.__setattr__(made, str(key), child)
+    for key, value in structure.extra:
+        object.__setattr__(made, key, value)
+    return made
+
+
+def leaves(tree: Any) -> list[Any]:
+    """The leaves of a tree in order."""
+    return flatten(tree)[0]
+
+
+def structure(tree: Any) -> Structure:
+    """The structure of a tree."""
+    return flatten(tree)[1]
+
+
+def map(function: Callable[..., Any], tree: Any, *rest: Any) -> Any:  # noqa: A001 (the field's name)
+    """Apply `function` to corresponding leaves of one tree or several.
+
+    >>> map(lambda a, b: a + b, {"x": 1}, {"x": 2})
+    {'x': 3}
+
+    Raises:
+        ArgumentError: the trees differ in structure.
+    """
+    first, shape = flatten(tree)
+    columns = [first]
+    for other in rest:
+        more, other_shape = flatten(other)
+        if other_shape != shape:
+            raise ArgumentError(f"trees differ: got {other_shape}, expected {shape}")
+        columns.append(more)
+    return unflatten(shape, [function(*row) for row in zip(*columns, strict=True)])
+
+
+def names(prefix: str, structure: Structure) -> tuple[str, ...]:
+    """Per leaf, its path from an argument called `prefix`.
+
+    >>> names("params", flatten({"w0": 1})[1])
+    ('params.w0',)
+    """
+    return tuple(f"{prefix}.{path}" if path else prefix for path in structure.paths)

@@ -1,0 +1,1 @@
+"""Tests of the Loops language, its lowering and its interpreter."""

@@ -1,0 +1,1 @@
+"""The text form and the verifier."""
