@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 import pytest
-from graphc.codegen.llvm.math import FUNCTIONS, declare
 
+from graphc.codegen.llvm.math import FUNCTIONS, declare
 from tests.cpu.vector_loop import compile_loop
 from tests.cpu.vector_oracles import ALL, LARGEST_ERROR, exact_error, sample, ulp_error_f32
 

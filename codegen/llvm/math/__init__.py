@@ -18,7 +18,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from graphc.codegen.llvm.math import error_function, exponential, gamma, inverse, logarithm, power, trigonometric
+from graphc.codegen.llvm.math import (
+    error_function,
+    exponential,
+    gamma,
+    inverse,
+    logarithm,
+    power,
+    trigonometric,
+)
 from graphc.codegen.llvm.math.builder import KINDS, Builder, Value
 from graphc.ir.errors import UnsupportedError
 

@@ -1,8 +1,8 @@
 """Coefficients of the vector mathematics, lowest power first.
 
-Written by `benchmarks/fit_polynomials.py`, which says what each polynomial
-approximates and where; the comment beside a row is the largest error that the
-polynomial itself adds, relative to the function's value. Do not edit.
+Written by `python -m benchmarks.fit_polynomials --write`; `polynomial_targets`
+beside it says what each approximates and where. The comment beside a row is the
+largest error that the polynomial itself adds, relative to the function's value.
 """
 
 from __future__ import annotations

@@ -2,9 +2,10 @@
 
 From 1 to 3, about their positive zeros, they are polynomials with the zeros as
 exact factors, which keeps the relative accuracy; below 1 their recurrence leads
-there, and from 3 on Stirling's series, its remainder fitted, needs no recurrence. f32 is computed in f64. For negative arguments, where the
-functions have a zero between any two poles, f64 is accurate to a few ulp of the
-larger term of the reflection formula, not relative to a result near zero.
+there, and from 3 on Stirling's series, its remainder fitted, needs no recurrence.
+f32 is computed in f64. For negative arguments, where the functions have a zero
+between any two poles, f64 is within 2 ulp of the sum of the magnitudes of the
+terms of the reflection formula, not relative to a result near zero.
 (NIST Digital Library of Mathematical Functions, sections 5.5 and 5.11.)
 """
 

@@ -2,7 +2,8 @@
 
 `pow` is 2^(y log2(x)). An error of log2(x) is multiplied by y log2(x), up to
 1024, so that the logarithm and the product are carried as unevaluated sums of
-two floats."""
+two floats.
+"""
 
 from __future__ import annotations
 
@@ -109,9 +110,9 @@ def cbrt(x: Value) -> Value:
     """The cube root, by Newton's iteration for z = x^(-1/3), which needs no division.
 
     z (1 + d/3 + 2 d^2/9 + 14 d^3/81) with d = 1 - x z^3 has an error of about d^4/7;
-    f64 takes a second, shorter step. The root c = x z^2 then gets a last step with the exact residual of c^3, so that
-    cubes have exact roots. Small arguments are raised by a power of eight first,
-    so that the residual does not underflow.
+    f64 takes a second, shorter step. The root c = x z^2 then gets a last step with
+    the exact residual of c^3, so that cubes have exact roots. Small arguments are
+    raised by a power of eight first, so that the residual does not underflow.
     """
     form = x.format
     size = absolute(x)
