@@ -97,6 +97,11 @@ def digamma_zero() -> mpf:
     return mp.findroot(mp.digamma, mpf("1.4616"))
 
 
+def digamma_slope(t: mpf) -> mpf:
+    """digamma(2 + t) over the distance from its zero."""
+    return mp.digamma(t + 2) / (t + 2 - digamma_zero())
+
+
 def stirling_remainder(v: mpf) -> mpf:
     """z (log(gamma(z)) - (z - 1/2) log(z) + z - log(2 pi)/2) at z = v^(-1/2)."""
     z = 1 / mp.sqrt(v)
@@ -289,11 +294,11 @@ FITS = (
     ),
     Fit(
         "DIGAMMA",
-        "digamma(2 + t) / (2 + t - z0) on |t| <= 1",
-        lambda t: mp.digamma(t + 2) / (t + 2 - digamma_zero()),
-        lambda t: (t + 2 - digamma_zero()) / mp.digamma(t + 2),
+        "(s(t) - s(0)) / t for s(t) = digamma(2 + t) / (2 + t - z0) on |t| <= 1",
+        lambda t: (digamma_slope(t) - digamma_slope(mpf(0))) / t,
+        lambda t: t / digamma_slope(t),
         (-1.0, 1.0),
-        {"f64": 29},
+        {"f64": 28},
     ),
     Fit(
         "DIGAMMA_SERIES",
@@ -319,6 +324,7 @@ SPLITS = (
         lambda: erfc_inverse(mpf(0)),
     ),
     ("LGAMMA_MIDDLE", "1 - euler", lambda: 1 - mp.euler),
+    ("DIGAMMA_MIDDLE", "digamma(2) / (2 - z0)", lambda: digamma_slope(mpf(0))),
     ("DIGAMMA_ZERO", "the positive zero of digamma", digamma_zero),
     ("HALF_PI", "pi / 2", lambda: mp.pi / 2),
 )

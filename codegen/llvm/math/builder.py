@@ -276,10 +276,6 @@ class Value:
         """Mask of lanes that are not equal (nan differs from itself)."""
         return self._compare("une", "ne", other)
 
-    def is_nan(self) -> Value:
-        """Mask of lanes that are not a number."""
-        return self._compare("uno", "", self)
-
 
 def _float_literal(value: float, kind: str) -> str:
     """LLVM's exact spelling of a float: the bits of the double of equal value."""
@@ -334,12 +330,6 @@ def at_most(x: Value, high: float) -> Value:
     return select(bound < x, bound, x)
 
 
-def at_least(x: Value, low: float) -> Value:
-    """`x`, or `low` where x is less; nan stays nan."""
-    bound = x.like(low)
-    return select(bound > x, bound, x)
-
-
 def absolute(x: Value) -> Value:
     """The magnitude, the sign bit cleared."""
     return x.builder.call("fabs", x.kind, (x.kind,), x)
@@ -353,11 +343,6 @@ def square_root(x: Value) -> Value:
 def truncate(x: Value) -> Value:
     """The integer part, toward zero."""
     return x.builder.call("trunc", x.kind, (x.kind,), x)
-
-
-def floor(x: Value) -> Value:
-    """The greatest integer that is not above x."""
-    return x.builder.call("floor", x.kind, (x.kind,), x)
 
 
 def copy_sign(magnitude: Value, sign: Value) -> Value:
@@ -376,21 +361,14 @@ def from_bits(pattern: Value) -> Value:
 
 
 def convert(x: Value, kind: str) -> Value:
-    """A number in another kind: rounded to nearest, or truncated to an integer.
-
-    Integers widen by their sign. A float that no integer holds gives an
-    unspecified lane: callers discard those lanes.
-    """
+    """A number in another kind: rounded to nearest; signed integers to floats or narrower."""
     if x.kind == kind:
         return x
     if x.is_float and kind in FORMATS:
         return _cast("fpext" if kind == "double" else "fptrunc", x, kind)
-    if x.is_float:
-        # The saturating form has no poisoned lanes, which would spread.
-        return x.builder.call("fptosi.sat", kind, (kind, x.kind), x)
     if kind in FORMATS:
         return _cast("sitofp", x, kind)
-    return _cast("sext" if int(kind[1:]) > int(x.kind[1:]) else "trunc", x, kind)
+    return _cast("trunc", x, kind)
 
 
 def zero_extend(x: Value, kind: str) -> Value:

@@ -15,7 +15,7 @@ from graphc.codegen.llvm.math.builder import (
     select,
     square_root,
 )
-from graphc.codegen.llvm.math.exponential import reduced, small_exp
+from graphc.codegen.llvm.math.exponential import nearest_whole, small_exp
 from graphc.codegen.llvm.math.logarithm import log_pair
 from graphc.codegen.llvm.math.pairs import Pair, exact_sum, ordered_sum
 
@@ -76,10 +76,14 @@ def erfc(x: Value) -> Value:
     near = fma(-x, polynomial(x * x, table.ERF[form.short]), 1.0 - x)
     held = at_most(size, ERFC_LIMIT[form.short])
     square = held * held
-    whole, r = reduced(-square)
-    r = r - fma(held, held, -square)
+    log_2, log_2_low, _ = table.LOG_2[form.short]
+    whole = nearest_whole(-square, table.LOG2_E[form.short][0])
+    start = fma(-whole.value, log_2, -square)
+    part = fma(whole.value, log_2_low, fma(held, held, -square))
+    r = start - part
     change = fma(r * r, polynomial(r, table.EXP[form.short]), r)
-    growth, growth_low = ordered_sum(x.like(1.0), change)
+    growth, dropped = ordered_sum(x.like(1.0), change)
+    growth_low = dropped + ((start - r) - part)
     smooth, smooth_low = scaled_erfc(held)
     result = whole.scale(fma(growth, smooth, fma(growth, smooth_low, growth_low * smooth)))
     return select(size < 0.5, near, select(x < 0.0, 2.0 - result, result))

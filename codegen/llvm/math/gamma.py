@@ -26,8 +26,8 @@ from graphc.codegen.llvm.math.builder import (
     truncate,
 )
 from graphc.codegen.llvm.math.logarithm import log_pair
-from graphc.codegen.llvm.math.pairs import ordered_sum
-from graphc.codegen.llvm.math.trigonometric import sine_of_quarters, tangent_of_quarters
+from graphc.codegen.llvm.math.pairs import exact_sum, ordered_sum
+from graphc.codegen.llvm.math.trigonometric import sine_of_quarters, small_tangent
 
 # Stirling's series serves from here on.
 STIRLING = 3.0
@@ -105,31 +105,44 @@ def log_gamma(x: Value) -> Value:
 def positive_digamma(z: Value) -> Value:
     """The derivative of log(gamma(z)) for z > 0.
 
-    Below 3 it is (z - z0) q(z - 2), the zero z0 in two parts, or the same at z + 1,
-    less 1/z, for z < 1. Beyond, log(z) - 1/(2z) + p(1/z^2)/z^2.
+    Below 3 it is (z - z0)(c + t q(t)) with t = z - 2, the factors carried as pairs, or
+    the same at z + 1, less 1/z, for z < 1. Beyond, log(z) - 1/(2z) + p(1/z^2)/z^2.
     """
     short = z.format.short
     root, root_low, _ = table.DIGAMMA_ZERO[short]
+    middle, middle_low, _ = table.DIGAMMA_MIDDLE[short]
     below = z < 1.0
     raised, dropped = ordered_sum(z.like(1.0), z)
     base = select(below, raised, z)
-    distance = (base - root) + (select(below, dropped, 0.0) - root_low)
-    q = polynomial(base - 2.0, table.DIGAMMA[short])
+    distance, rounding = exact_sum(base, z.like(-root))
+    distance_low = rounding + (select(below, dropped, 0.0) - root_low)
+    t = base - 2.0
+    inner, inner_low = ordered_sum(z.like(middle), t * polynomial(t, table.DIGAMMA[short]))
+    low = fma(distance, inner_low + middle_low, distance_low * inner)
     inverse = 1.0 / z
-    rest = inverse * fma(-inverse, z, 1.0)
-    near = select(below, fma(distance, q, -rest) - inverse, distance * q)
+    passed = select(below, inverse, 0.0)
+    passed_low = passed * fma(-inverse, z, 1.0)
+    main, error = exact_sum(distance * inner, -passed)
+    low = low + fma(distance, inner, -(distance * inner))
+    near = main + (error + (low - passed_low))
     square = inverse * inverse
-    main, small = log_pair(z)
+    large, small = log_pair(z)
     series = fma(square, polynomial(square, table.DIGAMMA_SERIES[short]), inverse * -0.5)
-    return select(z >= STIRLING, main + (small + series), near)
+    return select(z >= STIRLING, large + (small + series), near)
 
 
 def digamma(x: Value) -> Value:
     """Reflected for negative x: psi(|x|) + 1/|x| + pi cot(pi |x|); nan at the poles."""
     size = absolute(x)
     positive = positive_digamma(size)
-    tangent = tangent_of_quarters(*half_turns(size))
-    reflected = positive + (1.0 / size + math.pi / tangent)
-    result = select(x < 0.0, select(tangent.equals(0.0), math.nan, reflected), positive)
+    r, missed, n = half_turns(size)
+    tangent = small_tangent(r, missed)
+    odd = (n & 1).differs(0)
+    # pi cot(pi z) is pi / t, or -pi t where the angle is nearer to pi/2.
+    cotangent = select(odd, tangent * -math.pi, math.pi) / select(odd, 1.0, tangent)
+    total, error = exact_sum(cotangent, positive)
+    reflected = total + (error + 1.0 / size)
+    pole = tangent.equals(0.0) & ~odd
+    result = select(x < 0.0, select(pole, math.nan, reflected), positive)
     result = select(x < math.inf, result, x)
     return select(x.equals(0.0), -1.0 / x, select(x > -math.inf, result, math.nan))

@@ -54,7 +54,8 @@ def with_special_cases(x: Value, result: Value) -> Value:
 def fraction_log(f: Value, e: Value | None = None, addend: Value | None = None) -> Value:
     """log(1 + f) - f, plus `addend`, plus the low part of e log(2).
 
-    For 1/sqrt(2) <= 1 + f <= sqrt(2). With s = f / (2 + f) and h = f^2/2 it is s (h + s^2 p(s^2)) - h.
+    For 1/sqrt(2) <= 1 + f <= sqrt(2). With s = f / (2 + f) and h = f^2/2, the first
+    is s (h + s^2 p(s^2)) - h.
     """
     s = f / (f + 2.0)
     t = s * s

@@ -54,11 +54,16 @@ def near_sine(x: Value, added: int) -> Value:
     return sine_of_quarters(r, n)
 
 
-def tangent_of_quarters(r: Value, missed: Value, n: Value) -> Value:
-    """tan(r + missed + n pi/2) for |r| <= pi/4: the tangent, or -1 over it."""
+def small_tangent(r: Value, missed: Value) -> Value:
+    """tan(r + missed) for |r| <= pi/4."""
     square = r * r
     tail = square * r * polynomial(square, table.TAN[r.format.short])
-    tangent = r + (tail + missed)
+    return r + (tail + missed)
+
+
+def tangent_of_quarters(r: Value, missed: Value, n: Value) -> Value:
+    """tan(r + missed + n pi/2) for |r| <= pi/4: the tangent, or -1 over it."""
+    tangent = small_tangent(r, missed)
     odd = (n & 1).differs(0)
     return select(odd, -1.0, tangent) / select(odd, tangent, 1.0)
 
