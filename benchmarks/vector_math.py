@@ -58,7 +58,7 @@ def times(function: str, dtype: str, loop: NativeLoop) -> tuple[float, float]:
 
 def largest_error(oracle: Oracle, dtype: str, loop: NativeLoop) -> float:
     """The largest error over the samples."""
-    operands = sample(oracle, dtype, 4_000_000 if dtype == "f32" else 6_000, seed=7)
+    operands = sample(oracle, dtype, 4_000_000 if dtype == "f32" else 20_000, seed=7)
     got = loop(*operands)
     if dtype == "f32":
         try:

@@ -410,7 +410,11 @@ def sample(oracle: Oracle, dtype: str, count: int, seed: int) -> list[NDArray[np
         magnitudes = np.ldexp(generator.uniform(-1.0, 1.0, share), exponents)
         parts = [patterns, magnitudes.astype(kind)]
         parts += [generator.uniform(*ends, share).astype(kind) for ends in oracle.ranges]
-        borders = [border for border in oracle.borders if abs(border) <= np.finfo(kind).max]
+        borders = [
+            border
+            for border in oracle.borders
+            if abs(border) <= float(np.finfo(kind).max) or math.isinf(border)
+        ]
         parts += [neighbours(kind(border), share // 500 + 4) for border in borders]
         joined = np.concatenate(parts)
         if oracle.arity > 1:
