@@ -32,7 +32,6 @@ class Format:
     wide_integer: str
     width: int
     fraction_bits: int
-    exponent_bits: int
     bias: int
 
     @property
@@ -55,8 +54,8 @@ class Format:
 
 
 FORMATS = {
-    "float": Format("float", "f32", "i32", "i64", 32, 23, 8, 127),
-    "double": Format("double", "f64", "i64", "i128", 64, 52, 11, 1023),
+    "float": Format("float", "f32", "i32", "i64", 32, 23, 127),
+    "double": Format("double", "f64", "i64", "i128", 64, 52, 1023),
 }
 # From this many coefficients on, a polynomial is evaluated in two chains.
 SPLIT_LENGTH = 16
