@@ -96,7 +96,8 @@ class Dim:
 
     def evaluate(self, sizes: Mapping[str, int]) -> int:
         """The value for given named sizes."""
-        return int(self.expression.subs(dict(sizes)))
+        values = {symbol: sizes[str(symbol)] for symbol in self.expression.free_symbols}
+        return int(self.expression.subs(values))
 
 
 def _plain(value: Dim | int) -> Any:
