@@ -1,0 +1,45 @@
+"""Passes: functions from a graph to a graph that means the same (or, differentiated, more).
+
+One file, one function, one fixture `tests/golden/<pass>.gir`. `STANDARD` is what every program
+goes through before it is lowered; read it from the top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from graphc.ir.graph import Graph
+from graphc.passes.differentiate import differentiate
+from graphc.passes.drop_stop_gradient import drop_stop_gradient
+from graphc.passes.expand_composites import expand_composites
+from graphc.passes.fold_constants import fold_constants
+from graphc.passes.fold_transposes import fold_transposes
+from graphc.passes.remove_unused_results import remove_unused_results
+from graphc.passes.simplify import simplify
+
+PassFunction: TypeAlias = Callable[..., Graph]
+
+STANDARD: tuple[PassFunction, ...] = (
+    drop_stop_gradient,  # differentiation is over, and the marks would hide what stands behind
+    simplify,  # while composites still have their names: small graphs make small definitions
+    remove_unused_results,  # before definitions are spelled out inside loops for nobody
+    expand_composites,  # from here on there are only primitives
+    simplify,  # definitions meet their surroundings
+    fold_constants,  # after simplification, which leaves constants side by side
+    fold_transposes,  # last, since it needs transposes to stand next to contractions
+)
+
+# What may stand in a pipeline, in the order in which `graphc opt --help` lists it.
+PASSES: dict[str, PassFunction] = {
+    function.__name__: function
+    for function in (
+        differentiate,
+        drop_stop_gradient,
+        simplify,
+        fold_constants,
+        remove_unused_results,
+        expand_composites,
+        fold_transposes,
+    )
+}

@@ -11,8 +11,9 @@ from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample
 from graphc.ir.types import BOOL, I32, I64, DType, TensorType, tensor
 from graphc.ops import elementwise as e
 from graphc.ops import samples
-from graphc.ops.build import expand_axes, like
+from graphc.ops.build import expand_axes, like, splat
 from graphc.ops.duals import ReduceAttrs, infer_reduction, reduce_sum, reduction_samples, wide
+from graphc.ops.leaf import iota
 
 
 def extreme(dtype: DType, largest: bool) -> float | int | bool:
@@ -142,7 +143,17 @@ def _infer_arg(name: str) -> object:
     return infer
 
 
-def _arg(name: str, function: object) -> Op:
+def _first_hit(a: ArgAttrs, x: Node, best: Node) -> Node:
+    """The first index of the best element; a nan is best, as it is to `reduce_max`."""
+    hit = e.eq(x, expand_axes(best, x.tensor.shape, (a.axis,)))
+    if x.tensor.dtype.is_float:
+        hit = e.or_(hit, e.ne(x, x))
+    indices = tensor(a.dtype, x.tensor.shape)
+    beyond = splat(extreme(a.dtype, True), a.dtype, indices.shape)
+    return reduce_min(e.select(hit, iota(type=indices, axis=a.axis), beyond), axes=(a.axis,))
+
+
+def _arg(name: str, function: object, extreme_along: Op) -> Op:
     def drawn() -> list[Sample]:
         ties = np.array([[1, 3, 3, 0], [np.nan, 9, np.nan, 1]], np.float32)
         whole = np.arange(12, dtype=np.int32).reshape(3, 4) % 5
@@ -157,12 +168,13 @@ def _arg(name: str, function: object) -> Op:
         reference=lambda a, x: np.asarray(function(x, axis=a.axis)).astype(a.dtype.numpy),  # type: ignore[operator]
         attrs=ArgAttrs,
         vjp=lambda node, g: (None,),
+        expand=lambda a, x: _first_hit(a, x, extreme_along(x, axes=(a.axis,))),
         samples=drawn,
     )
 
 
-argmax = _arg("argmax", np.argmax)
-argmin = _arg("argmin", np.argmin)
+argmax = _arg("argmax", np.argmax, reduce_max)
+argmin = _arg("argmin", np.argmin, reduce_min)
 
 ROWS = (
     reduce_max, reduce_min, reduce_prod, reduce_and, reduce_or, reduce_xor, argmax, argmin,

@@ -1,0 +1,65 @@
+"""Groups and operations that are defined by others give way to their definitions.
+
+Until here a composite keeps its name, so that a reader and a derivative rule see it.
+"""
+
+from __future__ import annotations
+
+from graphc.ir.graph import Graph, rebuild
+from graphc.ir.node import Node
+from graphc.ir.places import recorder
+from graphc.ops.control import GroupAttrs, ProjectAttrs, composite
+from graphc.passes.revise import in_regions, revise
+
+
+def expand_composites(graph: Graph) -> Graph:
+    """Replace composites by their bodies, and rows with `expand` by their definitions.
+
+    before:                                     after:
+      %0 = composite %x {name=twice, body=@b}     %0 = add %x, %x : f32[3]
+      return %0                                   return %0
+    """
+    return _expand(graph, {})
+
+
+def _expand(graph: Graph, done: dict[Graph, Graph]) -> Graph:
+    known = done.get(graph)
+    if known is not None:
+        return known
+    inlined: dict[Node, tuple[Node, ...]] = {}
+
+    def body(region: Graph) -> Graph:
+        return _expand(region, done)
+
+    def change(node: Node, current: Node) -> Node:
+        match current:
+            case Node(op=op, attrs=GroupAttrs(_, region)) if op is composite:
+                results = inlined[current] = _inline(body(region), current.operands)
+                return results[0] if len(results) == 1 else current
+            case Node(attrs=ProjectAttrs(index), operands=(group,)) if group in inlined:
+                return inlined[group][index]
+        if current.op.expand is not None:
+            return current.op.expand(current.attrs, *current.operands)
+        return in_regions(current, body)
+
+    result = revise(graph, change)
+    done[graph] = done[result] = result
+    return result
+
+
+def _inline(body: Graph, arguments: tuple[Node, ...]) -> tuple[Node, ...]:
+    """The outputs of `body` on `arguments`; its nodes keep their own places, or get the call's."""
+    record = recorder()
+    call = record.here if record is not None else ()
+    new = dict(zip(body.params, arguments, strict=True))
+    for node in body.nodes:
+        if node in new:
+            continue
+        if record is not None:
+            record.here = body.place(node) or call
+        new[node] = rebuild(node, tuple([new[operand] for operand in node.operands]))
+        if record is not None:
+            record.note(new[node])
+    if record is not None:
+        record.here = call
+    return tuple(new[output] for output in body.outputs)

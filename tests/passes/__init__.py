@@ -1,0 +1,1 @@
+"""The passes: golden cases, proofs of the rules, the manager."""
