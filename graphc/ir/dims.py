@@ -96,7 +96,9 @@ class Dim:
 
     def evaluate(self, sizes: Mapping[str, int]) -> int:
         """The value for given named sizes."""
-        return int(self.expression.subs(dict(sizes)))
+        # By symbol: a name alone would mean one that may be negative or no integer.
+        known = {symbol: sizes[str(symbol)] for symbol in self.expression.free_symbols}
+        return int(self.expression.subs(known))
 
 
 def _plain(value: Dim | int) -> Any:
