@@ -51,6 +51,7 @@ from graphc.codegen.loops.language import (
     chunks,
 )
 from graphc.ir.errors import CompileError
+from graphc.ir.types import I64
 
 WARP, MOST_THREADS = 32, 256
 STATIC_SHARED = 48 * 1024 - 4096  # bytes a kernel may declare, less what block folds take
@@ -400,8 +401,9 @@ def _expression(writer: Writer, value: Expr) -> str:
         case Literal(number, dtype):
             return literal(number, dtype)
         case Position(at):
-            text = index_text(at)
-            return text if text.isdigit() else f"(i64){grouped(text)}"
+            if at.as_int is not None:
+                return literal(at.as_int, I64)
+            return f"(i64){grouped(index_text(at))}"
         case Read(name, _):
             return safe(name)
         case Load(buffer, at, guard):
