@@ -65,8 +65,20 @@ def _check_carry(name: str, got: tuple[TensorType, ...], expected: tuple[TensorT
         raise ShapeError(f"{name}: the body gives ({shown[0]}), expected the carry ({shown[1]})")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedAttrs(Attrs):
+    """What the plan adds: where each result lies, when the node runs, where its frame begins.
+
+    Slots are `arena+OFFSET`, `input I` (in place) or `output K`; see `passes/plan_buffers.py`.
+    """
+
+    slots: tuple[str, ...] = ()
+    step: int = 0
+    frame: str = ""
+
+
 @dataclass(frozen=True, slots=True)
-class WhileAttrs(Attrs):
+class WhileAttrs(PlannedAttrs):
     """Condition and body, both of the invariant operands and the carry."""
 
     condition: Graph
@@ -99,7 +111,7 @@ while_ = Op("while", infer=_infer_while, reference=_while, attrs=WhileAttrs)
 
 
 @dataclass(frozen=True, slots=True)
-class ScanAttrs(Attrs):
+class ScanAttrs(PlannedAttrs):
     """A body run `length` times over invariant operands, a carry and slices along axis 0.
 
     The body gives the new carry and this step's slices of the stacked results.
@@ -152,7 +164,7 @@ scan = Op("scan", infer=_infer_scan, reference=_scan, attrs=ScanAttrs)
 
 
 @dataclass(frozen=True, slots=True)
-class SwitchAttrs(Attrs):
+class SwitchAttrs(PlannedAttrs):
     """Branches of equal types; an index outside is moved to the nearest."""
 
     branches: tuple[Graph, ...]
@@ -198,13 +210,13 @@ class GroupAttrs(Attrs):
         return (self.body,)
 
 
-def _infer_group(a: GroupAttrs, *types: TensorType) -> Type:
+def _infer_group(a: GroupAttrs | KernelAttrs, *types: TensorType) -> Type:
     _check_arguments(a.name, a.body, types)
     outputs = a.body.output_types
     return outputs[0] if len(outputs) == 1 else TupleType(outputs)
 
 
-def _group(a: GroupAttrs, *arrays: np.ndarray) -> Value:
+def _group(a: GroupAttrs | KernelAttrs, *arrays: np.ndarray) -> Value:
     outputs = interpret(a.body, *arrays)
     return outputs[0] if len(outputs) == 1 else outputs
 
@@ -213,10 +225,16 @@ composite = Op("composite", infer=_infer_group, reference=_group, attrs=GroupAtt
 
 
 @dataclass(frozen=True, slots=True)
-class KernelAttrs(GroupAttrs):
-    """A group that runs as one loop nest, and where the plan put each result."""
+class KernelAttrs(PlannedAttrs):
+    """A group that runs as one loop nest."""
 
-    slots: tuple[str, ...] = ()
+    name: str
+    body: Graph
+
+    @property
+    def regions(self) -> tuple[Graph, ...]:
+        """The body."""
+        return (self.body,)
 
 
 kernel = Op("kernel", infer=_infer_group, reference=_group, attrs=KernelAttrs)

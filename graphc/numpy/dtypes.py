@@ -1,0 +1,58 @@
+"""Names of element types, constants and questions about types, as NumPy has them."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import ml_dtypes
+import numpy as np
+
+from graphc.numpy.promotion import DTypeLike, element_type
+
+bool_ = np.bool_
+int8, int16, int32, int64 = np.int8, np.int16, np.int32, np.int64
+uint8, uint16, uint32, uint64 = np.uint8, np.uint16, np.uint32, np.uint64
+float16, float32, float64 = np.float16, np.float32, np.float64
+bfloat16 = ml_dtypes.bfloat16
+dtype = np.dtype
+
+pi, e, inf, nan = np.pi, np.e, np.inf, np.nan
+newaxis = None
+Limits: TypeAlias = Any  # classes of ml_dtypes, which has no types for them
+
+
+def finfo(type_: DTypeLike) -> Limits:
+    """Limits of a float type: `eps`, `max`, `min`, `tiny`, `bits`.
+
+    >>> finfo("float32").bits, finfo(bfloat16).bits
+    (32, 16)
+    """
+    return ml_dtypes.finfo(element_type(type_).numpy)  # type: ignore[no-untyped-call]
+
+
+def iinfo(type_: DTypeLike) -> Limits:
+    """Limits of an integer type: `max`, `min`, `bits`.
+
+    >>> iinfo(int8).max
+    127
+    """
+    return ml_dtypes.iinfo(element_type(type_).numpy)  # type: ignore[no-untyped-call]
+
+
+def isdtype(type_: DTypeLike, kind: str | tuple[str, ...]) -> bool:
+    """Whether an element type is of a kind: "bool", "signed integer", "unsigned integer",
+    "integral", "real floating" or "numeric".
+
+    >>> isdtype(float32, "real floating"), isdtype(int8, ("bool", "unsigned integer"))
+    (True, False)
+    """
+    families = {
+        "bool": ("bool",),
+        "signed integer": ("int",),
+        "unsigned integer": ("uint",),
+        "integral": ("int", "uint"),
+        "real floating": ("float",),
+        "numeric": ("int", "uint", "float"),
+    }
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    return any(element_type(type_).kind in families[each] for each in kinds)

@@ -1,0 +1,266 @@
+"""Reading and writing parts of arrays.
+
+An index outside its axis is an `OutOfRangeError` (an `IndexError`) unless another
+mode is asked for: "clip" takes the nearest valid one, "fill" reads NaN (of integers,
+the extreme value) and writes nothing, "promise_in_bounds" is the caller's word.
+Negative indices count from the end.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from graphc.ir.errors import ArgumentError, ShapeError
+from graphc.ir.types import BOOL, I32, Shape
+from graphc.numpy.creation import counting, ones
+from graphc.numpy.elementwise import add as plus
+from graphc.numpy.elementwise import maximum, minimum, negative, where
+from graphc.numpy.elementwise import multiply as times
+from graphc.numpy.movement import flip, moveaxis, ravel, reshape
+from graphc.numpy.promotion import (
+    ArrayLike,
+    apply,
+    array_of,
+    axis_in,
+    broadcast_shapes,
+    converted,
+    fail,
+    kind_of,
+    scalar,
+    shape_of,
+    size_value,
+    stretched,
+    text_of,
+)
+from graphc.numpy.selection import Selection, checked_index, coordinates, understand
+from graphc.ops import indexing, movement
+from graphc.trace import Tracer, bind
+
+if TYPE_CHECKING:
+    from graphc.numpy.array import Array
+
+ALIASES = {None: "error", "drop": "fill"}
+COMBINE = {"add": plus, "mul": times, "min": minimum, "max": maximum}
+
+
+def _mode(mode: str | None) -> str:
+    found = ALIASES.get(mode, mode)
+    if found not in indexing.MODES:
+        fail(ArgumentError, f"got mode {mode!r}, expected one of {' '.join(indexing.MODES)}")
+    return str(found)
+
+
+def _safe(mode: str, indices: list[Array]) -> str:
+    """Concrete indices have been checked, so a program need not check them again."""
+    return "promise_in_bounds" if mode == "error" and not _any_traced(indices) else mode
+
+
+def _any_traced(indices: list[Array]) -> bool:
+    return any(isinstance(index, Tracer) for index in indices)
+
+
+# reading
+
+
+def get(x: ArrayLike, index: object, mode: str | None = None) -> Array:
+    """x[index], with a choice of what an index outside means.
+
+    >>> import numpy as np
+    >>> get(np.arange(5), slice(None, None, -2))
+    array([4, 2, 0])
+    """
+    mode = _mode(mode)
+    chosen = understand(index, shape_of(x), mode)
+    return _gather(_box(array_of(x), chosen), chosen, mode)
+
+
+def _box(x: Array, chosen: Selection) -> Array:
+    """The static part of a selection."""
+    starts, limits, steps = (tuple(cut[i] for cut in chosen.cuts) for i in range(3))
+    if any(cut[:3] != (0, size, 1) for cut, size in zip(chosen.cuts, shape_of(x), strict=True)):
+        x = apply(movement.slice, x, start=starts, limit=limits, stride=steps)
+    turned = tuple(axis for axis, cut in enumerate(chosen.cuts) if cut[3])
+    return reshape(flip(x, turned) if turned else x, tuple(chosen.box))
+
+
+def _gather(box: Array, chosen: Selection, mode: str) -> Array:
+    if not chosen.indices:
+        return box
+    shape = chosen.index_shape
+    at = coordinates(chosen.indices, shape)
+    mode = _safe(mode, chosen.indices)
+    found = apply(indexing.gather, box, at, axes=tuple(chosen.axes), mode=mode)
+    places = range(chosen.place, chosen.place + len(shape))
+    return moveaxis(found, tuple(range(len(shape))), tuple(places))
+
+
+def take(
+    x: ArrayLike, indices: ArrayLike, axis: int | None = None, mode: str | None = None
+) -> Array:
+    """The elements (or slices along `axis`) at `indices`; None counts them flattened.
+
+    >>> import numpy as np
+    >>> take(np.array([10, 20, 30]), np.array([2, -1]))
+    array([30, 30])
+    """
+    if axis is None:
+        return take(ravel(x), indices, 0, mode)
+    along = axis_in(axis, len(shape_of(x)), "take")
+    index = array_of(indices)
+    if not kind_of(index).dtype.is_integer:
+        fail(ShapeError, f"take: got indices of {kind_of(index).dtype}, expected integers")
+    return get(x, (*(slice(None),) * along, index), mode)
+
+
+def take_along_axis(
+    x: ArrayLike, indices: ArrayLike, axis: int = -1, mode: str | None = None
+) -> Array:
+    """Per place along the other axes, the elements along `axis` at the place's own indices."""
+    shape, own = shape_of(x), shape_of(indices)
+    if len(shape) != len(own):
+        fail(ShapeError, f"take_along_axis: got {text_of(shape)} and indices {text_of(own)}")
+    mode, along = _mode(mode), axis_in(axis, len(shape), "take_along_axis")
+    others = broadcast_shapes(
+        tuple(1 if i == along else size for i, size in enumerate(shape)),
+        tuple(1 if i == along else size for i, size in enumerate(own)),
+    )
+    result = (*others[:along], own[along], *others[along + 1 :])
+    operand = stretched(x, (*others[:along], shape[along], *others[along + 1 :]))
+    index = checked_index(indices, shape[along], along, shape, mode)
+    every = [index if i == along else counting(result, i) for i in range(len(shape))]
+    at = coordinates(every, result)
+    axes = tuple(range(len(shape)))
+    return apply(indexing.gather, operand, at, axes=axes, mode=_safe(mode, [index]))
+
+
+# writing
+
+
+def update(
+    x: ArrayLike, index: object, values: ArrayLike, combine: str = "set", mode: str | None = None
+) -> Array:
+    """A copy of `x` in which the elements x[index] have met `values`.
+
+    `combine` is "set", "add", "mul", "min" or "max". Repeated indices meet their values in
+    order; of several set, the last one stays.
+    """
+    mode = _mode(mode)
+    x = array_of(x)
+    chosen = understand(index, shape_of(x), mode)
+    box = _box(x, chosen)
+    values = converted(values, kind_of(x).dtype)
+    if not chosen.indices:
+        wanted = stretched_to(values, shape_of(box))
+        new = wanted if combine == "set" else COMBINE[combine](box, wanted)
+        return _write(x, new, chosen)
+    rank, shape = len(chosen.index_shape), chosen.index_shape
+    kept = [size for axis, size in enumerate(chosen.box) if axis not in chosen.axes]
+    result = (*kept[: chosen.place], *shape, *kept[chosen.place :])
+    places = tuple(range(chosen.place, chosen.place + rank))
+    updates = moveaxis(stretched_to(values, result), places, tuple(range(rank)))
+    at = coordinates(chosen.indices, shape)
+    new = bind(
+        indexing.scatter,
+        box,
+        at,
+        updates,
+        axes=tuple(chosen.axes),
+        combine=combine,
+        mode=_safe(mode, chosen.indices),
+    )
+    return _write(x, new, chosen)
+
+
+def stretched_to(values: ArrayLike, shape: Shape) -> Array:
+    """Values broadcast to the shape of the part that they are written to."""
+    if broadcast_shapes(shape_of(values), shape) != shape:
+        fail(ShapeError, f"update: got {text_of(shape_of(values))}, expected {text_of(shape)}")
+    return stretched(values, shape)
+
+
+def _write(x: Array, new: Array, chosen: Selection) -> Array:
+    """`x` with the static part of a selection replaced by `new`."""
+    counts = [
+        (limit - start + step - 1) // step if step > 1 else limit - start
+        for start, limit, step, _ in chosen.cuts
+    ]
+    part = reshape(new, tuple(counts))
+    turned = tuple(axis for axis, cut in enumerate(chosen.cuts) if cut[3])
+    if turned:
+        part = flip(part, turned)
+    shape = shape_of(x)
+    if tuple(counts) == shape:
+        return part
+    if all(cut[2] == 1 for cut in chosen.cuts):
+        starts = [size_value(cut[0], I32) for cut in chosen.cuts]
+        return apply(indexing.dynamic_update_slice, x, part, *starts)
+    bounds = {
+        "low": tuple(cut[0] for cut in chosen.cuts),
+        "high": tuple(size - cut[1] for cut, size in zip(chosen.cuts, shape, strict=True)),
+        "interior": tuple(cut[2] - 1 for cut in chosen.cuts),
+    }
+    mask = bind(movement.pad, ones(tuple(counts), BOOL), scalar(0, BOOL), **bounds)
+    spread = bind(movement.pad, part, scalar(0, kind_of(x).dtype), **bounds)
+    return where(mask, spread, x)
+
+
+class At:
+    """`x.at`, to be indexed by the part that is read or written."""
+
+    __slots__ = ("array",)
+
+    def __init__(self, array: ArrayLike) -> None:
+        self.array = array
+
+    def __getitem__(self, index: object) -> Part:
+        return Part(self.array, index)
+
+
+def at(x: ArrayLike) -> At:
+    """Parts of an array for pure updates; the same as `x.at`, for NumPy arrays too.
+
+    >>> import numpy as np
+    >>> at(np.zeros(3))[1].set(5)
+    array([0., 5., 0.])
+    """
+    return At(x)
+
+
+class Part:
+    """Part of an array, of which a copy with other elements there is made."""
+
+    __slots__ = ("array", "index")
+
+    def __init__(self, array: ArrayLike, index: object) -> None:
+        self.array = array
+        self.index = index
+
+    def get(self, mode: str | None = None) -> Array:
+        """The part itself."""
+        return get(self.array, self.index, mode)
+
+    def set(self, values: ArrayLike, mode: str | None = None) -> Array:
+        """The array with the part replaced."""
+        return update(self.array, self.index, values, "set", mode)
+
+    def add(self, values: ArrayLike, mode: str | None = None) -> Array:
+        """The array with values added to the part, repeatedly for repeated indices."""
+        return update(self.array, self.index, values, "add", mode)
+
+    def subtract(self, values: ArrayLike, mode: str | None = None) -> Array:
+        """The array with values subtracted from the part."""
+        return self.add(negative(values), mode)
+
+    def multiply(self, values: ArrayLike, mode: str | None = None) -> Array:
+        """The array with the part multiplied by values."""
+        return update(self.array, self.index, values, "mul", mode)
+
+    mul = multiply
+
+    def min(self, values: ArrayLike, mode: str | None = None) -> Array:
+        """The array with the smaller of the part and values."""
+        return update(self.array, self.index, values, "min", mode)
+
+    def max(self, values: ArrayLike, mode: str | None = None) -> Array:
+        """The array with the larger of the part and values."""
+        return update(self.array, self.index, values, "max", mode)

@@ -1,0 +1,251 @@
+"""Many elements to one: sums, extremes, means and their like, along axes."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, TypeAlias
+
+from graphc.composites import composite
+from graphc.ir.errors import DtypeError, ShapeError
+from graphc.ir.node import Op
+from graphc.ir.types import BOOL, F32, I32, U32, DType
+from graphc.numpy.elementwise import (
+    abs,
+    add,
+    divide,
+    exp,
+    isfinite,
+    log,
+    maximum,
+    multiply,
+    not_equal,
+    sqrt,
+    square,
+    subtract,
+    where,
+)
+from graphc.numpy.movement import expand_dims, reshape, squeeze
+from graphc.numpy.promotion import (
+    ArrayLike,
+    DTypeLike,
+    apply,
+    array_of,
+    axes_in,
+    axis_in,
+    converted,
+    element_type,
+    fail,
+    kind_of,
+    shape_of,
+    size_value,
+    text_of,
+    truth,
+)
+from graphc.ops import control, duals, reduction
+from graphc.trace import bind
+
+if TYPE_CHECKING:
+    from graphc.numpy.array import Array
+
+Axes: TypeAlias = int | tuple[int, ...] | None
+
+
+def reduced(op: Op, x: ArrayLike, axis: Axes, keepdims: bool) -> Array:
+    """Apply a reduction's row along `axis`; `keepdims` leaves sizes of 1 behind."""
+    shape = shape_of(x)
+    axes = axes_in(axis, len(shape), op.name)
+    result = apply(op, array_of(x), axes=axes) if axes else array_of(x)
+    if not keepdims:
+        return result
+    return reshape(result, tuple(1 if i in axes else size for i, size in enumerate(shape)))
+
+
+def _accumulator(dtype: DType) -> DType:
+    """The type in which elements of `dtype` are added up: at least 32 bits for integers."""
+    if dtype.is_float or dtype.bits >= 32:
+        return dtype
+    return U32 if dtype.kind == "uint" else I32
+
+
+def _summed(op: Op, x: ArrayLike, axis: Axes, dtype: DTypeLike | None, keepdims: bool) -> Array:
+    wanted = _accumulator(kind_of(x).dtype) if dtype is None else element_type(dtype)
+    x = array_of(x)
+    return reduced(op, x if kind_of(x).dtype is wanted else converted(x, wanted), axis, keepdims)
+
+
+def sum(
+    x: ArrayLike, axis: Axes = None, dtype: DTypeLike | None = None, keepdims: bool = False
+) -> Array:
+    """The sum along `axis`; bools and small integers are added as 32-bit integers.
+
+    >>> import numpy as np
+    >>> sum(np.array([True, True]))
+    array(2, dtype=int32)
+    """
+    return _summed(duals.reduce_sum, x, axis, dtype, keepdims)
+
+
+def prod(
+    x: ArrayLike, axis: Axes = None, dtype: DTypeLike | None = None, keepdims: bool = False
+) -> Array:
+    """The product along `axis`; bools and small integers are multiplied as 32-bit integers."""
+    return _summed(reduction.reduce_prod, x, axis, dtype, keepdims)
+
+
+def _extreme(op: Op, x: ArrayLike, axis: Axes, keepdims: bool) -> Array:
+    shape = shape_of(x)
+    for along in axes_in(axis, len(shape), op.name):
+        if shape[along] == 0:
+            fail(ShapeError, f"{op.name}: got no elements along axis {along} of {text_of(shape)}")
+    return reduced(op, x, axis, keepdims)
+
+
+def max(x: ArrayLike, axis: Axes = None, keepdims: bool = False) -> Array:
+    """The largest element along `axis`; NaN where there is one."""
+    return _extreme(reduction.reduce_max, x, axis, keepdims)
+
+
+def min(x: ArrayLike, axis: Axes = None, keepdims: bool = False) -> Array:
+    """The smallest element along `axis`; NaN where there is one."""
+    return _extreme(reduction.reduce_min, x, axis, keepdims)
+
+
+amax, amin = max, min
+
+
+def any(x: ArrayLike, axis: Axes = None, keepdims: bool = False) -> Array:
+    """Whether some element along `axis` differs from 0."""
+    return reduced(reduction.reduce_or, truth(x), axis, keepdims)
+
+
+def all(x: ArrayLike, axis: Axes = None, keepdims: bool = False) -> Array:
+    """Whether every element along `axis` differs from 0."""
+    return reduced(reduction.reduce_and, truth(x), axis, keepdims)
+
+
+def count_nonzero(x: ArrayLike, axis: Axes = None, keepdims: bool = False) -> Array:
+    """How many elements along `axis` differ from 0."""
+    return sum(not_equal(x, 0) if kind_of(x).dtype is not BOOL else x, axis, I32, keepdims)
+
+
+def _arg(op: Op, x: ArrayLike, axis: int | None, keepdims: bool, dtype: DTypeLike) -> Array:
+    x = array_of(x)
+    shape = shape_of(x)
+    if axis is None:
+        x, along, kept = reshape(x, -1), 0, tuple(range(len(shape)))
+    else:
+        along = axis_in(axis, len(shape), op.name)
+        kept = (along,)
+    found: Array = bind(op, x, axis=along, dtype=element_type(dtype))
+    return expand_dims(found, kept) if keepdims else found
+
+
+def argmax(
+    x: ArrayLike, axis: int | None = None, keepdims: bool = False, dtype: DTypeLike = I32
+) -> Array:
+    """Index of the first largest element along `axis` (of all, flattened, for None)."""
+    return _arg(reduction.argmax, x, axis, keepdims, dtype)
+
+
+def argmin(
+    x: ArrayLike, axis: int | None = None, keepdims: bool = False, dtype: DTypeLike = I32
+) -> Array:
+    """Index of the first smallest element along `axis` (of all, flattened, for None)."""
+    return _arg(reduction.argmin, x, axis, keepdims, dtype)
+
+
+# averages
+
+
+def _work_type(dtype: DType) -> DType:
+    """The type in which averages are computed; 16-bit floats would overflow in their sum."""
+    return dtype if dtype.is_float and dtype.bits >= 32 else F32
+
+
+def _count(x: ArrayLike, axis: Axes, dtype: DType) -> Array:
+    shape = shape_of(x)
+    axes = axes_in(axis, len(shape), "mean")
+    return size_value(math.prod(shape[along] for along in axes), dtype)
+
+
+def _mean(x: Array, axis: Axes, keepdims: bool, fewer: float = 0.0) -> Array:
+    count = _count(x, axis, kind_of(x).dtype)
+    divisor = maximum(subtract(count, fewer), 0) if fewer else count
+    return divide(sum(x, axis, keepdims=keepdims), divisor)
+
+
+@composite("mean")
+def mean(
+    x: ArrayLike, axis: Axes = None, dtype: DTypeLike | None = None, keepdims: bool = False
+) -> Array:
+    """The average along `axis`; of integers and bools in float32.
+
+    >>> import numpy as np
+    >>> mean(np.array([1, 2]))
+    array(1.5, dtype=float32)
+    """
+    given = _average_type(x, dtype)
+    return converted(_mean(converted(x, _work_type(given)), axis, keepdims), given)
+
+
+def _average_type(x: ArrayLike, dtype: DTypeLike | None) -> DType:
+    wanted = kind_of(x).dtype if dtype is None else element_type(dtype)
+    if dtype is not None and not wanted.is_float:
+        fail(DtypeError, f"got dtype {wanted}, expected a float type")
+    return wanted if wanted.is_float else F32
+
+
+@composite("var")
+def var(
+    x: ArrayLike,
+    axis: Axes = None,
+    dtype: DTypeLike | None = None,
+    keepdims: bool = False,
+    *,
+    correction: float = 0.0,
+    ddof: int = 0,
+) -> Array:
+    """The average squared distance from the mean along `axis`.
+
+    `correction` (or `ddof`) is subtracted from the number of elements that divides.
+    """
+    given = _average_type(x, dtype)
+    wide = converted(x, _work_type(given))
+    centred = subtract(wide, _mean(wide, axis, keepdims=True))
+    return converted(_mean(square(centred), axis, keepdims, correction + ddof), given)
+
+
+def std(
+    x: ArrayLike,
+    axis: Axes = None,
+    dtype: DTypeLike | None = None,
+    keepdims: bool = False,
+    *,
+    correction: float = 0.0,
+    ddof: int = 0,
+) -> Array:
+    """The square root of the variance along `axis`."""
+    return sqrt(var(x, axis, dtype, keepdims, correction=correction, ddof=ddof))
+
+
+def average(x: ArrayLike, axis: Axes = None, weights: ArrayLike | None = None) -> Array:
+    """The average along `axis`, weighted by `weights` of the same shape where given."""
+    if weights is None:
+        return mean(x, axis)
+    return divide(sum(multiply(x, weights), axis), sum(weights, axis))
+
+
+@composite("logsumexp")
+def logsumexp(x: ArrayLike, axis: Axes = None, keepdims: bool = False) -> Array:
+    """The logarithm of the sum of exponentials along `axis`, without overflow on the way."""
+    x = converted(x, _average_type(x, None))
+    largest = bind(control.stop_gradient, max(x, axis, keepdims=True))
+    centre = where(isfinite(largest), largest, 0)
+    total = log(sum(exp(subtract(x, centre)), axis, keepdims=True))
+    found = add(total, centre)
+    return found if keepdims else squeeze(found, axes_in(axis, len(shape_of(x)), "logsumexp"))
+
+
+def norm(x: ArrayLike, axis: Axes = None, keepdims: bool = False) -> Array:
+    """The Euclidean length along `axis`."""
+    return sqrt(sum(square(abs(x)), axis, keepdims=keepdims))

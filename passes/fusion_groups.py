@@ -1,0 +1,349 @@
+"""Which nodes run together: groups that each become one kernel.
+
+A group has a full shape, the axes it reduces, and perhaps one contraction. For
+every node that a group reads, `aligned` tells which axes of the full shape the
+node's axes are, or None when it is read at other places (through a transpose, a
+gather, ...). Alignment decides what may join: a reduction joins where its
+result is read once per row, a contraction where its result is read element by
+element, anything elementwise nearly everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from graphc.ir.graph import Graph
+from graphc.ir.node import Node
+from graphc.ir.types import Shape
+from graphc.ops import control, duals, elementwise, indexing, leaf, movement, reduction
+from graphc.ops.contraction import dot_general
+
+Axes = tuple[int, ...]
+Alignment = Axes | None
+
+REDUCTIONS = frozenset({duals.reduce_sum, *reduction.ROWS} - {reduction.argmax, reduction.argmin})
+LOOPS = frozenset({control.while_, control.scan, control.switch})
+MOVES = frozenset({movement.transpose, movement.slice, movement.reverse})
+EXPENSIVE = frozenset(
+    {*elementwise.TRANSCENDENTAL, elementwise.pow, elementwise.rem, indexing.gather}
+    - {elementwise.sqrt}
+)
+LARGEST_GROUP = 160  # nodes; lowering recurses along chains of this length
+
+
+@dataclass(eq=False)
+class Group:
+    """Nodes that run as one kernel."""
+
+    full: Shape
+    reduced: Axes = ()
+    contraction: Node | None = None
+    fixed: bool = False  # a scatter: nothing but index arithmetic may join
+    members: dict[Node, None] = field(default_factory=dict)
+    outputs: dict[Node, None] = field(default_factory=dict)
+    aligned: dict[Node, Alignment] = field(default_factory=dict)
+    operands: dict[Node, None] = field(default_factory=dict)  # read by the contraction
+
+    @property
+    def is_map(self) -> bool:
+        """Whether the group only computes element by element."""
+        return not self.reduced and self.contraction is None and not self.fixed
+
+    @property
+    def every(self) -> Axes:
+        """All axes of the full shape."""
+        return tuple(range(len(self.full)))
+
+    @property
+    def kept(self) -> Axes:
+        """Axes that number the rows."""
+        return tuple(axis for axis in self.every if axis not in self.reduced)
+
+    def reads(self, node: Node, alignment: Alignment) -> None:
+        """Note that a member reads `node`; reads at several places count as moved."""
+        known = self.aligned.get(node, alignment)
+        self.aligned[node] = alignment if known == alignment else None
+
+    def rebase(self, full: Shape, kept: Axes) -> None:
+        """Give a map a larger full shape, of which its own axes are `kept`."""
+        self.reduced = tuple(axis for axis in range(len(full)) if axis not in kept)
+        self.full = full
+        self.aligned = {
+            node: None if axes is None else tuple(kept[axis] for axis in axes)
+            for node, axes in self.aligned.items()
+        }
+
+
+def is_view(node: Node) -> bool:
+    """Whether a reshape is more than adding and dropping axes of size 1."""
+    if node.op is not movement.reshape:
+        return False
+    before = [size for size in node.operands[0].tensor.shape if size != 1]
+    return before != [size for size in node.tensor.shape if size != 1]
+
+
+def is_free(node: Node) -> bool:
+    """Whether a node is only index arithmetic, to be written wherever it is read."""
+    if node.op in (duals.broadcast, leaf.iota):
+        return True
+    if node.op is movement.reshape:
+        return not is_view(node)
+    value = leaf.constant_value(node)
+    return value is not None and value.size == 1
+
+
+def is_leaf(node: Node) -> bool:
+    """Whether a node has its buffer from elsewhere."""
+    if node.op in (leaf.parameter, control.project) or node.op in LOOPS or is_view(node):
+        return True
+    value = leaf.constant_value(node)
+    return value is not None and value.size != 1
+
+
+class Grouping:
+    """Assigns the nodes of a graph to groups, from the outputs backwards."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.groups: dict[Group, None] = {}
+        self.home: dict[Node, Group] = {}
+        self.needed: set[Node] = set(graph.outputs)
+        self.number = {node: i for i, node in enumerate(graph.nodes)}
+        self.ancestors = self._ancestors()
+        for node in graph.nodes:
+            if node.op in LOOPS or is_view(node):
+                self.needed.update(node.operands)
+
+    def _ancestors(self) -> dict[Node, int]:
+        """Per node, the set of nodes it depends on, itself included, as bits."""
+        found: dict[Node, int] = {}
+        for node in self.graph.nodes:
+            bits = 1 << self.number[node]
+            for operand in node.operands:
+                bits |= found[operand]
+            found[node] = bits
+        return found
+
+    def run(self) -> list[Group]:
+        """The groups, in no particular order."""
+        for node in reversed(self.graph.nodes):
+            if is_leaf(node):
+                continue
+            readers = [group for group in self.groups if node in group.aligned]
+            operand_of = [group for group in self.groups if node in group.operands]
+            if is_free(node):
+                self._free(node, readers, operand_of)
+            else:
+                self._place(node, readers, operand_of)
+        return list(self.groups)
+
+    # placing one node
+
+    def _free(self, node: Node, readers: list[Group], operand_of: list[Group]) -> None:
+        for group in readers:
+            self._join(group, node)
+        for group in operand_of:
+            group.members[node] = None
+            group.operands.update(dict.fromkeys(node.operands))
+        if node in self.needed:
+            self._found(node)
+
+    def _place(self, node: Node, readers: list[Group], operand_of: list[Group]) -> None:
+        if operand_of and node.op in MOVES and node not in self.needed and not readers:
+            for group in operand_of:
+                group.members[node] = None
+                group.operands.update(dict.fromkeys(node.operands))
+            return
+        stored = node in self.needed or bool(operand_of)
+        if not stored and len(readers) > 1:
+            readers = self._merged(node, readers)
+        if not stored and len(readers) > 1 and _is_trivial(node):
+            if all(self._accepts(group, node) for group in readers):
+                for group in readers:
+                    self._join(group, node)
+                return
+        for group in self._first_readers(readers):
+            if not self._accepts(group, node) or self._depends_on_others(group, node, readers):
+                continue
+            if stored and _sums_columns(group):
+                continue  # stored anyway: leave it to the kernel that computes it row by row
+            self._join(group, node)
+            if stored or len(readers) > 1:
+                group.outputs[node] = None
+            return
+        self._found(node)
+
+    def _found(self, node: Node) -> None:
+        """A new group that computes `node`."""
+        group = Group(node.tensor.shape)
+        self.groups[group] = None
+        group.aligned[node] = group.every
+        group.outputs[node] = None
+        group.fixed = node.op is indexing.scatter
+        self._join(group, node)
+
+    def _join(self, group: Group, node: Node) -> None:
+        """Make `node` a member of `group` and note what it reads."""
+        at = group.aligned[node]
+        if node.op in REDUCTIONS:
+            assert isinstance(node.attrs, duals.ReduceAttrs)
+            if not group.reduced:
+                self._reduce(group, node)
+            group.reads(node.operands[0], group.every)
+        elif node.op is dot_general:
+            group.contraction = node
+            group.operands.update(dict.fromkeys(node.operands))
+        elif group.fixed and node.op is indexing.scatter:
+            group.operands.update(dict.fromkeys(node.operands))
+        elif node.op.elementwise:
+            for operand in node.operands:
+                group.reads(operand, at)
+        elif isinstance(node.attrs, duals.BroadcastAttrs) and at is not None:
+            group.reads(node.operands[0], tuple(at[axis] for axis in node.attrs.axes))
+        else:
+            for operand in node.operands:
+                group.reads(operand, None)
+        group.members[node] = None
+        if not is_free(node):
+            self.home.setdefault(node, group)
+
+    @staticmethod
+    def _reduce(group: Group, node: Node) -> None:
+        """Make a map a kernel of rows for a reduction that it reads."""
+        assert isinstance(node.attrs, duals.ReduceAttrs)
+        shape, axes = node.operands[0].tensor.shape, node.attrs.axes
+        kept = tuple(axis for axis in range(len(shape)) if axis not in axes)
+        if group.full == shape and group.aligned[node] == kept:
+            group.reduced = axes
+        else:
+            group.rebase(shape, kept)
+
+    # what may join
+
+    def _accepts(self, group: Group, node: Node) -> bool:
+        if len(group.members) >= LARGEST_GROUP or node in group.operands:
+            return False
+        at = group.aligned.get(node)
+        if node.op is indexing.scatter:
+            return False
+        if node.op is dot_general:
+            return group.is_map and at == group.every and group.full == node.tensor.shape
+        if node.op in REDUCTIONS:
+            return self._accepts_reduction(group, node, at)
+        if group.fixed:
+            return False
+        whole = at == group.every
+        row = bool(group.reduced) and at == group.kept
+        cheap = node.op not in EXPENSIVE
+        return whole or row or cheap or node.tensor.rank == 0
+
+    @staticmethod
+    def _accepts_reduction(group: Group, node: Node, at: Alignment) -> bool:
+        assert isinstance(node.attrs, duals.ReduceAttrs)
+        shape, axes = node.operands[0].tensor.shape, node.attrs.axes
+        if group.contraction is not None or group.fixed or at is None or not axes:
+            return False
+        kept = tuple(axis for axis in range(len(shape)) if axis not in axes)
+        if group.reduced:
+            return group.full == shape and group.reduced == axes and at == kept
+        if group.full == shape and at == kept:
+            return True
+        return at == group.every and group.full == node.tensor.shape
+
+    def _first_readers(self, readers: list[Group]) -> list[Group]:
+        """Readers, those that are computed first in front."""
+        return sorted(readers, key=lambda group: min(self.number[node] for node in group.outputs))
+
+    # dependencies between groups
+
+    def _depends_on_others(self, group: Group, node: Node, readers: list[Group]) -> bool:
+        """Whether another reader of `node` must run before `group`."""
+        before = self._all_ancestors(group)
+        for other in readers:
+            if other is not group and before & self._bits(other):
+                return True
+        if node in self.needed:
+            for user in self.graph.users[node]:
+                if (user.op in LOOPS or is_view(user)) and before >> self.number[user] & 1:
+                    return True
+        return False
+
+    def _bits(self, group: Group) -> int:
+        """What others can read of a group."""
+        return sum(1 << self.number[node] for node in group.outputs)
+
+    def _all_ancestors(self, group: Group) -> int:
+        """Everything that must run before `group` is complete, through other groups too."""
+        bits = 0
+        for member in group.members:
+            bits |= self.ancestors[member]
+        rest = [(other, self._bits(other)) for other in self.groups if other is not group]
+        grown = True
+        while grown:
+            grown = False
+            for other, own in list(rest):
+                if bits & own:
+                    rest.remove((other, own))
+                    for member in other.members:
+                        bits |= self.ancestors[member]
+                    grown = True
+        return bits
+
+    def _merged(self, node: Node, readers: list[Group]) -> list[Group]:
+        """Readers after those that share the full shape and can run together have been merged."""
+        kept: list[Group] = []
+        for group in self._first_readers(readers):
+            for other in kept:
+                if self._can_merge(other, group):
+                    self._merge(other, group)
+                    break
+            else:
+                kept.append(group)
+        return kept
+
+    def _can_merge(self, a: Group, b: Group) -> bool:
+        if a.full != b.full or a.fixed or b.fixed or a.contraction or b.contraction:
+            return False
+        if a.reduced and b.reduced and a.reduced != b.reduced:
+            return False
+        if len(a.members) + len(b.members) > LARGEST_GROUP:
+            return False
+        return not (
+            self._all_ancestors(a) & self._bits(b) or self._all_ancestors(b) & self._bits(a)
+        )
+
+    def _merge(self, a: Group, b: Group) -> None:
+        """Move everything of `b` into `a`."""
+        a.reduced = a.reduced or b.reduced
+        for node, alignment in b.aligned.items():
+            a.reads(node, alignment)
+        for mine, theirs in (
+            (a.members, b.members),
+            (a.outputs, b.outputs),
+            (a.operands, b.operands),
+        ):
+            mine.update(theirs)
+        for member in b.members:
+            if self.home.get(member) is b:
+                self.home[member] = a
+        del self.groups[b]
+
+
+def _sums_columns(group: Group) -> bool:
+    """Whether a group reduces other axes than the last."""
+    return bool(group.reduced) and len(group.full) - 1 not in group.reduced
+
+
+def _is_trivial(node: Node) -> bool:
+    """Whether computing a node again is cheaper than keeping it."""
+    if node.op in EXPENSIVE or not (node.op.elementwise or node.op in MOVES):
+        return False
+    sources: set[Node] = set()
+    stack = list(node.operands)
+    while stack:
+        operand = stack.pop()
+        if is_free(operand):
+            stack.extend(operand.operands)
+        else:
+            sources.add(operand)
+    return len(sources) <= 1
