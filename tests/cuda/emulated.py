@@ -7,19 +7,21 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from graphc.codegen.cuda.emulation import Emulated, emulate
-from graphc.codegen.cuda.program import Launch, Place, print_program
+from graphc.codegen.cuda.program import Launch, Place, Plan, print_program
+from graphc.codegen.loops.index import Named, index
 from graphc.codegen.loops.language import Kernel
 
 
-def alone(kernel: Kernel) -> Launch:
+def alone(kernel: Kernel) -> Plan:
     """A launch of one kernel on the program's own arguments."""
     places = tuple(Place("inputs", number) for number in range(len(kernel.arguments)))
-    return Launch(kernel, places, tuple(range(len(kernel.sizes))))
+    sizes = tuple(index(Named(name, is_size=True)) for name in kernel.sizes)
+    return Plan((Launch(kernel, places, sizes),), kernel.sizes)
 
 
 def source(kernels: Sequence[Kernel]) -> str:
     """A program in which kernel `k` can be run as `run_k`."""
-    return print_program({f"run_{k}": [alone(kernel)] for k, kernel in enumerate(kernels)})
+    return print_program({f"run_{k}": alone(kernel) for k, kernel in enumerate(kernels)})
 
 
 class Bench:
