@@ -170,5 +170,3 @@ def _level_of(node: Node, home: dict[Node, Group], level: dict[Group, int]) -> i
                 seen.add(operand)
                 stack.append(operand)
     return highest
-
-

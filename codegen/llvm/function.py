@@ -8,7 +8,7 @@ subexpressions needs no pass here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -76,7 +76,8 @@ class Function:
 
     def declare(self, signature: str) -> None:
         """Note an intrinsic or a function that the text calls."""
-        self.declarations[signature] = f"declare {signature}"
+        symbol = signature[signature.index("@") : signature.index("(")]
+        self.declarations[symbol] = f"declare {signature}"
 
     def label(self, name: str) -> None:
         """Begin a basic block."""
@@ -106,6 +107,35 @@ class Function:
         outer.lines += [f"loop{name}:", phi, *body.lines]
         self.label(f"end{name}")
 
+    @contextmanager
+    def endless(self) -> Iterator[Callable[[Value], None]]:
+        """The code of a loop that ends where the function it hands out is called."""
+        name = self.fresh()
+        outer = self.scopes[-1]
+        body = Scope(label=f"loop{name}")
+        self.scopes.append(body)
+
+        def leave(done: Value) -> None:
+            self.line(f"br i1 {done.text}, label %end{name}, label %go{name}")
+            self.label(f"go{name}")
+
+        yield leave
+        self.line(f"br label %loop{name}")
+        self.scopes.pop()
+        self.line(f"br label %loop{name}")
+        outer.lines += [f"loop{name}:", *body.lines]
+        self.label(f"end{name}")
+
+    @contextmanager
+    def branch(self, label: str, end: str) -> Iterator[None]:
+        """The code of one branch; what it computes is not known behind it."""
+        outer = self.scopes[-1]
+        known = dict(outer.known)
+        self.label(label)
+        yield
+        self.line(f"br label %{end}")
+        outer.known = known
+
     def splat(self, value: Value, lanes: int) -> Value:
         """A scalar in every lane."""
         if value.lanes == lanes or lanes == 1:
@@ -134,7 +164,7 @@ class Function:
         a, b = self.splat(left, lanes), self.splat(right, lanes)
         return self.pure(f"{op} {a.type} {a.text}, {b.text}", I64, lanes, [a, b])
 
-    def text(self, header: str) -> str:
+    def text(self, header: str, end: str = "ret void") -> str:
         """The whole function."""
-        lines = [header + " {", "entry:", *self.allocas, *self.scopes[0].lines, "  ret void", "}"]
+        lines = [header + " {", "entry:", *self.allocas, *self.scopes[0].lines, "  " + end, "}"]
         return "\n".join(lines) + "\n"

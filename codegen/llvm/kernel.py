@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 from graphc.codegen.llvm import scalar
 from graphc.codegen.llvm.function import Function
+from graphc.codegen.llvm.indices import IndexPrinter, call, steps
 from graphc.codegen.llvm.memory import BASE, Lanes, load, store
 from graphc.codegen.llvm.values import Value, literal, llvm_type, memory_type
-from graphc.codegen.loops.index import ZERO, Atom, Combined, Index, Named, Var, index, upper_bound
+from graphc.codegen.loops.index import ZERO, Index, Named, index, upper_bound
 from graphc.codegen.loops.language import (
     Accumulate,
     Accumulator,
@@ -50,19 +51,16 @@ class _Accumulation:
     lanes: int
 
 
-class KernelPrinter:
+class KernelPrinter(IndexPrinter):
     """Prints one kernel."""
 
     def __init__(self, kernel: Kernel, vector_bytes: int) -> None:
+        super().__init__(Function())
         self.kernel, self.vector_bytes = kernel, vector_bytes
-        self.f = Function()
         self.pointers: dict[str, Value] = {}
         self.values: dict[str, Value] = {}
-        self.variables: dict[Atom, Value] = {}
-        self.constants: dict[Atom, Index] = {}  # variables of unrolled loops
         self.registers: dict[tuple[str, int], str] = {}
         self.accumulations: dict[str, _Accumulation] = {}
-        self.lanes: Lanes | None = None
         self.written = _stored(kernel.body)
 
     def text(self) -> str:
@@ -80,10 +78,10 @@ class KernelPrinter:
 
     def _unpack(self) -> None:
         names = [buffer.name for buffer in self.kernel.arguments]
-        for number, name in enumerate([*names, *self.kernel.sizes, "status"]):
+        for number, name in enumerate([*names, *self.kernel.sizes, "status", "code"]):
             place = f"getelementptr inbounds i64, ptr %context, i64 {number}"
             self.f.line(f"%{name}.at = {place}")
-            is_size = name in self.kernel.sizes
+            is_size = name in self.kernel.sizes or name == "code"
             self.f.line(f"%{name} = load {'i64' if is_size else 'ptr'}, ptr %{name}.at, align 8")
             if is_size:
                 self.variables[Named(name, is_size=True)] = Value(f"%{name}", I64)
@@ -94,8 +92,8 @@ class KernelPrinter:
         """The pieces of one parallel loop that lie between `begin` and `end`."""
         f = self.f
         extent = self.scalar_index(loop.extent)
-        start = _call(f, "smax", f.integer("sub", begin, first), f.number(0))
-        stop = _call(f, "smin", f.integer("sub", end, first), extent)
+        start = call(f, "smax", f.integer("sub", begin, first), f.number(0))
+        stop = call(f, "smin", f.integer("sub", end, first), extent)
         with f.loop(start, stop, 1) as counter:
             self.variables[loop.var] = counter
             self.block(loop.body)
@@ -153,7 +151,9 @@ class KernelPrinter:
         name = f.fresh()
         f.line(f"br i1 {bad.text}, label %bad{name}, label %good{name}")
         f.label(f"bad{name}")
-        f.line(f"%old{name} = atomicrmw umin ptr %status, i32 {code} monotonic")
+        own = f.integer("add", Value("%code", I64), f.number(code))
+        short = f.pure(f"trunc i64 {own.text} to i32", I64, 1, [own])
+        f.line(f"%old{name} = atomicrmw umin ptr %status, i32 {short.text} monotonic")
         f.line(f"br label %good{name}")
         f.label(f"good{name}")
 
@@ -211,7 +211,7 @@ class KernelPrinter:
         f = self.f
         left = f.splat(f.integer("sub", extent, base), count)
         return f.pure(
-            f"icmp slt {_steps(count).type} {_steps(count).text}, {left.text}", BOOL, count, [left]
+            f"icmp slt {steps(count).type} {steps(count).text}, {left.text}", BOOL, count, [left]
         )
 
     def lane_count(self, loop: For) -> int:
@@ -315,59 +315,6 @@ class KernelPrinter:
             self.f.line(f"store {self.f.splat(value, lanes)}, ptr {address}, align 64")
             return
         store(self, buffer, at.replace(self.constants), value)
-
-    # indices
-
-    def scalar_index(self, at: Index) -> Value:
-        """An index that is the same in all lanes."""
-        value = self.index(at)
-        if value.lanes != 1:
-            raise CompileError(f"an index that differs between lanes: got {at}")
-        return value
-
-    def index(self, at: Index) -> Value:
-        """An index as i64, in lanes where it differs between them; shallow terms come first."""
-        f = self.f
-        at = at.replace(self.constants)
-        terms: list[Value] = []
-        for monomial, factor in at.terms:
-            if not monomial:
-                continue
-            product = self._atom(monomial[0])
-            for atom in monomial[1:]:
-                product = f.integer("mul", product, self._atom(atom))
-            if factor != 1:
-                product = f.integer("mul", product, f.number(factor))
-            terms.append(product)
-        terms.sort(key=lambda term: (term.lanes, term.depth))
-        total: Value | None = None
-        for term in terms:
-            total = term if total is None else f.integer("add", total, term)
-        if total is None:
-            return f.number(at.constant)
-        return f.integer("add", total, f.number(at.constant)) if at.constant else total
-
-    def _atom(self, atom: Atom) -> Value:
-        if isinstance(atom, Combined):
-            left, right = self.index(atom.left), self.index(atom.right)
-            if atom.sign == "min":
-                return _call(self.f, "smin", left, right)
-            return self.f.integer("sdiv" if atom.sign == "//" else "srem", left, right)
-        if self.lanes is not None and atom == self.lanes.var:
-            steps = _steps(self.lanes.count)
-            return self.f.integer("add", self.lanes.base, steps)
-        return self.variables[atom]
-
-
-def _steps(count: int) -> Value:
-    """The literal 0, 1, 2, ... in lanes."""
-    inner = ", ".join(f"i64 {i}" for i in range(count))
-    return Value(f"<{inner}>", I64, count)
-
-
-def _call(f: Function, name: str, a: Value, b: Value) -> Value:
-    lanes = max(a.lanes, b.lanes)
-    return scalar.intrinsic(name, f, [f.splat(a, lanes), f.splat(b, lanes)])
 
 
 def _stored(body: Sequence[Stmt]) -> set[str]:

@@ -77,8 +77,9 @@ def by_math(name: str) -> Entry:
     def entry(f: Function, arguments: Sequence[Value], dtype: DType) -> Value:
         first = arguments[0]
         found = declare_math(name, first.dtype.name, first.lanes)
-        f.declarations[found.symbol] = found.text
-        f.declarations.update({line: line for line in found.intrinsics})
+        f.declarations[f"@{found.symbol}"] = found.text
+        for line in found.intrinsics:
+            f.declare(line.removeprefix("declare "))
         inner = ", ".join(str(argument) for argument in arguments)
         text = f"call {first.type} @{found.symbol}({inner})"
         return f.pure(text, first.dtype, first.lanes, arguments)

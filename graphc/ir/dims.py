@@ -96,9 +96,8 @@ class Dim:
 
     def evaluate(self, sizes: Mapping[str, int]) -> int:
         """The value for given named sizes."""
-        # By symbol: a name alone would mean one that may be negative or no integer.
-        known = {symbol: sizes[str(symbol)] for symbol in self.expression.free_symbols}
-        return int(self.expression.subs(known))
+        values = {symbol: sizes[str(symbol)] for symbol in self.expression.free_symbols}
+        return int(self.expression.subs(values))
 
 
 def _plain(value: Dim | int) -> Any:

@@ -108,8 +108,7 @@ def tanh(x: ArrayLike) -> Array:
 
 def _centred(x: ArrayLike, axis: Axes) -> Array:
     """x less its largest element, so that exponentials do not overflow."""
-    largest = bind(control.stop_gradient, gnp.max(x, axis, keepdims=True))
-    return gnp.subtract(x, largest)
+    return gnp.subtract(x, gnp.max(bind(control.stop_gradient, x), axis, keepdims=True))
 
 
 @composite("softmax")

@@ -57,6 +57,7 @@ from graphc.numpy.dtypes import (
     uint32,
     uint64,
 )
+from graphc.numpy.dtypes import bool_ as bool
 from graphc.numpy.einsum import einsum
 from graphc.numpy.elementwise import (
     abs,
@@ -250,6 +251,7 @@ __all__ = [
     "bitwise_or",
     "bitwise_right_shift",
     "bitwise_xor",
+    "bool",
     "bool_",
     "broadcast_arrays",
     "broadcast_shapes",

@@ -24,6 +24,7 @@ from graphc.numpy.promotion import (
     converted,
     fail,
     kind_of,
+    reshaped,
     shape_of,
     stretched,
     text_of,
@@ -72,7 +73,7 @@ def reshape(x: ArrayLike, shape: ShapeLike) -> Array:
             fail(ShapeError, f"reshape: got {text_of(old)}, which does not fit {text_of(new)}")
         left: Size = total // known  # type: ignore[operator]
         new = tuple(left if size == -1 else size for size in new)
-    return array_of(x) if new == old else apply(movement.reshape, array_of(x), shape=new)
+    return array_of(x) if new == old else reshaped(x, new)
 
 
 def ravel(x: ArrayLike) -> Array:

@@ -30,6 +30,7 @@ from graphc.ir.types import (
     Size,
     TensorType,
     dtype_of,
+    tensor,
 )
 from graphc.ops import duals, movement
 from graphc.ops import elementwise as e
@@ -111,7 +112,7 @@ def type_of_value(value: object) -> TensorType:
         fail(DtypeError, f"got a {type(value).__name__}, expected an array: use asarray or stack")
     if not is_array_like(value):
         fail(DtypeError, f"got {type(value).__name__} {str(value)[:40]!r}, expected an array")
-    return as_type(value)
+    return tensor(kind_of(value).dtype, ()) if is_scalar(value) else as_type(value)
 
 
 def shape_of(value: object) -> Shape:
@@ -255,6 +256,15 @@ def text_of(shape: Shape) -> str:
     return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
 
 
+def reshaped(value: ArrayLike, shape: Shape) -> Array:
+    """The same elements in a shape of as many; of a reshaped array, from before."""
+    if isinstance(value, Tracer) and value.node.op is movement.reshape:
+        value = type(value)(value.node.operands[0], value.frame, value.weak)
+    if shape_of(value) == shape:
+        return array_of(value)
+    return apply(movement.reshape, array_of(value), shape=shape)
+
+
 def stretched(value: ArrayLike, shape: Shape) -> Array:
     """An array broadcast to `shape`, which `broadcast_shapes` has found to fit."""
     own = shape_of(value)
@@ -265,7 +275,7 @@ def stretched(value: ArrayLike, shape: Shape) -> Array:
     # Size-1 axes that repeat are dropped, so that equal broadcasts are equal nodes.
     core = tuple(own[axis] for axis in kept)
     if core != own:
-        value = apply(movement.reshape, value, shape=core)
+        value = reshaped(value, core)
     return apply(duals.broadcast, value, shape=shape, axes=tuple(axis + first for axis in kept))
 
 

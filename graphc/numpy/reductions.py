@@ -239,7 +239,7 @@ def average(x: ArrayLike, axis: Axes = None, weights: ArrayLike | None = None) -
 def logsumexp(x: ArrayLike, axis: Axes = None, keepdims: bool = False) -> Array:
     """The logarithm of the sum of exponentials along `axis`, without overflow on the way."""
     x = converted(x, _average_type(x, None))
-    largest = bind(control.stop_gradient, max(x, axis, keepdims=True))
+    largest = max(bind(control.stop_gradient, x), axis, keepdims=True)
     centre = where(isfinite(largest), largest, 0)
     total = log(sum(exp(subtract(x, centre)), axis, keepdims=True))
     found = add(total, centre)

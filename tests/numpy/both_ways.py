@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -13,8 +13,10 @@ from graphc.ir.types import TensorType, type_of
 from graphc.numpy import Array
 from graphc.trace import trace
 
+Value: TypeAlias = Any  # a NumPy array, a traced one, a scalar or an index
 
-def graph_of(function: Callable[..., Any], *arrays: np.ndarray | TensorType) -> Graph:
+
+def graph_of(function: Callable[..., Value], *arrays: np.ndarray | TensorType) -> Graph:
     """The graph of a function of one result or several."""
 
     def flat(*tracers: object) -> Sequence[object]:
@@ -25,18 +27,18 @@ def graph_of(function: Callable[..., Any], *arrays: np.ndarray | TensorType) -> 
     return trace(flat, types, Array.wrap)
 
 
-def traced(function: Callable[..., Any], *arrays: np.ndarray) -> np.ndarray:
+def traced(function: Callable[..., Value], *arrays: np.ndarray) -> np.ndarray:
     """The first result of a function, by tracing and interpreting it."""
     return interpret(graph_of(function, *arrays), *arrays)[0]
 
 
 def check(
-    function: Callable[..., Any],
-    reference: Callable[..., Any],
+    function: Callable[..., Value],
+    reference: Callable[..., Value],
     *arrays: np.ndarray,
     rtol: float = 2e-6,
     atol: float = 1e-6,
-    dtype: object = None,
+    dtype: type | None = None,
 ) -> None:
     """Both ways of calling `function` give what `reference` gives, and one element type."""
     expected = np.asarray(reference(*arrays))

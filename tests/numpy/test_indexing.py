@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
 import graphc.numpy as gnp
 from graphc.ir.errors import OutOfRangeError, ShapeError, UnsupportedError
 from graphc.numpy.indexing import get, update
-from tests.numpy.both_ways import check, graph_of, real, traced, whole
+from tests.numpy.both_ways import Value, check, graph_of, real, traced, whole
 
 X = real(4, 5, 6)
-I = np.array([1, -1, 0], np.int32)
-J = np.array([[0, 2, -2]], np.int64)
-K = np.array([[3], [4]], np.uint8)
-STATIC: list[Any] = [
+ONE = np.array([1, -1, 0], np.int32)
+ROW = np.array([[0, 2, -2]], np.int64)
+COLUMN = np.array([[3], [4]], np.uint8)
+STATIC: list[Value] = [
     0, -1, (1, 2), (1, 2, 3), ..., None, (None, 1), (..., 1), (1, ..., None, 2), slice(1, 3),
     slice(None, None, -1), slice(3, 0, -2), slice(1, 1), slice(-2, None), slice(10, 20),
     (slice(None), slice(0, 5, 2)), (slice(2), 1, slice(None, None, 2)), (0, slice(None, None, -2)),
     (..., slice(4, None, -3), None), (),
 ]  # fmt: skip
-PLACES: list[Any] = [
-    I, (I,), (I, I), (slice(None), I), (slice(1, 3), I), (I, J), (I, slice(None), J), (0, I),
-    (I, 0), (0, slice(None), I), (slice(None), 0, I), (None, I), (I, None, J), (..., I), (J, K, I),
-    (slice(None, None, -2), K), (slice(1, None, 2), I, slice(None, None, -1)), [2, 0],
+PLACES: list[Value] = [
+    ONE, (ONE,), (ONE, ONE), (slice(None), ONE), (slice(1, 3), ONE), (ONE, ROW),
+    (ONE, slice(None), ROW), (0, ONE), (ONE, 0), (0, slice(None), ONE), (slice(None), 0, ONE),
+    (None, ONE), (ONE, None, ROW), (..., ONE), (ROW, COLUMN, ONE), (slice(None, None, -2), COLUMN),
+    (slice(1, None, 2), ONE, slice(None, None, -1)), [2, 0],
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("index", STATIC, ids=str)
-def test_static(index: Any) -> None:
+def test_static(index: Value) -> None:
     check(lambda x: get(x, index), lambda x: x[index], X)
     check(lambda x: update(x, index, 5), lambda x: _updated(x, index, 5), X)
     values = real(*X[index].shape, seed=3)
@@ -43,7 +42,7 @@ def test_static(index: Any) -> None:
 
 
 @pytest.mark.parametrize("index", PLACES, ids=str)
-def test_concrete_places(index: Any) -> None:
+def test_concrete_places(index: Value) -> None:
     check(lambda x: get(x, index), lambda x: x[index], X)
     check(lambda x: update(x, index, 5.0), lambda x: _updated(x, index, 5), X)
     values = real(*X[index].shape, seed=3)
@@ -53,13 +52,13 @@ def test_concrete_places(index: Any) -> None:
               lambda x, v, name=name: _met(x, index, v, name), X, values)  # fmt: skip
 
 
-def _updated(x: np.ndarray, index: Any, values: Any) -> np.ndarray:
+def _updated(x: np.ndarray, index: Value, values: Value) -> np.ndarray:
     result = x.copy()
     result[index] = values
     return result
 
 
-def _met(x: np.ndarray, index: Any, values: np.ndarray, name: str) -> np.ndarray:
+def _met(x: np.ndarray, index: Value, values: np.ndarray, name: str) -> np.ndarray:
     result = x.copy()
     {"add": np.add, "max": np.maximum}[name].at(
         result, tuple(index) if isinstance(index, tuple) else index, values
@@ -69,7 +68,7 @@ def _met(x: np.ndarray, index: Any, values: np.ndarray, name: str) -> np.ndarray
 
 def test_traced_places() -> None:
     i, j = np.int32(-2), np.array([1, 0, -1], np.int8)
-    cases: list[Any] = [
+    cases: list[Value] = [
         lambda x, i, j: x[i],
         lambda x, i, j: x[:, i],
         lambda x, i, j: x[j],
@@ -94,11 +93,20 @@ def test_mixed_index_types_meet() -> None:
     np.testing.assert_array_equal(traced(lambda a, i: a[i], x, small), x[small])
 
 
-@pytest.mark.parametrize("method", ["set", "add", "subtract", "multiply", "min", "max"])
+MEET: dict[str, Value] = {
+    "set": lambda a, b: b,
+    "add": np.add,
+    "subtract": np.subtract,
+    "multiply": np.multiply,
+    "min": np.minimum,
+    "max": np.maximum,
+}
+
+
+@pytest.mark.parametrize("method", MEET)
 def test_at(method: str) -> None:
     x, v = real(5), real(2, seed=1)
-    meet = {"set": lambda a, b: b, "add": np.add, "subtract": np.subtract, "multiply": np.multiply,
-            "min": np.minimum, "max": np.maximum}[method]  # fmt: skip
+    meet = MEET[method]
     index = np.array([3, 0])
     check(lambda a, b: getattr(gnp.at(a)[index], method)(b),
           lambda a, b: _updated(a, index, meet(a[index], b)), x, v)  # fmt: skip
@@ -111,10 +119,12 @@ def test_at(method: str) -> None:
 
 
 def test_take() -> None:
-    check(lambda x: gnp.take(x, J), lambda x: np.take(x, J), X)
+    check(lambda x: gnp.take(x, ROW), lambda x: np.take(x, ROW), X)
     for axis in (0, 1, -1):
         check(
-            lambda x, axis=axis: gnp.take(x, J, axis), lambda x, axis=axis: np.take(x, J, axis), X
+            lambda x, axis=axis: gnp.take(x, ROW, axis),
+            lambda x, axis=axis: np.take(x, ROW, axis),
+            X,
         )
     order = np.argsort(X, 1).astype(np.int32)
     check(
@@ -124,27 +134,37 @@ def test_take() -> None:
         order,
     )
     one = np.array([[[1]], [[2]], [[-1]], [[0]]], np.int32)
-    check(lambda x, o: gnp.take_along_axis(x, o), lambda x, o: np.take_along_axis(x, o, -1), X, one)
+    check(gnp.take_along_axis, lambda x, o: np.take_along_axis(x, o, -1), X, one)
 
 
 def test_modes() -> None:
     wild, x = np.array([7, -9, 2], np.int32), np.arange(4, dtype=np.float32)
     for i in (wild, None):
 
-        def taken(a: Any, b: Any, mode: str, i: Any = i) -> Any:
+        def taken(a: Value, b: Value, mode: str, i: Value = i) -> Value:
             return gnp.take(a, b if i is None else i, 0, mode)
 
-        check(lambda a, b: taken(a, b, "clip"), lambda a, b: np.float32([3, 0, 2]), x, wild)
         check(
-            lambda a, b: taken(a, b, "fill"), lambda a, b: np.float32([np.nan, np.nan, 2]), x, wild
+            lambda a, b: taken(a, b, "clip"), lambda a, b: np.array([3, 0, 2], np.float32), x, wild
+        )
+        check(
+            lambda a, b: taken(a, b, "fill"),
+            lambda a, b: np.array([np.nan, np.nan, 2], np.float32),
+            x,
+            wild,
         )
     check(
         lambda a, b: gnp.at(a)[b].set(9, mode="drop"),
-        lambda a, b: np.float32([0, 1, 9, 3]),
+        lambda a, b: np.array([0, 1, 9, 3], np.float32),
         x,
         wild,
     )
-    check(lambda a, b: gnp.at(a)[b].get(mode="clip"), lambda a, b: np.float32([3, 0, 2]), x, wild)
+    check(
+        lambda a, b: gnp.at(a)[b].get(mode="clip"),
+        lambda a, b: np.array([3, 0, 2], np.float32),
+        x,
+        wild,
+    )
     with pytest.raises(TypeError, match="got mode 'wrap', expected one of"):
         gnp.take(x, wild, 0, "wrap")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,10 +12,10 @@ from graphc.ir.dims import dim
 from graphc.ir.errors import DtypeError, ShapeError, TraceError, UnsupportedError
 from graphc.ir.interpret import interpret
 from graphc.ir.types import tensor
-from tests.numpy.both_ways import check, graph_of, real, traced, whole
+from tests.numpy.both_ways import Value, check, graph_of, real, traced, whole
 
 X = real(2, 3, 4)
-CASES: list[Callable[[Any, Any], Any]] = [
+CASES: list[Callable[[Value, Value], Value]] = [
     lambda m, x: m.reshape(x, (3, 8)),
     lambda m, x: m.reshape(x, (4, -1)),
     lambda m, x: m.reshape(x, -1),
@@ -62,11 +61,11 @@ CASES: list[Callable[[Any, Any], Any]] = [
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_movement(case: Callable[[Any, Any], Any]) -> None:
+def test_movement(case: Callable[[Value, Value], Value]) -> None:
     check(lambda x: case(gnp, x), lambda x: case(np, x), X)
 
 
-CREATED: list[tuple[Callable[[Any], Any], type]] = [
+CREATED: list[tuple[Callable[[Value], Value], type]] = [
     (lambda m: m.arange(5), np.int32),
     (lambda m: m.arange(2, 11, 3), np.int32),
     (lambda m: m.arange(5, 0, -2), np.int32),
@@ -87,12 +86,12 @@ CREATED: list[tuple[Callable[[Any], Any], type]] = [
 
 
 @pytest.mark.parametrize(("case", "dtype"), CREATED)
-def test_creation(case: Callable[[Any], Any], dtype: type) -> None:
+def test_creation(case: Callable[[Value], Value], dtype: type) -> None:
     check(lambda: case(gnp), lambda: case(np), dtype=dtype)
 
 
 def test_made_arrays_are_the_callers_own() -> None:
-    found: Any = gnp.zeros(3)
+    found: Value = gnp.zeros(3)
     found[0] = 1
     np.testing.assert_array_equal(found, [1, 0, 0])
 
@@ -108,8 +107,15 @@ def test_equal_broadcasts_are_equal_nodes() -> None:
     assert sum(node.op.name == "broadcast" for node in graph.nodes) == 1
 
 
+def test_reshapes_do_not_pile_up() -> None:
+    graph = graph_of(lambda x: x.reshape(24).reshape(6, 4)[None].reshape(8, 3), X)
+    assert [node.op.name for node in graph.nodes] == ["parameter", "reshape"]
+    graph = graph_of(lambda x: x.reshape(24).reshape(2, 3, 4), X)
+    assert [node.op.name for node in graph.nodes] == ["parameter"]
+
+
 def test_methods() -> None:
-    def every(x: Any) -> Any:
+    def every(x: Value) -> Value:
         parts = [x.T.ravel(), x.mT.flatten(), x.transpose(1, 0, 2).ravel(), x.reshape(4, 6).ravel()]
         parts += [
             x.swapaxes(0, 1).ravel(),
@@ -136,7 +142,7 @@ def test_methods() -> None:
         np.testing.assert_allclose(found, wanted, rtol=1e-4)
 
 
-def every_in_numpy(x: Any) -> list[Any]:
+def every_in_numpy(x: Value) -> list[Value]:
     flat = [x.T, x.mT, x.transpose(1, 0, 2), x.reshape(4, 6), x.swapaxes(0, 1), x, x, x.clip(0, 1)]
     return [*(part.ravel() for part in flat), x.sum(), x.mean(), x.max(), x.min(), x.prod(),
             x.var(), x.std(), x.any(), x.all(), x.argmax(), x.argmin(), x.dot(x[0].T).sum(),
@@ -145,14 +151,14 @@ def every_in_numpy(x: Any) -> list[Any]:
 
 def test_iteration_and_unpacking() -> None:
     check(lambda a: gnp.stack([row * 2 for row in gnp.unstack(a)]), lambda a: a * 2, X)
-    rows = graph_of(lambda a: [row for row in a], X).outputs
+    rows = graph_of(lambda a: [*a], X).outputs
     assert len(rows) == 2
 
 
 def test_symbolic_sizes() -> None:
-    batch: Any = dim("batch")
+    batch: Value = dim("batch")
 
-    def function(x: Any, y: Any) -> Any:
+    def function(x: Value, y: Value) -> Value:
         flat = x.reshape(x.shape[0], -1).reshape(-1, 3, 4)
         return ((flat + y).mean((0, 1)), gnp.broadcast_to(y, x.shape), x[:, ::-1][-1], x[:, -1],
                 gnp.arange(x.shape[0]) + gnp.symbolic_size(x, 0), gnp.concatenate([x, x]),
@@ -168,7 +174,7 @@ def test_symbolic_sizes() -> None:
 
 
 def test_symbolic_sizes_are_named_in_errors() -> None:
-    batch: Any = dim("batch")
+    batch: Value = dim("batch")
     with pytest.raises(ShapeError, match=r"got \(batch, 3\) and \(4, 3\)"):
         graph_of(lambda x, y: x + y, tensor("f32", (batch, 3)), real(4, 3))
 
@@ -181,10 +187,10 @@ def test_errors() -> None:
     with pytest.raises(ShapeError, match="concatenate: got"):
         traced(lambda x: gnp.concatenate([x, x[:, :2]], 0), X)
     with pytest.raises(TraceError, match="traced size"):
-        traced(lambda x: gnp.zeros((gnp.sum(x).astype(int),)), X)
+        traced(lambda x: gnp.zeros(x.shape[:1] + (gnp.sum(x),)), X)
     with pytest.raises(UnsupportedError, match="mode 'reflect'"):
         gnp.pad(X, 1, mode="reflect")
-    with pytest.raises(TraceError, match="x.at"):
+    with pytest.raises(TraceError, match="changed in place"):
         traced(lambda x: x.__setitem__(0, 1), X)
     with pytest.raises(DtypeError, match="unknown element type"):
         gnp.zeros(3, "complex64")

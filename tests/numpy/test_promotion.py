@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -11,9 +10,12 @@ import pytest
 
 import graphc.numpy as gnp
 from graphc.ir.errors import DtypeError
-from tests.numpy.both_ways import graph_of, traced
+from tests.numpy.both_ways import Value, graph_of, traced
 
-TYPES = ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "bfloat16", "float32", "float64"]  # fmt: skip
+TYPES = [
+    "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16",
+    "bfloat16", "float32", "float64",
+]  # fmt: skip
 SCALARS = (True, 2, 2.5)
 
 
@@ -52,9 +54,9 @@ def test_scalars_are_weak(name: str, value: float) -> None:
 
 
 def test_weakness_travels() -> None:
-    kinds: list[Any] = []
+    kinds: list[Value] = []
 
-    def function(x: Any) -> Any:
+    def function(x: Value) -> Value:
         weak = gnp.sin(gnp.asarray(2.0)) * 3
         kinds.extend([weak.weak, (weak * x).weak, (x * 2.5).weak, gnp.sum(weak + 1).weak])
         kinds.extend([gnp.astype(weak, "float32").weak, (weak > 1).weak])

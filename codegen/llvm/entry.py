@@ -1,0 +1,226 @@
+"""The one native function of a program.
+
+    i32 NAME(ptr inputs, ptr outputs, ptr arena, ptr pool, ptr sizes)
+
+runs every step: kernels, loops, branches and copies, on memory that the caller
+owns. It returns 0, or the smallest code of a failed check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from graphc.codegen.llvm.function import Function
+from graphc.codegen.llvm.kernel import IndexPrinter, print_kernel
+from graphc.codegen.llvm.values import Value
+from graphc.codegen.loops.index import ZERO, Index, Named
+from graphc.codegen.loops.language import chunks
+from graphc.codegen.loops.program import (
+    Alternating,
+    Call,
+    Choose,
+    Copy,
+    Program,
+    Ref,
+    Repeat,
+    Step,
+    While,
+)
+from graphc.ir.types import I64
+
+NO_FAILURE = 2**31 - 1
+PARALLEL_WORK = 60_000  # elementary steps from which waking a thread pays
+
+
+def print_program(program: Program, vector_bytes: int, threads: bool = True) -> str:
+    """The LLVM module of a program, ready for the engine."""
+    declarations: dict[str, str] = {}
+    functions: list[str] = []
+    for kernel in program.kernels:
+        text, needed = print_kernel(kernel, vector_bytes)
+        functions.append(text)
+        declarations.update(needed)
+    entry = _Entry(program, threads)
+    functions.append(entry.text())
+    declarations.update(entry.f.declarations)
+    constants = [_constant(i, array) for i, array in enumerate(program.constants)]
+    return "\n".join([*constants, *declarations.values(), "", *functions])
+
+
+def _constant(number: int, array: np.ndarray) -> str:
+    """An array as data of the module."""
+    data = np.ascontiguousarray(array).tobytes()
+    shown = "".join(f"\\{byte:02X}" for byte in data)
+    return (
+        f'@constant{number} = private unnamed_addr constant [{len(data)} x i8] c"{shown}", align 64'
+    )
+
+
+class _Entry:
+    """Prints the entry function."""
+
+    def __init__(self, program: Program, threads: bool) -> None:
+        self.program, self.threads = program, threads
+        self.f = Function()
+        self.pointers: dict[str, Value] = {}
+        self.indices = IndexPrinter(self.f)
+        self.context = ""
+
+    def text(self) -> str:
+        f, program = self.f, self.program
+        for kind, count in (("input", len(program.inputs)), ("output", len(program.outputs))):
+            for number in range(count):
+                self._pointer(kind, number)
+        self.pointers["arena"] = Value("%arena", I64)
+        for number in range(len(program.constants)):
+            self.pointers[f"constant {number}"] = Value(f"@constant{number}", I64)
+        for number, name in enumerate(program.sizes):
+            f.line(f"%size{number}.at = getelementptr inbounds i64, ptr %sizes, i64 {number}")
+            f.line(f"%size{number} = load i64, ptr %size{number}.at, align 8")
+            self.indices.variables[Named(name, is_size=True)] = Value(f"%size{number}", I64)
+        longest = max([len(k.arguments) for k in program.kernels], default=0)
+        self.context = f.alloca(f"[{longest + len(program.sizes) + 2} x i64]")
+        f.allocas.append("  %status = alloca i32, align 4")
+        f.line(f"store i32 {NO_FAILURE}, ptr %status, align 4")
+        self.steps(program.steps)
+        f.line("%code = load i32, ptr %status, align 4")
+        f.line(f"%good = icmp eq i32 %code, {NO_FAILURE}")
+        f.line("%result = select i1 %good, i32 0, i32 %code")
+        header = (
+            f"define i32 @{program.name}(ptr %inputs, ptr %outputs, ptr %arena, ptr %pool, "
+            "ptr %sizes) nounwind"
+        )
+        return f.text(header, "ret i32 %result")
+
+    def _pointer(self, kind: str, number: int) -> None:
+        f = self.f
+        name = f"%{kind}{number}"
+        f.line(f"{name}.at = getelementptr inbounds ptr, ptr %{kind}s, i64 {number}")
+        f.line(f"{name} = load ptr, ptr {name}.at, align 8")
+        self.pointers[f"{kind} {number}"] = Value(name, I64)
+
+    def address(self, ref: Ref) -> Value:
+        """The pointer that a reference means."""
+        f = self.f
+        if ref.base.startswith("pointer "):
+            base = f.effect(f"load ptr, ptr {self.pointers[ref.base].text}, align 8", I64, 1)
+        else:
+            base = self.pointers[ref.base]
+        if ref.offset == ZERO:
+            return base
+        offset = self.indices.index(ref.offset)
+        text = f"getelementptr inbounds i8, ptr {base.text}, i64 {offset.text}"
+        return f.pure(text, I64, 1, [base, offset], "p")
+
+    # steps
+
+    def steps(self, steps: Sequence[Step]) -> None:
+        """Print steps in order."""
+        for step in steps:
+            match step:
+                case Call():
+                    self._call(step)
+                case Copy(source, target, size):
+                    self._copy(self.address(source), self.address(target), size)
+                case Repeat():
+                    self._repeat(step)
+                case While():
+                    self._while(step)
+                case Choose():
+                    self._choose(step)
+
+    def _call(self, call: Call) -> None:
+        f, kernel = self.f, self.program.kernels[call.kernel]
+        values = [f"ptr {self.address(ref).text}" for ref in call.arguments]
+        for name in kernel.sizes:
+            values.append(f"i64 {self.indices.variables[Named(name, is_size=True)].text}")
+        values += ["ptr %status", f"i64 {call.code}"]
+        for number, value in enumerate(values):
+            place = f"getelementptr inbounds i64, ptr {self.context}, i64 {number}"
+            at = f.pure(place, I64, 1, [])
+            f.line(f"store {value}, ptr {at.text}, align 8")
+        count = self.indices.index(chunks(kernel))
+        if self.threads and call.work >= PARALLEL_WORK and count.text != "1":
+            f.declare("void @gc_pool_run(ptr, ptr, ptr, i64)")
+            f.line(
+                f"call void @gc_pool_run(ptr %pool, ptr @{kernel.name}, ptr {self.context}, "
+                f"i64 {count.text})"
+            )
+        else:
+            f.line(f"call void @{kernel.name}(ptr {self.context}, i64 0, i64 {count.text})")
+
+    def _copy(self, source: Value, target: Value, size: Index) -> None:
+        f = self.f
+        f.declare("void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)")
+        length = self.indices.index(size)
+        f.line(
+            f"call void @llvm.memmove.p0.p0.i64(ptr {target.text}, ptr {source.text}, "
+            f"i64 {length.text}, i1 false)"
+        )
+
+    def _begin(self, carries: Sequence[Alternating], odd: bool) -> None:
+        """Pointers of carries that alternate; after an odd number of exchanges they end swapped."""
+        f = self.f
+        for carry in carries:
+            now, then = self.address(carry.first), self.address(carry.second)
+            if odd:
+                self._copy(now, then, carry.bytes)
+                now, then = then, now
+            for suffix, value in (("", now), ("'", then)):
+                base = f"pointer {carry.name}{suffix}"
+                if base not in self.pointers:
+                    self.pointers[base] = Value(f.alloca("ptr", 8), I64)
+                f.line(f"store ptr {value.text}, ptr {self.pointers[base].text}, align 8")
+
+    def _exchange(self, carries: Sequence[Alternating]) -> None:
+        f = self.f
+        for carry in carries:
+            both = [self.pointers[f"pointer {carry.name}{suffix}"].text for suffix in ("", "'")]
+            values = [f.effect(f"load ptr, ptr {place}, align 8", I64, 1).text for place in both]
+            for value, place in zip(reversed(values), both, strict=True):
+                f.line(f"store ptr {value}, ptr {place}, align 8")
+
+    def _repeat(self, loop: Repeat) -> None:
+        f = self.f
+        self._begin(loop.carries, loop.count % 2 == 1)
+        with f.loop(f.number(0), f.number(loop.count), 1) as counter:
+            at = f.integer("sub", f.number(loop.count - 1), counter) if loop.reverse else counter
+            self.indices.variables[Named(loop.counter)] = at
+            self.steps(loop.body)
+            self._exchange(loop.carries)
+
+    def _while(self, loop: While) -> None:
+        f = self.f
+        self._begin(loop.carries, False)
+        with f.endless() as leave:
+            self.steps(loop.condition)
+            flag = self.address(loop.flag)
+            byte = f.effect(f"load i8, ptr {flag.text}, align 1", I64, 1)
+            done = f.effect(f"icmp eq i8 {byte.text}, 0", I64, 1)
+            leave(done)
+            self.steps(loop.body)
+            self._exchange(loop.carries)
+        for carry in loop.carries:
+            self._copy(
+                self.address(Ref(f"pointer {carry.name}")), self.address(carry.first), carry.bytes
+            )
+
+    def _choose(self, step: Choose) -> None:
+        f = self.f
+        address = self.address(step.index)
+        chosen = f.effect(f"load i32, ptr {address.text}, align 4", I64, 1)
+        last = len(step.branches) - 1
+        name = f.fresh()
+        default = [f"    i32 {i}, label %case{name}.{i}" for i in range(1, last)]
+        below = f.effect(f"icmp sle i32 {chosen.text}, 0", I64, 1)
+        f.line(f"br i1 {below.text}, label %case{name}.0, label %rest{name}")
+        f.label(f"rest{name}")
+        f.line(f"switch i32 {chosen.text}, label %case{name}.{last} [")
+        f.scopes[-1].lines += default
+        f.line("]")
+        for number, branch in enumerate(step.branches):
+            with f.branch(f"case{name}.{number}", f"end{name}"):
+                self.steps(branch)
+        f.label(f"end{name}")

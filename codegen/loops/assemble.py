@@ -1,0 +1,278 @@
+"""From a planned graph to a program: kernels are lowered, slots become references."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from graphc.codegen.loops.index import ZERO, Index, Named, index, index_of
+from graphc.codegen.loops.language import Kernel, show
+from graphc.codegen.loops.lower import lower_kernel
+from graphc.codegen.loops.program import (
+    Alternating,
+    Call,
+    Checked,
+    Choose,
+    Copy,
+    Program,
+    Ref,
+    Repeat,
+    Step,
+    While,
+)
+from graphc.codegen.loops.schedule import Schedule
+from graphc.codegen.loops.work import work_of
+from graphc.ir.dims import names_of
+from graphc.ir.graph import Graph
+from graphc.ir.node import Node
+from graphc.ir.types import TensorType
+from graphc.ops import indexing, leaf, movement
+from graphc.ops.control import (
+    KernelAttrs,
+    PlannedAttrs,
+    ProjectAttrs,
+    ScanAttrs,
+    SwitchAttrs,
+    WhileAttrs,
+    project,
+)
+from graphc.passes.plan_buffers import (
+    alternating,
+    frame_size,
+    root,
+    rounded,
+    slot_offset,
+)
+
+
+def assemble(graph: Graph, schedule: Schedule, name: str = "main") -> Program:
+    """The program of a planned graph.
+
+    Raises:
+        CompileError: a kernel is none of the shapes that kernels may have.
+    """
+    assembly = _Assembly(schedule)
+    inputs = tuple(Ref(f"input {i}") for i in range(len(graph.params)))
+    outputs = tuple(Ref(f"output {k}") for k in range(len(graph.outputs)))
+    steps = assembly.region(_Frame(graph, inputs, outputs, ZERO))
+    aliases = []
+    for k, output in enumerate(graph.outputs):
+        step, number = root(output)
+        if isinstance(step.attrs, PlannedAttrs):
+            slot = step.attrs.slots[number]
+            if slot.startswith("input") and _first(graph, output) == k:
+                aliases.append((k, int(slot.split()[1])))
+    named = {n for node in graph.nodes for type_ in node.results for n in names_of(type_.shape)}
+    return Program(
+        name,
+        graph.input_types,
+        graph.output_types,
+        tuple(aliases),
+        index(frame_size(graph)),
+        tuple(sorted(named)),
+        tuple(assembly.constants),
+        tuple(assembly.kernels),
+        steps,
+        tuple(assembly.checks),
+    )
+
+
+def _first(graph: Graph, output: Node) -> int:
+    """The first output that lies in the same memory as `output`."""
+    return next(k for k, other in enumerate(graph.outputs) if root(other) == root(output))
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """A graph being assembled: where its parameters and outputs are and its arena begins."""
+
+    graph: Graph
+    inputs: Sequence[Ref]
+    outputs: Sequence[Ref]
+    base: Index
+
+
+@dataclass
+class _Assembly:
+    """Kernels, constants and checks gathered while steps are made."""
+
+    schedule: Schedule
+    kernels: list[Kernel] = field(default_factory=list)
+    constants: list[np.ndarray] = field(default_factory=list)
+    checks: list[Checked] = field(default_factory=list)
+    by_body: dict[Graph, int] = field(default_factory=dict)
+    by_text: dict[str, int] = field(default_factory=dict)
+    by_constant: dict[Node, int] = field(default_factory=dict)
+    counters: int = 0
+
+    def region(self, frame: _Frame) -> tuple[Step, ...]:
+        """The steps of one graph."""
+        steps: list[Step] = []
+        planned = [n for n in frame.graph.nodes if isinstance(n.attrs, PlannedAttrs)]
+        for node in sorted(planned, key=lambda n: n.attrs.step):  # type: ignore[attr-defined]
+            match node.attrs:
+                case KernelAttrs():
+                    steps.append(self._call(frame, node))
+                case ScanAttrs():
+                    steps += self._scan(frame, node, node.attrs)
+                case WhileAttrs():
+                    steps += self._while(frame, node, node.attrs)
+                case SwitchAttrs():
+                    steps.append(self._switch(frame, node, node.attrs))
+        for output, target in zip(frame.graph.outputs, frame.outputs, strict=True):
+            source = self.ref(frame, output)
+            if source != target and not self._in_place(frame, output, target):
+                steps.append(Copy(source, target, _bytes(output.tensor)))
+        return tuple(steps)
+
+    def _in_place(self, frame: _Frame, output: Node, target: Ref) -> bool:
+        """Whether an output lies in the parameter that it stands for."""
+        step, number = root(output)
+        if not isinstance(step.attrs, PlannedAttrs):
+            return False
+        k = _first(frame.graph, output)
+        return step.attrs.slots[number].startswith("input") and frame.outputs[k] == target
+
+    # references
+
+    def ref(self, frame: _Frame, node: Node) -> Ref:
+        """Where a value lies."""
+        while node.op is movement.reshape:
+            node = node.operands[0]
+        if node.op is project:
+            assert isinstance(node.attrs, ProjectAttrs)
+            return self._slot(frame, node.operands[0], node.attrs.index)
+        if isinstance(node.attrs, leaf.ParameterAttrs):
+            return frame.inputs[node.attrs.index]
+        if isinstance(node.attrs, leaf.ConstantAttrs):
+            if node not in self.by_constant:
+                self.by_constant[node] = len(self.constants)
+                self.constants.append(node.attrs.array)
+            return Ref(f"constant {self.by_constant[node]}")
+        return self._slot(frame, node, 0)
+
+    def _slot(self, frame: _Frame, node: Node, number: int) -> Ref:
+        assert isinstance(node.attrs, PlannedAttrs)
+        slot = node.attrs.slots[number]
+        if slot.startswith("arena+"):
+            return Ref("arena", frame.base + index(slot_offset(slot)))
+        kind, which = slot.split()
+        return (frame.inputs if kind == "input" else frame.outputs)[int(which)]
+
+    def _results(self, frame: _Frame, node: Node) -> list[Ref]:
+        return [self._slot(frame, node, i) for i in range(len(node.results))]
+
+    # steps
+
+    def _call(self, frame: _Frame, node: Node) -> Step:
+        assert isinstance(node.attrs, KernelAttrs)
+        body = node.attrs.body
+        arguments = [self.ref(frame, operand) for operand in node.operands]
+        code = len(self.checks) + 1
+        for inner in _checked(body):
+            places = frame.graph.place(node)
+            self.checks.append(Checked(f"{inner.op.name}: index out of range", places))
+        number = self._kernel(node.attrs.name, body)
+        return Call(number, (*arguments, *self._results(frame, node)), code, work_of(body))
+
+    def _kernel(self, name: str, body: Graph) -> int:
+        if body not in self.by_body:
+            codes = {node: i for i, node in enumerate(_checked(body))}
+            kernel = lower_kernel("kernel", body, self.schedule, codes)
+            text = show(kernel)
+            if text not in self.by_text:
+                self.by_text[text] = len(self.kernels)
+                self.kernels.append(replace(kernel, name=f"k{len(self.kernels)}_{name}"))
+            self.by_body[body] = self.by_text[text]
+        return self.by_body[body]
+
+    def _loop_frame(
+        self, frame: _Frame, node: Node, body: Graph, invariant: int, carried: int
+    ) -> tuple[list[Ref], list[Alternating], list[Step], Index]:
+        """Carries of a loop: where each lies, which alternate, the copies before, the frame left."""
+        assert isinstance(node.attrs, PlannedAttrs)
+        base = frame.base + index(slot_offset(node.attrs.frame))
+        if isinstance(node.attrs, WhileAttrs):
+            base = base + index(rounded(node.attrs.condition.output_types[0]))
+        results = self._results(frame, node)
+        refs, pairs, copies = list(results[:carried]), [], []
+        for c in range(carried):
+            initial = self.ref(frame, node.operands[invariant + c])
+            if initial != results[c]:
+                copies.append(Copy(initial, results[c], _bytes(node.results[c])))
+        for c in alternating(body, invariant, carried):
+            name = self._fresh("carry")
+            spare = Ref("arena", base)
+            base = base + index(rounded(node.results[c]))
+            pairs.append(Alternating(name, results[c], spare, _bytes(node.results[c])))
+            refs[c] = Ref(f"pointer {name}")
+        return refs, pairs, list(copies), base
+
+    def _fresh(self, prefix: str) -> str:
+        self.counters += 1
+        return f"{prefix}{self.counters - 1}"
+
+    @staticmethod
+    def _written(refs: Sequence[Ref]) -> list[Ref]:
+        """Where a body writes new carries: the other buffer of those that alternate."""
+        return [Ref(r.base + "'") if r.base.startswith("pointer") else r for r in refs]
+
+    def _scan(self, frame: _Frame, node: Node, a: ScanAttrs) -> list[Step]:
+        carries, pairs, steps, base = self._loop_frame(frame, node, a.body, a.invariant, a.carried)
+        counter = self._fresh("step")
+        at = index_of(Named(counter))
+        first = a.invariant + a.carried
+        fixed = [self.ref(frame, operand) for operand in node.operands[: a.invariant]]
+        rows = [
+            _row(self.ref(frame, operand), operand.tensor, at) for operand in node.operands[first:]
+        ]
+        stacked = [
+            _row(ref, type_, at)
+            for ref, type_ in zip(
+                self._results(frame, node)[a.carried :], node.results[a.carried :], strict=True
+            )
+        ]
+        outputs = [*self._written(carries), *stacked]
+        body = self.region(_Frame(a.body, [*fixed, *carries, *rows], outputs, base))
+        return [*steps, Repeat(counter, a.length, a.reverse, tuple(pairs), body)]
+
+    def _while(self, frame: _Frame, node: Node, a: WhileAttrs) -> list[Step]:
+        carried = len(node.results)
+        carries, pairs, steps, base = self._loop_frame(frame, node, a.body, a.invariant, carried)
+        flag = Ref("arena", frame.base + index(slot_offset(a.frame)))
+        fixed = [self.ref(frame, operand) for operand in node.operands[: a.invariant]]
+        inputs = [*fixed, *carries]
+        condition = self.region(_Frame(a.condition, inputs, [flag], base))
+        body = self.region(_Frame(a.body, inputs, self._written(carries), base))
+        return [*steps, While(condition, flag, tuple(pairs), body)]
+
+    def _switch(self, frame: _Frame, node: Node, a: SwitchAttrs) -> Step:
+        base = frame.base + index(slot_offset(a.frame))
+        chosen, *inputs = [self.ref(frame, operand) for operand in node.operands]
+        results = self._results(frame, node)
+        branches = [self.region(_Frame(b, inputs, results, base)) for b in a.branches]
+        return Choose(chosen, tuple(branches))
+
+
+def _row(ref: Ref, type_: TensorType, at: Index) -> Ref:
+    """Row number `at` of an array."""
+    row = index(type_.dtype.bytes)
+    for size in type_.shape[1:]:
+        row = row * index(size)
+    return Ref(ref.base, ref.offset + at * row)
+
+
+def _bytes(type_: TensorType) -> Index:
+    return index(type_.size) * type_.dtype.bytes
+
+
+def _checked(body: Graph) -> list[Node]:
+    """Nodes of a kernel that can find an index out of range."""
+    return [
+        node
+        for node in body.nodes
+        if isinstance(node.attrs, indexing.GatherAttrs | indexing.ScatterAttrs)
+        and node.attrs.mode == "error"
+    ]

@@ -1,0 +1,165 @@
+"""A whole program: kernels, and the steps that run them on planned memory.
+
+Everything below the graph reads this one value: the LLVM entry, the CUDA host
+function and the launcher. References say where a step finds its operands: an
+input, an output, the arena, a constant, or a pointer that a loop moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from graphc.codegen.loops.index import ZERO, Index
+from graphc.codegen.loops.language import Kernel
+from graphc.ir.places import Places
+from graphc.ir.types import TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A place in memory: a base and an offset in bytes.
+
+    Bases: `input I`, `output K`, `arena`, `constant J`, `pointer NAME`.
+    """
+
+    base: str
+    offset: Index = ZERO
+
+    def __str__(self) -> str:
+        return self.base if self.offset == ZERO else f"{self.base}+{self.offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Run a kernel; `code` is added to the codes of its checks, `work` is in elementary steps."""
+
+    kernel: int
+    arguments: tuple[Ref, ...]
+    code: int
+    work: int
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Copy bytes."""
+
+    source: Ref
+    target: Ref
+    bytes: Index
+
+
+@dataclass(frozen=True, slots=True)
+class Alternating:
+    """A carry that lies in one of two buffers: a body reads `NAME` and writes `NAME'`.
+
+    The two are exchanged after each iteration; when the loop ends, the value is in `first`
+    again or is copied there.
+    """
+
+    name: str
+    first: Ref
+    second: Ref
+    bytes: Index
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """Run the body `count` times; `counter` goes up from 0, or down to it."""
+
+    counter: str
+    count: int
+    reverse: bool
+    carries: tuple[Alternating, ...]
+    body: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class While:
+    """Run the condition, which writes a bool to `flag`, and while it is true the body."""
+
+    condition: tuple[Step, ...]
+    flag: Ref
+    carries: tuple[Alternating, ...]
+    body: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Choose:
+    """Run one branch, by an i32 that is moved into range."""
+
+    index: Ref
+    branches: tuple[tuple[Step, ...], ...]
+
+
+Step: TypeAlias = Call | Copy | Repeat | While | Choose
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a status code means: a message and the user's lines."""
+
+    message: str
+    places: Places
+
+
+@dataclass(frozen=True)
+class Program:
+    """A compiled function before it becomes target text.
+
+    `aliases` maps an output to the donated input in whose memory it lies. `arena` is in bytes.
+    """
+
+    name: str
+    inputs: tuple[TensorType, ...]
+    outputs: tuple[TensorType, ...]
+    aliases: tuple[tuple[int, int], ...]
+    arena: Index
+    sizes: tuple[str, ...]
+    constants: tuple[np.ndarray, ...]
+    kernels: tuple[Kernel, ...]
+    steps: tuple[Step, ...]
+    checks: tuple[Checked, ...]
+
+    def __str__(self) -> str:
+        return show(self)
+
+
+def show(program: Program) -> str:
+    """The program as text: its kernels, then its steps."""
+    lines = [str(kernel) for kernel in program.kernels]
+    lines.append(f"program {program.name}, arena of {program.arena} bytes:")
+    lines += _lines(program, program.steps, "  ")
+    return "\n".join(lines) + "\n"
+
+
+def _lines(program: Program, steps: Sequence[Step], pad: str) -> list[str]:
+    found: list[str] = []
+    for step in steps:
+        match step:
+            case Call(kernel, arguments):
+                inner = ", ".join(map(str, arguments))
+                found.append(f"{pad}{program.kernels[kernel].name}({inner})")
+            case Copy(source, target, size):
+                found.append(f"{pad}copy {size} bytes from {source} to {target}")
+            case Repeat(counter, count, reverse, carries, body):
+                down = " downwards" if reverse else ""
+                found.append(f"{pad}for {counter} in 0..{count}{down}{_carried(carries)}:")
+                found += _lines(program, body, pad + "  ")
+            case While(condition, flag, carries, body):
+                found.append(f"{pad}while {flag}{_carried(carries)}:")
+                found += [*_lines(program, condition, pad + "  ? ")]
+                found += _lines(program, body, pad + "  ")
+            case Choose(index, branches):
+                for number, branch in enumerate(branches):
+                    found.append(f"{pad}if {index} is {number}:")
+                    found += _lines(program, branch, pad + "  ")
+    return found
+
+
+def _carried(carries: Iterable[Alternating]) -> str:
+    parts = [f"{carry.name} between {carry.first} and {carry.second}" for carry in carries]
+    return f", exchanging {', '.join(parts)}" if parts else ""

@@ -1,0 +1,393 @@
+"""The rows of `graphc.ops` under jax.lax's names: strict, without broadcasting or promotion.
+
+Operands must have equal types and shapes; a Python number takes the type and shape of
+the array beside it. For NumPy's rules use `graphc.numpy`.
+
+>>> import numpy as np
+>>> from graphc import lax
+>>> lax.add(np.ones(2, np.float32), 1)
+array([2., 2.], dtype=float32)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import numpy as np
+
+from graphc.ir.errors import DtypeError, ShapeError
+from graphc.ir.node import Op
+from graphc.ir.types import I32, Size, tensor
+from graphc.numpy import elementwise as wide
+from graphc.numpy.array import Array
+from graphc.numpy.elementwise import astype
+from graphc.numpy.linear import contract
+from graphc.numpy.movement import ShapeLike, shape_from
+from graphc.numpy.movement import reshape as reshaped
+from graphc.numpy.promotion import (
+    ArrayLike,
+    DTypeLike,
+    apply,
+    array_of,
+    axis_in,
+    common,
+    converted,
+    element_type,
+    fail,
+    is_scalar,
+    kind_of,
+    shape_of,
+    stretched,
+    text_of,
+    weakened,
+)
+from graphc.numpy.selection import checked_index
+from graphc.ops import contraction, control, duals, indexing, leaf, movement, reduction
+from graphc.ops import elementwise as e
+from graphc.trace import Tracer, bind
+
+Axes: TypeAlias = Sequence[int]
+Strict: TypeAlias = "Callable[..., Array]"
+
+
+def _strict(op: Op, meaning: str) -> Strict:
+    """A row as a function of arrays of one type; Python numbers take the type beside them."""
+
+    def function(*operands: ArrayLike) -> Array:
+        arrays = [operand for operand in operands if not is_scalar(operand)]
+        if not arrays:
+            kind = common(*operands)
+            return weakened(bind(op, *(converted(x, kind.dtype) for x in operands)), kind.weak)
+        dtype, shape = kind_of(arrays[0]).dtype, shape_of(arrays[0])
+        values = [stretched(converted(x, dtype), shape) if is_scalar(x) else x for x in operands]
+        result: Array = bind(op, *values)
+        weak = all(kind_of(x).weak for x in operands) and kind_of(result).dtype is dtype
+        return weakened(result, weak)
+
+    function.__name__ = function.__qualname__ = op.name
+    function.__doc__ = meaning
+    return function
+
+
+neg = _strict(e.neg, "-x.")
+add = _strict(e.add, "x + y.")
+sub = _strict(e.sub, "x - y.")
+mul = _strict(e.mul, "x * y.")
+div = _strict(e.div, "x / y; of integers rounded towards zero, -1 where y is 0.")
+rem = _strict(e.rem, "The remainder of x / y with the sign of x; of integers x where y is 0.")
+pow = _strict(e.pow, "x ** y of floats.")
+abs = _strict(e.abs, "The magnitude.")
+sign = _strict(e.sign, "-1, 0 or 1, the sign.")
+max = _strict(e.max, "The larger one; NaN where either is.")
+min = _strict(e.min, "The smaller one; NaN where either is.")
+floor = _strict(e.floor, "The largest whole number not above.")
+ceil = _strict(e.ceil, "The smallest whole number not below.")
+round_even = _strict(e.round_even, "The nearest whole number, ties to even.")
+exp = _strict(e.exp, "e to the power.")
+expm1 = _strict(e.expm1, "e to the power, minus 1.")
+log = _strict(e.log, "The natural logarithm.")
+log1p = _strict(e.log1p, "The logarithm of 1 plus.")
+logistic = _strict(e.logistic, "1 / (1 + exp(-x)).")
+sqrt = _strict(e.sqrt, "The square root.")
+rsqrt = _strict(e.rsqrt, "The reciprocal square root.")
+cbrt = _strict(e.cbrt, "The cube root.")
+sin = _strict(e.sin, "The sine.")
+cos = _strict(e.cos, "The cosine.")
+tan = _strict(e.tan, "The tangent.")
+tanh = _strict(e.tanh, "The hyperbolic tangent.")
+erf = _strict(e.erf, "The error function.")
+atan2 = _strict(e.atan2, "The angle of the point (y, x).")
+bitwise_not = _strict(e.not_, "Every bit turned.")
+bitwise_and = _strict(e.and_, "Bits set in both.")
+bitwise_or = _strict(e.or_, "Bits set in either.")
+bitwise_xor = _strict(e.xor, "Bits set in one.")
+shift_left = _strict(e.shl, "Bits moved up; 0 from the width on.")
+shift_right_logical = _strict(e.shr_logical, "Bits moved down, zeros moved in.")
+shift_right_arithmetic = _strict(e.shr_arith, "Bits moved down, the sign moved in.")
+population_count = _strict(e.popcount, "How many bits are set.")
+clz = _strict(e.clz, "How many bits above the highest set one are 0.")
+is_finite = _strict(e.is_finite, "Whether neither infinite nor NaN.")
+eq = _strict(e.eq, "x == y.")
+ne = _strict(e.ne, "x != y.")
+lt = _strict(e.lt, "x < y.")
+le = _strict(e.le, "x <= y.")
+gt = _strict(e.gt, "x > y.")
+ge = _strict(e.ge, "x >= y.")
+
+
+def square(x: ArrayLike) -> Array:
+    """x * x."""
+    return mul(x, x)
+
+
+def integer_pow(x: ArrayLike, y: int) -> Array:
+    """x to a whole power known now, as products."""
+    return wide.pow(x, y)
+
+
+def select(pred: ArrayLike, on_true: ArrayLike, on_false: ArrayLike) -> Array:
+    """`on_true` where `pred` holds, else `on_false`; a single `pred` chooses for all."""
+    shape = shape_of(on_true)
+    mask = pred if shape_of(pred) else stretched(pred, shape)
+    found: Array = bind(e.select, mask, on_true, on_false)
+    return found
+
+
+def convert_element_type(operand: ArrayLike, new_dtype: DTypeLike) -> Array:
+    """The array with another element type; floats to integers saturate, NaN gives 0."""
+    return astype(operand, new_dtype)
+
+
+def stop_gradient(x: ArrayLike) -> Array:
+    """x, through which no derivative passes."""
+    return apply(control.stop_gradient, array_of(x))
+
+
+def clamp(min: ArrayLike, x: ArrayLike, max: ArrayLike) -> Array:
+    """x moved into the range from `min` to `max`."""
+    return wide.minimum(wide.maximum(x, min), max)
+
+
+def erf_inv(x: ArrayLike) -> Array:
+    """The number whose error function is x, by M. Giles's approximation.
+
+    M. Giles, "Approximating the erfinv function", GPU Computing Gems, 2011. In f64 two steps of
+    Newton's method follow.
+    """
+    dtype = kind_of(x).dtype
+    if not dtype.is_float:
+        fail(DtypeError, f"erf_inv: got elements of {dtype}, expected floats")
+    work = x if dtype.bits >= 32 else astype(x, "float32")
+    found = _giles(work)
+    for _ in range(2 if dtype.bits == 64 else 0):
+        inside = wide.less(wide.abs(work), 1)
+        miss = wide.subtract(erf(found), work)
+        slope = wide.multiply(exp(neg(square(found))), 2 / np.pi**0.5)
+        step = wide.where(inside, wide.divide(miss, wide.where(inside, slope, 1)), 0)
+        found = wide.subtract(found, step)
+    return astype(found, dtype)
+
+
+_CENTRE = (2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087,
+           -0.00125372503, -0.00417768164, 0.246640727, 1.50140941)  # fmt: skip
+_TAIL = (-0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773,
+         -0.0076224613, 0.00943887047, 1.00167406, 2.83297682)  # fmt: skip
+
+
+def _giles(x: ArrayLike) -> Array:
+    w = neg(log1p(neg(square(x))))
+    central = lt(w, 5.0)
+    near = wide.subtract(w, 2.5)
+    # At the ends w is infinite; the result there is set below.
+    far = wide.subtract(sqrt(wide.where(central, 5.0, w)), 3.0)
+    place = wide.where(central, near, far)
+    total: ArrayLike = wide.where(central, _CENTRE[0], _TAIL[0])
+    for one, two in zip(_CENTRE[1:], _TAIL[1:], strict=True):
+        total = wide.add(wide.multiply(total, place), wide.where(central, one, two))
+    ends = wide.multiply(x, float("inf"))
+    return wide.where(wide.equal(wide.abs(x), 1), ends, wide.multiply(total, x))
+
+
+# making and moving
+
+
+def iota(dtype: DTypeLike, size: Size) -> Array:
+    """0, 1, ... up to below `size`."""
+    return broadcasted_iota(dtype, (size,), 0)
+
+
+def broadcasted_iota(dtype: DTypeLike, shape: ShapeLike, dimension: int) -> Array:
+    """0, 1, ... along one axis, the same along the others."""
+    type_ = tensor(element_type(dtype), shape_from(shape, "iota"))
+    found: Array = bind(leaf.iota, type=type_, axis=dimension)
+    return found
+
+
+def full(shape: ShapeLike, fill_value: ArrayLike, dtype: DTypeLike | None = None) -> Array:
+    """An array in which every element is `fill_value`."""
+    wanted = kind_of(fill_value).dtype if dtype is None else element_type(dtype)
+    return stretched(converted(fill_value, wanted), shape_from(shape, "full"))
+
+
+def broadcast_in_dim(operand: ArrayLike, shape: ShapeLike, broadcast_dimensions: Axes) -> Array:
+    """The operand repeated to `shape`; its axis `i` becomes axis `broadcast_dimensions[i]`."""
+    own, sizes = shape_of(operand), shape_from(shape, "broadcast_in_dim")
+    axes = tuple(broadcast_dimensions)
+    if len(axes) != len(own) or any(not 0 <= axis < len(sizes) for axis in axes):
+        fail(ShapeError, f"broadcast_in_dim: got axes {axes} for {text_of(own)}")
+    kept = [i for i, axis in enumerate(axes) if own[i] == sizes[axis]]
+    core = reshaped(operand, tuple(own[i] for i in kept))
+    return apply(duals.broadcast, core, shape=sizes, axes=tuple(axes[i] for i in kept))
+
+
+def broadcast(operand: ArrayLike, sizes: ShapeLike) -> Array:
+    """The operand repeated along new leading axes."""
+    return stretched(operand, shape_from(sizes, "broadcast") + shape_of(operand))
+
+
+def reshape(operand: ArrayLike, new_sizes: ShapeLike) -> Array:
+    """The same elements in another shape."""
+    return reshaped(operand, new_sizes)
+
+
+def transpose(operand: ArrayLike, permutation: Axes) -> Array:
+    """Axis `i` of the result is axis `permutation[i]` of the operand."""
+    return apply(movement.transpose, array_of(operand), permutation=tuple(permutation))
+
+
+def rev(operand: ArrayLike, dimensions: Axes) -> Array:
+    """The order of elements reversed along axes."""
+    return apply(movement.reverse, array_of(operand), axes=tuple(sorted(dimensions)))
+
+
+def concatenate(operands: Sequence[ArrayLike], dimension: int) -> Array:
+    """Arrays one behind the other along an axis."""
+    return apply(movement.concatenate, *operands, axis=dimension)
+
+
+def slice(
+    operand: ArrayLike,
+    start_indices: Axes,
+    limit_indices: Sequence[Size],
+    strides: Axes | None = None,
+) -> Array:
+    """Elements `start:limit:stride` of each axis."""
+    steps = (1,) * len(start_indices) if strides is None else tuple(strides)
+    start, limit = tuple(start_indices), tuple(limit_indices)
+    return apply(movement.slice, array_of(operand), start=start, limit=limit, stride=steps)
+
+
+def pad(
+    operand: ArrayLike, padding_value: ArrayLike, padding_config: Sequence[tuple[int, int, int]]
+) -> Array:
+    """Per axis, elements of `padding_value` before, behind and between; negative ones crop."""
+    value = converted(padding_value, kind_of(operand).dtype)
+    low, high, interior = (tuple(axis[i] for axis in padding_config) for i in range(3))
+    return apply(movement.pad, array_of(operand), value, low=low, high=high, interior=interior)
+
+
+# windows whose start is data
+
+
+def _starts(operand: ArrayLike, starts: Sequence[ArrayLike]) -> list[Array]:
+    """Starts as scalars, negative ones counted from the end."""
+    shape = shape_of(operand)
+    if len(starts) != len(shape):
+        fail(ShapeError, f"got {len(starts)} start indices for {text_of(shape)}")
+    return [
+        checked_index(
+            start if isinstance(start, Tracer) else np.asarray(start), size, axis, shape, "clip"
+        )
+        for axis, (start, size) in enumerate(zip(starts, shape, strict=True))
+    ]
+
+
+def dynamic_slice(
+    operand: ArrayLike, start_indices: Sequence[ArrayLike], slice_sizes: ShapeLike
+) -> Array:
+    """The window of `slice_sizes` at indices that are data, moved so that it fits.
+
+    >>> dynamic_slice(np.arange(5), (4,), (2,))
+    array([3, 4])
+    """
+    sizes = shape_from(slice_sizes, "dynamic_slice")
+    return apply(
+        indexing.dynamic_slice, array_of(operand), *_starts(operand, start_indices), sizes=sizes
+    )
+
+
+def dynamic_update_slice(
+    operand: ArrayLike, update: ArrayLike, start_indices: Sequence[ArrayLike]
+) -> Array:
+    """The operand with a window at indices that are data replaced by `update`."""
+    starts = _starts(operand, start_indices)
+    return apply(indexing.dynamic_update_slice, array_of(operand), array_of(update), *starts)
+
+
+def _along(operand: ArrayLike, start: ArrayLike, axis: int) -> tuple[int, list[ArrayLike]]:
+    along = axis_in(axis, len(shape_of(operand)), "axis")
+    starts: list[ArrayLike] = [0] * len(shape_of(operand))
+    starts[along] = start
+    return along, starts
+
+
+def dynamic_slice_in_dim(
+    operand: ArrayLike, start_index: ArrayLike, slice_size: Size, axis: int = 0
+) -> Array:
+    """`slice_size` elements of one axis from an index that is data."""
+    along, starts = _along(operand, start_index, axis)
+    shape = shape_of(operand)
+    return dynamic_slice(operand, starts, (*shape[:along], slice_size, *shape[along + 1 :]))
+
+
+def dynamic_index_in_dim(
+    operand: ArrayLike, index: ArrayLike, axis: int = 0, keepdims: bool = True
+) -> Array:
+    """The slice of one axis at an index that is data."""
+    found = dynamic_slice_in_dim(operand, index, 1, axis)
+    shape = shape_of(found)
+    along = axis_in(axis, len(shape), "axis")
+    return found if keepdims else reshaped(found, shape[:along] + shape[along + 1 :])
+
+
+def dynamic_update_slice_in_dim(
+    operand: ArrayLike, update: ArrayLike, start_index: ArrayLike, axis: int
+) -> Array:
+    """The operand with `update` put along one axis at an index that is data."""
+    return dynamic_update_slice(operand, update, _along(operand, start_index, axis)[1])
+
+
+# sums of products and reductions
+
+
+def dot_general(
+    lhs: ArrayLike,
+    rhs: ArrayLike,
+    dimension_numbers: tuple[tuple[Axes, Axes], tuple[Axes, Axes]],
+    preferred_element_type: DTypeLike | None = None,
+) -> Array:
+    """Products summed over axes: `((lhs, rhs) contracted, (lhs, rhs) paired)`.
+
+    The result's axes are the paired ones, the left side's others, the right side's.
+    """
+    (one, two), (batch_one, batch_two) = dimension_numbers
+    return contract(lhs, rhs, one, two, batch_one, batch_two, preferred_element_type)
+
+
+def dot(lhs: ArrayLike, rhs: ArrayLike) -> Array:
+    """The product of vectors or matrices."""
+    left, right = len(shape_of(lhs)), len(shape_of(rhs))
+    if left not in (1, 2) or right not in (1, 2):
+        fail(ShapeError, f"dot: got {left} and {right} dimensions, expected 1 or 2")
+    return apply(contraction.dot_general, lhs, rhs, lhs_contract=(left - 1,), rhs_contract=(0,))
+
+
+def _reduction(op: Op, meaning: str) -> Callable[[ArrayLike, Axes], Array]:
+    def function(operand: ArrayLike, axes: Axes) -> Array:
+        return apply(op, array_of(operand), axes=tuple(sorted(axes)))
+
+    function.__name__ = function.__qualname__ = op.name
+    function.__doc__ = meaning
+    return function
+
+
+reduce_sum = _reduction(duals.reduce_sum, "The sum along axes.")
+reduce_max = _reduction(reduction.reduce_max, "The largest element along axes.")
+reduce_min = _reduction(reduction.reduce_min, "The smallest element along axes.")
+reduce_prod = _reduction(reduction.reduce_prod, "The product along axes.")
+reduce_and = _reduction(reduction.reduce_and, "Bits set in every element along axes.")
+reduce_or = _reduction(reduction.reduce_or, "Bits set in some element along axes.")
+reduce_xor = _reduction(reduction.reduce_xor, "Bits set in an odd number of elements.")
+
+
+def argmax(operand: ArrayLike, axis: int, index_dtype: DTypeLike = I32) -> Array:
+    """Index of the first largest element along an axis."""
+    found: Array = bind(reduction.argmax, operand, axis=axis, dtype=element_type(index_dtype))
+    return found
+
+
+def argmin(operand: ArrayLike, axis: int, index_dtype: DTypeLike = I32) -> Array:
+    """Index of the first smallest element along an axis."""
+    found: Array = bind(reduction.argmin, operand, axis=axis, dtype=element_type(index_dtype))
+    return found

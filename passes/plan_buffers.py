@@ -1,0 +1,324 @@
+"""Decide where every result lies and in which order kernels run."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from graphc.ir.dims import dim
+from graphc.ir.graph import Graph
+from graphc.ir.node import Attrs, Node, make, regions
+from graphc.ir.places import Places, recording
+from graphc.ir.types import Size, TensorType
+from graphc.ops import leaf, movement
+from graphc.ops.control import (
+    KernelAttrs,
+    PlannedAttrs,
+    ScanAttrs,
+    SwitchAttrs,
+    WhileAttrs,
+    project,
+)
+from graphc.passes.in_place import overwritable
+from graphc.passes.intervals import Interval, pack
+
+ALIGNMENT = 64
+Root = tuple[Node, int]  # a step or a leaf, and which of its results
+Donated = Mapping[int, int | None]
+
+
+def plan_buffers(graph: Graph, donated: Sequence[int] = ()) -> Graph:
+    """Give each result of each step a slot, and each step its number.
+
+    before: %1 = kernel %0 {name=exp, body=@exp} : f32[9]
+    after:  %1 = kernel %0 {slots=["output 0"], step=1, name=exp, body=@exp} : f32[9]
+
+    A slot is `arena+OFFSET` (bytes from the start of the graph's frame), `output K` (the memory
+    of the graph's output), or `input I`: the memory of a donated parameter, which is overwritten
+    in place because nothing reads it afterwards.
+    """
+    return _Planner(graph, dict.fromkeys(donated)).run()
+
+
+def slot_offset(slot: str) -> Size:
+    """The offset in `arena+OFFSET`."""
+    text = slot.removeprefix("arena+")
+    return int(text) if text.isdigit() else dim(text)
+
+
+def rounded(type_: TensorType) -> Size:
+    """Bytes of a tensor, rounded up so that the next one is aligned."""
+    size = type_.size * type_.dtype.bytes
+    return (size + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
+
+
+def frame_size(graph: Graph) -> Size:
+    """Bytes of arena that a planned graph needs, its loops' frames included."""
+    ends: list[Size] = [0]
+    for node in graph.nodes:
+        if not isinstance(node.attrs, PlannedAttrs):
+            continue
+        for type_, slot in zip(node.results, node.attrs.slots, strict=False):
+            if slot.startswith("arena+"):
+                ends.append(slot_offset(slot) + rounded(type_))
+        if node.attrs.frame:
+            ends.append(slot_offset(node.attrs.frame) + loop_frame(node))
+    fixed = max(end for end in ends if isinstance(end, int))
+    symbolic = [end for end in ends if not isinstance(end, int)]
+    # Symbolic buffers are stacked, so the longest expression is the last end.
+    return max(symbolic, key=lambda end: len(str(end))) if symbolic else fixed
+
+
+def spares(node: Node) -> list[TensorType]:
+    """What a loop keeps in its frame itself: the condition, then second buffers of carries.
+
+    A carry that its body does not overwrite in place alternates between two buffers.
+    """
+    a = node.attrs
+    found: list[TensorType] = []
+    if isinstance(a, WhileAttrs):
+        found.append(a.condition.output_types[0])
+        found += [node.results[c] for c in alternating(a.body, a.invariant, len(node.results))]
+    elif isinstance(a, ScanAttrs):
+        found += [node.results[c] for c in alternating(a.body, a.invariant, a.carried)]
+    return found
+
+
+def alternating(body: Graph, invariant: int, carried: int) -> list[int]:
+    """Carries that need a second buffer."""
+    found = []
+    for c in range(carried):
+        step, number = root(body.outputs[c])
+        kept = step is body.params[invariant + c]
+        slots = step.attrs.slots if isinstance(step.attrs, PlannedAttrs) else ()
+        if not kept and not (slots and slots[number] == f"input {invariant + c}"):
+            found.append(c)
+    return found
+
+
+def loop_frame(node: Node) -> Size:
+    """Bytes of a loop's frame: its spares, then the largest of its regions' frames."""
+    total: Size = 0
+    for type_ in spares(node):
+        total = total + rounded(type_)
+    inner = [frame_size(region) for region in regions(node)]
+    symbolic = [size for size in inner if not isinstance(size, int)]
+    if symbolic:
+        for size in symbolic:
+            total = total + size
+        return total + max([size for size in inner if isinstance(size, int)], default=0)
+    return total + max(size for size in inner if isinstance(size, int))
+
+
+def root(node: Node) -> Root:
+    """What a value's memory belongs to: a step's result, a parameter or a constant."""
+    while node.op is movement.reshape:
+        node = node.operands[0]
+    if node.op is project:
+        return node.operands[0], node.attrs.index  # type: ignore[attr-defined]
+    return node, 0
+
+
+def is_step(node: Node) -> bool:
+    """Whether a node does something when the program runs."""
+    return isinstance(node.attrs, PlannedAttrs)
+
+
+@dataclass
+class _Planner:
+    """The plan of one graph."""
+
+    graph: Graph
+    donated: Donated  # parameter -> the only output that may overwrite it, None for any
+    slots: dict[Root, str] = field(default_factory=dict)
+    after: dict[Node, set[Node]] = field(default_factory=dict)  # step -> steps that must precede
+
+    def run(self) -> Graph:
+        """The planned graph."""
+        steps = [node for node in self.graph.nodes if is_step(node)]
+        planned = {node: _planned_regions(node.attrs) for node in steps}
+        for step in steps:
+            sources = {root(operand)[0] for operand in step.operands}
+            self.after[step] = {source for source in sources if is_step(source)}
+        self._outputs()
+        ordered = self._order(steps)
+        frames = self._arena(ordered, planned)
+        return self._rebuilt(ordered, planned, frames)
+
+    # outputs and donated parameters
+
+    def _outputs(self) -> None:
+        readers = self._readers()
+        taken: set[int] = set()
+        for k, output in enumerate(self.graph.outputs):
+            place = root(output)
+            if not is_step(place[0]) or place in self.slots:
+                continue
+            index = self._overwrites(place, k, readers, taken)
+            if index is None:
+                self.slots[place] = f"output {k}"
+            else:
+                taken.add(index)
+                self.slots[place] = f"input {index}"
+
+    def _readers(self) -> dict[Node, set[Node]]:
+        found: dict[Node, set[Node]] = {param: set() for param in self.graph.params}
+        for node in self.graph.nodes:
+            if is_step(node):
+                for operand in node.operands:
+                    if root(operand)[0] in found:
+                        found[root(operand)[0]].add(node)
+        return found
+
+    def _overwrites(
+        self, place: Root, k: int, readers: dict[Node, set[Node]], taken: set[int]
+    ) -> int | None:
+        """The donated parameter in whose memory a result can lie, if there is one."""
+        step, number = place
+        returned = {root(output)[0] for output in self.graph.outputs}
+        allowed = [
+            index
+            for index, only in self.donated.items()
+            if index not in taken
+            and only in (None, k)
+            and self.graph.params[index].type == step.results[number]
+            and self.graph.params[index] not in returned
+        ]
+        reading = [i for i in allowed if step in readers[self.graph.params[i]]]
+        for index in (*reading, *(i for i in allowed if i not in reading)):
+            param = self.graph.params[index]
+            if not _may_overwrite(step, number, param):
+                continue
+            others = readers[param] - {step}
+            if any(self._precedes(step, other) for other in others):
+                continue
+            self.after[step] |= others
+            return index
+        return None
+
+    def _precedes(self, first: Node, second: Node) -> bool:
+        """Whether `second` must run after `first`."""
+        stack, seen = [second], {second}
+        while stack:
+            for step in self.after[stack.pop()]:
+                if step is first:
+                    return True
+                if step not in seen:
+                    seen.add(step)
+                    stack.append(step)
+        return False
+
+    # order and arena
+
+    def _order(self, steps: Sequence[Node]) -> list[Node]:
+        """Steps so that each follows what it must, otherwise as they stand in the graph."""
+        number = {step: i for i, step in enumerate(steps)}
+        waiting = {step: len(self.after[step]) for step in steps}
+        followers: dict[Node, list[Node]] = {step: [] for step in steps}
+        for step, before in self.after.items():
+            for other in before:
+                followers[other].append(step)
+        ready = [number[step] for step in steps if waiting[step] == 0]
+        heapq.heapify(ready)
+        ordered = []
+        while ready:
+            step = steps[heapq.heappop(ready)]
+            ordered.append(step)
+            for follower in followers[step]:
+                waiting[follower] -= 1
+                if waiting[follower] == 0:
+                    heapq.heappush(ready, number[follower])
+        return ordered
+
+    def _arena(self, ordered: Sequence[Node], planned: dict[Node, Attrs]) -> dict[Node, str]:
+        """Slots for all other results, and where each loop's frame begins."""
+        at = {step: i for i, step in enumerate(ordered)}
+        last: dict[Root, int] = {}
+        for step in ordered:
+            for operand in step.operands:
+                last[root(operand)] = at[step]
+        for output in self.graph.outputs:
+            last[root(output)] = len(ordered)
+        places: list[Root | Node] = []
+        intervals: list[Interval] = []
+        for step in ordered:
+            for number, type_ in enumerate(step.results):
+                place = (step, number)
+                if place not in self.slots:
+                    places.append(place)
+                    intervals.append(Interval(rounded(type_), at[step], last.get(place, at[step])))
+            if not isinstance(step.attrs, KernelAttrs):
+                places.append(step)
+                shown = make(step.op, step.operands, planned[step])
+                intervals.append(Interval(loop_frame(shown), at[step], at[step]))
+        offsets, _ = pack(intervals)
+        frames: dict[Node, str] = {}
+        for owner, offset in zip(places, offsets, strict=True):
+            if isinstance(owner, Node):
+                frames[owner] = f"arena+{offset}"
+            else:
+                self.slots[owner] = f"arena+{offset}"
+        return frames
+
+    def _rebuilt(
+        self, ordered: Sequence[Node], planned: dict[Node, Attrs], frames: dict[Node, str]
+    ) -> Graph:
+        """The graph with slots and step numbers."""
+        at = {step: i for i, step in enumerate(ordered)}
+        table: dict[Node, Places] = {}
+        env: dict[Node, Node] = {}
+        with recording(table) as record:
+            for node in self.graph.nodes:
+                if node.op is leaf.parameter:
+                    env[node] = node
+                    continue
+                attrs = node.attrs
+                if node in at:
+                    slots = tuple(self.slots[(node, i)] for i in range(len(node.results)))
+                    base = planned[node]
+                    assert isinstance(base, PlannedAttrs)
+                    attrs = replace(base, slots=slots, step=at[node], frame=frames.get(node, ""))
+                record.here = self.graph.place(node)
+                env[node] = make(node.op, tuple(env[o] for o in node.operands), attrs)
+        outputs = tuple(env[output] for output in self.graph.outputs)
+        return replace(self.graph, outputs=outputs, places=table)
+
+
+def _may_overwrite(step: Node, number: int, param: Node) -> bool:
+    """Whether a result of a step may lie in a parameter's memory, as far as the step reads it."""
+    positions = [i for i, operand in enumerate(step.operands) if root(operand)[0] is param]
+    a = step.attrs
+    if not positions:
+        return not isinstance(a, SwitchAttrs)
+    if len(positions) > 1:
+        return False
+    if isinstance(a, KernelAttrs):
+        return step.operands[positions[0]] is param and overwritable(a.body, positions[0], number)
+    if isinstance(a, WhileAttrs | ScanAttrs):
+        carried = a.carried if isinstance(a, ScanAttrs) else len(step.results)
+        return number < carried and positions[0] == a.invariant + number
+    return False
+
+
+def _planned_regions(attrs: Attrs) -> Attrs:
+    """Attributes whose graphs are planned; loop bodies may overwrite what they carry."""
+
+    def carrying(body: Graph, invariant: int, carried: int) -> Graph:
+        return _Planner(body, {invariant + c: c for c in range(carried)}).run()
+
+    match attrs:
+        case WhileAttrs():
+            carried = len(attrs.body.outputs)
+            return replace(
+                attrs,
+                condition=_Planner(attrs.condition, {}).run(),
+                body=carrying(attrs.body, attrs.invariant, carried),
+            )
+        case ScanAttrs():
+            return replace(attrs, body=carrying(attrs.body, attrs.invariant, attrs.carried))
+        case SwitchAttrs():
+            return replace(
+                attrs, branches=tuple(_Planner(branch, {}).run() for branch in attrs.branches)
+            )
+    return attrs
