@@ -157,6 +157,11 @@ static inline void cudaMemcpy(void* target, const void* source, size_t size, int
 static inline void cudaMemcpyAsync(void* target, const void* source, size_t size, int) {
   memmove(target, source, size);
 }
+template <typename T>
+static void cudaGetSymbolAddress(void** place, const T& symbol) {
+  *place = (void*)&symbol;
+}
+static inline int cudaPeekAtLastError() { return emulation::fault[0] ? 1 : 0; }
 static inline int cudaGetLastError() { return emulation::fault[0] ? 1 : 0; }
 
 template <typename T>

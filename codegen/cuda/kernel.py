@@ -175,7 +175,7 @@ def _parameters(kernel: Kernel) -> str:
         constant = "" if buffer.name in written else "const "
         parts.append(f"{constant}{buffer.dtype}* {safe(buffer.name)}")
     parts += [f"i64 {safe(name)}" for name in kernel.sizes]
-    return ", ".join([*parts, "int* status"])
+    return ", ".join([*parts, "int* status", "int code"])
 
 
 # one parallel iteration
@@ -241,7 +241,8 @@ def _statement(writer: Writer, statement: Stmt) -> list[str]:
             return [*barrier, f"{first}{_update(writer, name, value)}"]
         case Check(bad, code):
             text = _expression(writer, bad)
-            return [*barrier, f"if ({text}) report(status, {code});"]
+            own = f"code + {code}" if code else "code"
+            return [*barrier, f"if ({text}) report(status, {own});"]
         case Local(buffer):
             return [_local(writer, buffer)]
         case Accumulate(accumulators, body):

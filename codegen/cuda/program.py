@@ -1,28 +1,38 @@
-"""Whole programs in CUDA C: the kernels, and host functions that launch them in order.
+"""Whole programs in CUDA C: the kernels, and a host function that launches them in order.
 
     extern "C" int step(void** inputs, void** outputs, void* arena, int* status,
                         const long long* sizes) {
       const i64 batch = sizes[0];
-      LAUNCH(dense_0, 4 * batch, 128, 0, (f32*)inputs[0], (f32*)outputs[0], batch, status);
-      ...
+      LAUNCH(k0_dense, 4 * batch, 128, 0, (f32*)inputs[0], (f32*)outputs[0], batch,
+             status, 1);
 
-One function here per kind of step. Pointers are the device's; a loop whose length is
-data, and a choice, read their number back.
+One function here per kind of step. Pointers are the device's. A loop whose length is
+data, and a choice, read their number back; all else only enqueues.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+
+import numpy as np
 
 from graphc.codegen.cuda.kernel import Printed, print_kernel
 from graphc.codegen.cuda.prelude import TYPES, functions_for
-from graphc.codegen.cuda.scalar import grouped
+from graphc.codegen.cuda.scalar import literal
 from graphc.codegen.cuda.words import index_text, safe
-from graphc.codegen.loops.index import ZERO, Atom, Index, Named, Var
-from graphc.codegen.loops.language import Kernel
-from graphc.ir.types import DType
+from graphc.codegen.loops.index import ZERO, Index
+from graphc.codegen.loops.program import (
+    Alternating,
+    Call,
+    Choose,
+    Copy,
+    Program,
+    Ref,
+    Repeat,
+    Step,
+    While,
+)
+from graphc.ir.types import U16, dtype_of
 
 HOST = {
     "LAUNCH": """\
@@ -35,6 +45,27 @@ HOST = {
   } while (0)
 #endif
 """,
+    "address_of": """\
+// Where a constant lies on the device.
+template <typename T>
+static char* address_of(const T& symbol) {
+  void* place = 0;
+  cudaGetSymbolAddress(&place, symbol);
+  return (char*)place;
+}
+""",
+    "copy": """\
+static void copy(void* target, const void* source, i64 size) {
+  cudaMemcpyAsync(target, source, size, cudaMemcpyDeviceToDevice);
+}
+""",
+    "exchange": """\
+static void exchange(char*& a, char*& b) {
+  char* const before = a;
+  a = b;
+  b = before;
+}
+""",
     "read_back": """\
 // One value of the device, when all before it is done.
 template <typename T>
@@ -44,194 +75,178 @@ static T read_back(const void* from) {
   return value;
 }
 """,
-    "branch_of": """\
-// The nearest branch there is.
-static int branch_of(long long chosen, int last) {
-  return (int)(chosen < 0 ? 0 : chosen > last ? last : chosen);
-}
-""",
 }
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a buffer lies: `inputs` or `outputs` by number, or the `arena`, and from which byte.
+def print_program(program: Program) -> str:
+    """A `.cu` file: types, the helper functions it needs, each kernel once, the host function.
 
-    The byte may depend on the counters of loops around the step: that is how a scan walks.
+    The function is `int NAME(void** inputs, void** outputs, void* arena, int* status,
+    const long long* sizes)`, over device pointers. It returns 0, or CUDA's code of a failed
+    launch; `status`, 0 before, gets the lowest code of a failed check.
     """
-
-    space: str
-    number: int = 0
-    byte: Index = ZERO
+    device, host = _texts(program)
+    return _file(device, [device, *functions_for(host, HOST), host])
 
 
-@dataclass(frozen=True)
-class Launch:
-    """A kernel with its arguments, and its sizes in terms of the program's."""
-
-    kernel: Kernel
-    arguments: tuple[Place, ...]
-    sizes: tuple[Index, ...] = ()
-
-
-@dataclass(frozen=True)
-class Copy:
-    """Bytes from one place to another."""
-
-    source: Place
-    target: Place
-    bytes: Index
+def print_programs(programs: Sequence[Program]) -> str:
+    """A `.cu` file of several programs, each in a namespace of its name."""
+    texts = [_texts(program) for program in programs]
+    device, host = ("\n".join(parts) for parts in zip(*texts, strict=True))
+    spaces = [
+        f"namespace of_{safe(program.name)} {{\n\n{own_device}\n{own_host}\n}}\n"
+        for program, (own_device, own_host) in zip(programs, texts, strict=True)
+    ]
+    return _file(device, [*functions_for(host, HOST), *spaces])
 
 
-@dataclass(frozen=True)
-class Repeat:
-    """Steps for each value of a counter, from 0 up to its extent."""
-
-    counter: Var
-    body: tuple[Step, ...]
+def _file(device: str, parts: Sequence[str]) -> str:
+    return "\n".join([TYPES, *functions_for(device), *parts])
 
 
-@dataclass(frozen=True)
-class While:
-    """`condition` and then `body`, again and again while the bool at `flag` is true in between."""
-
-    condition: tuple[Step, ...]
-    flag: Place
-    body: tuple[Step, ...]
-
-
-@dataclass(frozen=True)
-class Switch:
-    """The branch that the integer at `chosen` names; the first or last where it is outside."""
-
-    chosen: Place
-    dtype: DType
-    branches: tuple[tuple[Step, ...], ...]
-
-
-Step: TypeAlias = Launch | Copy | Repeat | While | Switch
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The steps of one function and the names of its sizes."""
-
-    steps: tuple[Step, ...]
-    sizes: tuple[str, ...] = ()
-
-
-def print_program(plans: Mapping[str, Plan]) -> str:
-    """A `.cu` file: types, the helper functions it needs, each kernel once, the host functions.
-
-    Each is `int NAME(void** inputs, void** outputs, void* arena, int* status,
-    const long long* sizes)`, over device pointers; 0, or the code of a failed launch.
-    """
-    kernels: dict[Kernel, Printed] = {}
-    for launch in (one for plan in plans.values() for one in _launches(plan.steps)):
-        if launch.kernel not in kernels:
-            kernels[launch.kernel] = print_kernel(launch.kernel)
-    body = "\n".join(printed.text for printed in kernels.values())
-    hosts = [_host(name, plan, kernels) for name, plan in plans.items()]
-    host = "\n".join(hosts)
-    return "\n".join([TYPES, *functions_for(body), body, *functions_for(host, HOST), host])
-
-
-def _launches(steps: Sequence[Step]) -> Iterator[Launch]:
-    for step in steps:
-        match step:
-            case Launch():
-                yield step
-            case Repeat(_, body):
-                yield from _launches(body)
-            case While(condition, _, body):
-                yield from _launches((*condition, *body))
-            case Switch(_, _, branches):
-                for branch in branches:
-                    yield from _launches(branch)
-
-
-def _host(name: str, plan: Plan, kernels: Mapping[Kernel, Printed]) -> str:
-    head = f'extern "C" int {safe(name)}('
-    lines = [
+def _texts(program: Program) -> tuple[str, str]:
+    """What runs on the device, and the host function."""
+    kernels = [print_kernel(kernel) for kernel in program.kernels]
+    constants = [_constant(k, array) for k, array in enumerate(program.constants)]
+    head = f'extern "C" int {safe(program.name)}('
+    body = [line for step in program.steps for line in _step(step, kernels)]
+    names = sorted({carry.name for carry in _carries(program.steps)})
+    pointers = [f"{name}{other}" for name in names for other in ("", "_other")]
+    host = [
         f"{head}void** inputs, void** outputs, void* arena, int* status,",
         f"{' ' * len(head)}const long long* sizes) {{",
-        *(f"  const i64 {safe(size)} = sizes[{k}];" for k, size in enumerate(plan.sizes)),
-        *_indented(_steps(plan.steps, kernels)),
+        *(f"  const i64 {safe(size)} = sizes[{k}];" for k, size in enumerate(program.sizes)),
+        *(f"  char* {safe(name)} = 0;" for name in pointers),
+        *_indented(body),
         "  return (int)cudaGetLastError();",
         "}",
     ]
-    return "\n".join(lines) + "\n"
+    device = "\n".join([*constants, *(printed.text for printed in kernels)])
+    return device, "\n".join(host) + "\n"
 
 
-def _steps(steps: Sequence[Step], kernels: Mapping[Kernel, Printed]) -> list[str]:
-    return [line for step in steps for line in _step(step, kernels)]
+def _constant(number: int, array: np.ndarray) -> str:
+    """An array as data of the device; floats of 16 bits by their bits."""
+    dtype = dtype_of(array.dtype)
+    if dtype.is_float and dtype.bits == U16.bits:
+        array, dtype = array.view(np.uint16), U16
+    numbers = [literal(value, dtype) for value in array.reshape(-1).tolist()] or ["0"]
+    lines = [", ".join(numbers[at : at + 8]) for at in range(0, len(numbers), 8)]
+    data = ",\n  ".join(lines)
+    name = f"constant{number}[{len(numbers)}]"
+    return f"__device__ const {dtype} {name} = {{\n  {data}}};\n"
 
 
-def _step(step: Step, kernels: Mapping[Kernel, Printed]) -> list[str]:
+def _carries(steps: Sequence[Step]) -> Iterator[Alternating]:
+    for step in steps:
+        match step:
+            case Repeat(_, _, _, carries, body):
+                yield from (*carries, *_carries(body))
+            case While(condition, _, carries, body):
+                yield from (*carries, *_carries(condition), *_carries(body))
+            case Choose(_, branches):
+                for branch in branches:
+                    yield from _carries(branch)
+
+
+def _step(step: Step, kernels: Sequence[Printed]) -> list[str]:
     match step:
-        case Launch():
-            return _launch(step, kernels[step.kernel])
-        case Copy():
-            return _copy(step)
+        case Call():
+            return [_call(step, kernels[step.kernel])]
+        case Copy(source, target, size):
+            return [_copy(_pointer(source), _pointer(target), size)]
         case Repeat():
             return _repeat(step, kernels)
         case While():
             return _while(step, kernels)
-        case Switch():
-            return _switch(step, kernels)
+        case Choose():
+            return _choose(step, kernels)
 
 
-def _launch(step: Launch, printed: Printed) -> list[str]:
-    names = [Named(name, is_size=True) for name in step.kernel.sizes]
-    sizes: dict[Atom, Index] = dict(zip(names, step.sizes, strict=True))
+def _steps(steps: Sequence[Step], kernels: Sequence[Printed]) -> list[str]:
+    return _indented([line for step in steps for line in _step(step, kernels)])
+
+
+def _call(step: Call, printed: Printed) -> str:
+    kernel = printed.kernel
     arguments = [
-        f"({buffer.dtype}*){_pointer(place)}"
-        for buffer, place in zip(step.kernel.arguments, step.arguments, strict=True)
+        f"({buffer.dtype}*){_pointer(ref)}"
+        for buffer, ref in zip(kernel.arguments, step.arguments, strict=True)
     ]
-    arguments += [f"(i64){grouped(index_text(size))}" for size in step.sizes]
-    blocks = index_text(printed.blocks.replace(sizes))
-    shared = index_text(printed.shared.replace(sizes))
-    name, passed = safe(step.kernel.name), ", ".join([*arguments, "status"])
-    return [f"LAUNCH({name}, {blocks}, {printed.threads}, {shared}, {passed});"]
+    arguments += [*(safe(name) for name in kernel.sizes), "status", str(step.code)]
+    blocks, shared = index_text(printed.blocks), index_text(printed.shared)
+    name, passed = safe(kernel.name), ", ".join(arguments)
+    return f"LAUNCH({name}, {blocks}, {printed.threads}, {shared}, {passed});"
 
 
-def _copy(step: Copy) -> list[str]:
-    target, source, size = _pointer(step.target), _pointer(step.source), index_text(step.bytes)
-    return [f"cudaMemcpyAsync({target}, {source}, {size}, cudaMemcpyDeviceToDevice);"]
+def _copy(source: str, target: str, size: Index) -> str:
+    return f"copy({target}, {source}, {index_text(size)});"
 
 
-def _repeat(step: Repeat, kernels: Mapping[Kernel, Printed]) -> list[str]:
-    assert step.counter.extent is not None
-    name, extent = safe(step.counter.name), index_text(step.counter.extent)
-    head = f"for (i64 {name} = 0; {name} < {extent}; ++{name}) {{"
-    return [head, *_indented(_steps(step.body, kernels)), "}"]
+def _begin(carries: Sequence[Alternating], is_odd: bool) -> list[str]:
+    """Pointers of carries that alternate; after an odd number of exchanges they end swapped."""
+    lines: list[str] = []
+    for carry in carries:
+        now, then = _pointer(carry.first), _pointer(carry.second)
+        if is_odd:
+            lines.append(_copy(now, then, carry.bytes))
+            now, then = then, now
+        lines.append(f"{safe(carry.name)} = (char*){now};")
+        lines.append(f"{safe(carry.name + '_other')} = (char*){then};")
+    return lines
 
 
-def _while(step: While, kernels: Mapping[Kernel, Printed]) -> list[str]:
+def _exchange(carries: Sequence[Alternating]) -> list[str]:
+    names = [(safe(carry.name), safe(carry.name + "_other")) for carry in carries]
+    return [f"  exchange({now}, {then});" for now, then in names]
+
+
+def _repeat(step: Repeat, kernels: Sequence[Printed]) -> list[str]:
+    name, count = safe(step.counter), step.count
+    head = f"for (i64 {name} = 0; {name} < {count}; ++{name}) {{"
+    if step.reverse:
+        head = f"for (i64 {name} = {count - 1}; {name} >= 0; --{name}) {{"
+    body = _steps(step.body, kernels)
+    return [*_begin(step.carries, count % 2 == 1), head, *body, *_exchange(step.carries), "}"]
+
+
+def _while(step: While, kernels: Sequence[Printed]) -> list[str]:
     return [
+        *_begin(step.carries, False),
         "for (;;) {",
-        *_indented(_steps(step.condition, kernels)),
-        f"  if (!read_back<bool>({_pointer(step.flag)}) || cudaGetLastError()) break;",
-        *_indented(_steps(step.body, kernels)),
+        *_steps(step.condition, kernels),
+        f"  if (!read_back<bool>({_pointer(step.flag)}) || cudaPeekAtLastError()) break;",
+        *_steps(step.body, kernels),
+        *_exchange(step.carries),
         "}",
+        *(_copy(safe(c.name), _pointer(c.first), c.bytes) for c in step.carries),
     ]
 
 
-def _switch(step: Switch, kernels: Mapping[Kernel, Printed]) -> list[str]:
+def _choose(step: Choose, kernels: Sequence[Printed]) -> list[str]:
     last = len(step.branches) - 1
-    lines = [f"switch (branch_of(read_back<{step.dtype}>({_pointer(step.chosen)}), {last})) {{"]
+    chosen = f"read_back<i32>({_pointer(step.index)})"
+    lines: list[str] = []
     for number, branch in enumerate(step.branches):
-        inner = _indented(_indented(_steps(branch, kernels)))
-        lines += [f"  case {number}: {{", *inner, "    break;", "  }"]
-    return [*lines, "}"]
+        test = f"branch <= {number}" if number < last else ""
+        opening = f"if ({test}) {{" if test else "{"
+        lines += [f"{'} else ' if number else ''}{opening}", *_steps(branch, kernels)]
+    return ["{", f"  const i32 branch = {chosen};", *_indented([*lines, "}"]), "}"]
 
 
 def _indented(lines: Sequence[str]) -> list[str]:
     return [f"  {line}" for line in lines]
 
 
-def _pointer(place: Place) -> str:
-    base = "arena" if place.space == "arena" else f"{place.space}[{place.number}]"
-    if place.byte == ZERO:
-        return base
-    return f"((char*){base} + {index_text(place.byte)})"
+def _pointer(ref: Ref) -> str:
+    """A place in memory: of the arena, of an argument, of a constant, or one that moves."""
+    kind, _, which = ref.base.partition(" ")
+    bases: Mapping[str, str] = {
+        "arena": "arena",
+        "input": f"inputs[{which}]",
+        "output": f"outputs[{which}]",
+        "constant": f"address_of(constant{which})",
+        "pointer": safe(which.replace("'", "_other")),
+    }
+    base = bases[kind]
+    return base if ref.offset == ZERO else f"((char*){base} + {index_text(ref.offset)})"
