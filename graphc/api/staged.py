@@ -15,7 +15,7 @@ import numpy as np
 
 from graphc import tree
 from graphc.api.arguments import Flattened, Form, Signature, unflatten
-from graphc.codegen.cuda.program import print_cuda
+from graphc.codegen.cuda.program import print_program as print_cuda
 from graphc.codegen.llvm.engine import emit_assembly
 from graphc.codegen.loops.work import cost_of
 from graphc.ir.errors import ArgumentError, DtypeError

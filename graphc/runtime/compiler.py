@@ -24,7 +24,7 @@ from graphc.ir.graph import Graph
 from graphc.ir.places import Place
 from graphc.ir.text.printer import print_graph
 from graphc.ir.types import Size
-from graphc.passes.plan_buffers import frame_size, plan_buffers
+from graphc.passes.plan_buffers import frame_size
 from graphc.runtime.cache import DiskCache, cache_key
 from graphc.runtime.executable import Executable, Failure, Signature
 from graphc.runtime.options import Options
@@ -44,14 +44,18 @@ class Compilation:
     options: Options
 
     @functools.cached_property
+    def _stages(self) -> tuple[Graph, Graph]:
+        return optimise(self.graph, self.donated, self.options)
+
+    @property
     def optimized(self) -> Graph:
         """After the graph passes, before fusion."""
-        return optimise(self.graph, self.options)[0]
+        return self._stages[0]
 
-    @functools.cached_property
+    @property
     def kernels(self) -> Graph:
         """After fusion and planning."""
-        return plan_buffers(optimise(self.graph, self.options)[1], self.donated)
+        return self._stages[1]
 
     @functools.cached_property
     def program(self) -> Program:
