@@ -126,7 +126,9 @@ def broadcast_twice(node: Node) -> Node | None:
 
 
 def broadcast_of_ones(node: Node) -> Node | None:
-    """A broadcast that adds only axes of size 1 -> a reshape"""
+    """A broadcast that adds only axes of size 1 -> a reshape; a repeated number stays one"""
+    if scalar_of(node) is not None:
+        return None
     assert isinstance(node.attrs, BroadcastAttrs)
     shape, axes = node.attrs.shape, node.attrs.axes
     added = [size for axis, size in enumerate(shape) if axis not in axes]
