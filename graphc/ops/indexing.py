@@ -19,7 +19,7 @@ import numpy as np
 
 from graphc.ir.errors import DtypeError, OutOfRangeError, ShapeError, UnsupportedError
 from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample
-from graphc.ir.types import Shape, TensorType, dtype_of, tensor
+from graphc.ir.types import BOOL, Shape, TensorType, dtype_of, tensor
 from graphc.ops import samples
 from graphc.ops.build import zeros_like
 from graphc.ops.contraction import free_axes
@@ -150,6 +150,8 @@ def _infer_scatter(
     _check_indices("scatter", a.axes, a.mode, operand, indices)
     if a.combine not in COMBINE:
         raise ShapeError(f"scatter: got {a.combine!r}, expected one of {' '.join(COMBINE)}")
+    if operand.dtype is BOOL and a.combine in ("add", "mul"):
+        raise DtypeError(f"scatter: got {operand} for combine={a.combine!r}, expected numbers")
     expected = tensor(operand.dtype, indices.shape[:-1] + window(operand, a.axes))
     if updates != expected:
         raise ShapeError(f"scatter: got updates {updates}, expected {expected}")
