@@ -9,33 +9,19 @@ from __future__ import annotations
 
 import numpy as np
 
-
 from graphc.ir.errors import Error
 from graphc.ir.types import BF16, F16, DType, dtype_of
-from graphc.ops import contraction, duals, indexing, reduction
+from graphc.ops import reduction
 from tests.cpu.vector_oracles import ALL, exact_error
+from tests.judge import DIGITS, SUMS, unit
 from tests.rows.cases import Case
 
 ULPS = 2.0
-DIGITS = {"f64": 53, "f32": 24, "f16": 11, "bf16": 8}
-LOWEST = {"f64": -1074, "f32": -149, "f16": -24, "bf16": -133}
 # Rows whose result is rounded more than once.
-ROUNDED_OFTEN = (
-    duals.reduce_sum,
-    reduction.reduce_prod,
-    contraction.dot_general,
-    indexing.scatter,
-)
+ROUNDED_OFTEN = (*SUMS, reduction.reduce_prod)
 
 
-def unit(values: np.ndarray, dtype: DType) -> np.ndarray:
-    """One unit in the last place of each value, as f64."""
-    wide = np.abs(values.astype(np.float64))
-    exponent = np.frexp(np.where(np.isfinite(wide), wide, 0.0))[1] - DIGITS[dtype.name]
-    return np.asarray(np.ldexp(1.0, np.maximum(exponent, LOWEST[dtype.name])))
-
-
-def wrong(case: Case, got: np.ndarray) -> str:
+def wrong(case: Case, got: np.ndarray, ulps: float = ULPS) -> str:
     """How a compiled result differs more than it may, or nothing."""
     expected = case.expected()
     if got.shape != expected.shape or got.dtype != expected.dtype:
@@ -44,7 +30,7 @@ def wrong(case: Case, got: np.ndarray) -> str:
     if not dtype.is_float:
         return _differing(got, expected, got == expected)
     if case.row.elementwise:
-        return _elementwise(case, got, expected, dtype)
+        return _elementwise(case, got, expected, dtype, ulps)
     if case.row in ROUNDED_OFTEN:
         return _many(case, got, expected, dtype)
     return _differing(got, expected, _same(got, expected))
@@ -76,7 +62,9 @@ def _wide(case: Case) -> np.ndarray:
         return case.expected().astype(np.float64)
 
 
-def _elementwise(case: Case, got: np.ndarray, expected: np.ndarray, dtype: DType) -> str:
+def _elementwise(
+    case: Case, got: np.ndarray, expected: np.ndarray, dtype: DType, ulps: float
+) -> str:
     if case.row.name in ALL and dtype.name == "f64":
         oracle = ALL[case.row.name]
         points = zip(*(array.ravel().tolist() for array in case.arrays), strict=True)
@@ -84,10 +72,10 @@ def _elementwise(case: Case, got: np.ndarray, expected: np.ndarray, dtype: DType
             exact_error(oracle, point, y)
             for point, y in zip(points, got.ravel().tolist(), strict=True)
         ]
-        return _differing(got, expected, np.reshape(errors, got.shape) <= ULPS)
+        return _differing(got, expected, np.reshape(errors, got.shape) <= ulps)
     with np.errstate(all="ignore"):
         truth = expected.astype(np.float64) if dtype.name == "f64" else _wide(case)
-        near = np.abs(got.astype(np.float64) - truth) <= ULPS * unit(truth, dtype)
+        near = np.abs(got.astype(np.float64) - truth) <= ulps * unit(truth, dtype)
         special = ~np.isfinite(truth.astype(dtype.numpy))
         return _differing(got, expected, np.where(special, _same(got, expected), near))
 
@@ -107,5 +95,3 @@ def _many(case: Case, got: np.ndarray, expected: np.ndarray, dtype: DType) -> st
     near = np.abs(got.astype(np.float64) - truth) <= bound
     special = ~np.isfinite(expected)
     return _differing(got, expected, np.where(special, _same(got, expected), near))
-
-

@@ -121,6 +121,7 @@ def smooth_cases(row: Op) -> Iterator[Case]:
     if row.samples is None or row.vjp is None:
         return
     for sample in row.samples():
+        case = Case(row, sample.arrays, sample.attrs, sample.smooth)
         floats = [array for array in sample.arrays if array.dtype == F64.numpy]
-        if sample.smooth and floats:
-            yield Case(row, sample.arrays, sample.attrs, True)
+        if sample.smooth and floats and case.node().tensor.dtype.is_float:
+            yield case
