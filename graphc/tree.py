@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from graphc.ir.errors import ArgumentError
 
 Flatten: TypeAlias = Callable[[Any], tuple[Iterable[Any], Any]]
@@ -121,6 +123,24 @@ def _flatten_into(tree: Any, leaves: list[Any]) -> Structure:
     keys, children, extra = parts
     inner = tuple([_flatten_into(child, leaves) for child in children])
     return Structure(type(tree), tuple(keys), inner, extra)
+
+
+def skeleton(tree: Any, leaves: list[Any]) -> Any:
+    """Append the leaves and give a hashable stand-in for the structure, quickly.
+
+    Equal stand-ins mean equal structures; it is what compiled programs are looked up by.
+    """
+    kind = type(tree)
+    if kind is np.ndarray:
+        leaves.append(tree)
+        return None
+    if kind is dict:
+        keys = sorted(tree) if all(type(key) is str for key in tree) else None
+        if keys is not None:
+            return (dict, *keys, *[skeleton(tree[key], leaves) for key in keys])
+    elif kind is tuple or kind is list:
+        return (kind, *[skeleton(item, leaves) for item in tree])
+    return _flatten_into(tree, leaves)
 
 
 def unflatten(structure: Structure, leaves: Iterable[Any]) -> Any:

@@ -58,6 +58,29 @@ def _constant(number: int, array: np.ndarray) -> str:
     )
 
 
+def print_array_entry(program: Program, name: str, offset: int) -> str:
+    """A function like the entry's, which takes tables of array objects.
+
+    It reads each object's data pointer, `offset` bytes behind the object's address.
+    """
+    f = Function()
+    for kind, count in (("inputs", len(program.inputs)), ("outputs", len(program.outputs))):
+        table = f.alloca(f"[{max(count, 1)} x ptr]", 8)
+        for number in range(count):
+            place = f"getelementptr inbounds ptr, ptr %{kind}, i64 {number}"
+            at = f.effect(place, I64, 1)
+            item = f.effect(f"load ptr, ptr {at.text}, align 8", I64, 1)
+            field = f.effect(f"getelementptr inbounds i8, ptr {item.text}, i64 {offset}", I64, 1)
+            data = f.effect(f"load ptr, ptr {field.text}, align 8", I64, 1)
+            slot = f.effect(f"getelementptr inbounds ptr, ptr {table}, i64 {number}", I64, 1)
+            f.line(f"store ptr {data.text}, ptr {slot.text}, align 8")
+        f.line(f"%table.{kind} = getelementptr inbounds ptr, ptr {table}, i64 0")
+    operands = "ptr %table.inputs, ptr %table.outputs, ptr %arena, ptr %pool, ptr %sizes"
+    f.line(f"%result = call i32 @{program.name}({operands})")
+    header = "ptr %inputs, ptr %outputs, ptr %arena, ptr %pool, ptr %sizes"
+    return f.text(f"define i32 @{name}({header}) nounwind", "ret i32 %result")
+
+
 class _Entry:
     """Prints the entry function."""
 

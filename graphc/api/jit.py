@@ -106,26 +106,26 @@ class Jitted:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the compiled function; inside another trace, run the function itself."""
-        if not kwargs and not self.signature.static:
-            for arg in args:
-                if type(arg) is not np.ndarray:
-                    break
-            else:
-                return self._call_arrays(args)
-        return self._call(args, kwargs)
-
-    def _call_arrays(self, args: tuple[np.ndarray, ...]) -> Any:
-        """The short way for a call of arrays only."""
-        key = tuple([(arg.dtype, arg.shape) for arg in args])
+        if kwargs or self.signature.static:
+            return self._call(args, kwargs)
+        leaves: list[Any] = []
+        form = tree.skeleton(args, leaves)
+        types = []
+        for leaf in leaves:
+            if type(leaf) is not np.ndarray:
+                return self._call(args, kwargs)
+            types.append((leaf.dtype, leaf.shape))
+        key = (form, *types)
         compiled = self.compiled.get(key)
         if compiled is None:
             flat = self.signature.flatten(args, {})
             compiled = self.compiled[key] = self._trace(flat).lower().compile()
-        results = compiled.executable(args)
+        results = compiled.executable.run(leaves, {})
         structure = compiled.out_tree
         return results[0] if structure.kind is None else tree.unflatten(structure, results)
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The long way: keywords, static arguments, scalars and what is no array at all."""
         flat = self.signature.flatten(args, kwargs)
         if is_traced(*flat.leaves):
             return self.function(*args, **kwargs)
