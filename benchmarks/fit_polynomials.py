@@ -1,65 +1,50 @@
 """Fit the polynomials of the vector mathematics, and write their table.
 
-    python benchmarks/fit_polynomials.py            # print what each fit reaches
-    python benchmarks/fit_polynomials.py --write    # and rewrite the table
+    python -m benchmarks.fit_polynomials            # print what each fit reaches
+    python -m benchmarks.fit_polynomials --write    # and rewrite the table
 
-Needs only mpmath (it comes with sympy). Each entry of `FITS` names a smooth
-function g on an interval, the weight that turns an error of the polynomial into
-a relative error of the mathematical function it serves, and one degree for f32
-and one for f64. The fit is Remez's exchange (E. Remez 1934; N. Brisebarre and
-J.-M. Muller, "Handbook of Floating-Point Arithmetic", section 10.3) over a fine
-Chebyshev grid in 60-digit arithmetic. Leading coefficients may be fixed in
-advance; each of the first two free ones is rounded to the format before the
-rest is fitted again, so that its rounding error is absorbed by the others.
+Needs only mpmath (it comes with sympy). Each entry of `FITS` (in
+`polynomial_targets`) names a smooth function on an interval, the weight that
+turns an error of the polynomial into a relative error of the mathematical
+function it serves, and one degree for f32 and one for f64. The fit is Remez's
+exchange (E. Remez 1934; J.-M. Muller, "Elementary Functions", 3rd edition,
+section 3.6) over a fine Chebyshev grid in 60-digit arithmetic. Each of the first two
+coefficients is rounded to the format before the rest is fitted again, so that
+its rounding error is absorbed by the others.
 """
 
 from __future__ import annotations
 
 import struct
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from mpmath import mp, mpf
 
+from benchmarks.polynomial_targets import FITS, SPLITS, Fit
+
 TABLE = Path(__file__).parent.parent / "codegen" / "llvm" / "math" / "coefficients.py"
 HEADER = '''"""Coefficients of the vector mathematics, lowest power first.
 
-Written by `benchmarks/fit_polynomials.py`, which says what each polynomial
-approximates and where; the comment beside a row is the largest error that the
-polynomial itself adds, relative to the function's value. Do not edit.
+Written by `python -m benchmarks.fit_polynomials --write`; `polynomial_targets`
+beside it says what each approximates and where. The comment beside a row is the
+largest error that the polynomial itself adds, relative to the function's value.
 """
 
 from __future__ import annotations
 
 # fmt: off
 '''
-Real = Callable[[mpf], mpf]
-
-
-@dataclass(frozen=True)
-class Fit:
-    """One polynomial: what it approximates, where, and how well it must."""
-
-    name: str
-    about: str
-    target: Real
-    weight: Real
-    low: float
-    high: float
-    degree_f32: int
-    degree_f64: int
 
 
 def remez(
-    points: Sequence[mpf], values: Sequence[mpf], weights: Sequence[mpf], powers: Sequence[int]
+    points: Sequence[mpf], values: Sequence[mpf], weights: Sequence[mpf], count: int
 ) -> tuple[list[mpf], mpf]:
     """The polynomial of least greatest weighted error on a grid, and that error."""
-    count = len(powers)
     last = len(points) - 1
     chosen = [round(last * i / count) for i in range(count + 1)]
-    table = [[point**power for power in powers] for point in points]
+    table = [[point**power for power in range(count)] for point in points]
     best: tuple[list[mpf], mpf] = ([], mp.inf)
     for _ in range(40):
         rows = [[*table[i], (-1) ** k / weights[i]] for k, i in enumerate(chosen)]
@@ -107,24 +92,21 @@ def rounded(value: mpf, dtype: str) -> float:
 
 def fit(wanted: Fit, dtype: str) -> tuple[list[float], mpf]:
     """Rounded coefficients of one fit, and the largest error they leave."""
-    degree = wanted.degree_f32 if dtype == "f32" else wanted.degree_f64
+    degree = wanted.degrees[dtype]
     size = 24 * (degree + 2)
-    middle = (mpf(wanted.low) + mpf(wanted.high)) / 2
-    half = (mpf(wanted.high) - mpf(wanted.low)) / 2
+    middle = (mpf(wanted.interval[0]) + mpf(wanted.interval[1])) / 2
+    half = (mpf(wanted.interval[1]) - mpf(wanted.interval[0])) / 2
     points = [middle - half * mp.cos(mp.pi * (i + mpf(1) / 2) / size) for i in range(size)]
     values = [mpf(wanted.target(point)) for point in points]
     weights = [abs(mpf(wanted.weight(point))) for point in points]
     result: list[float] = []
-    rest = list(values)
-    # With zero inside the interval, powers from one on no longer alternate.
-    fixed = 0 if wanted.low < 0 < wanted.high else min(2, degree)
-    for power in range(fixed + 1):
-        coefficients, _ = remez(points, rest, weights, range(power, degree + 1))
-        if power == fixed:
-            result += [rounded(coefficient, dtype) for coefficient in coefficients]
-            break
+    rest, scales = list(values), list(weights)
+    for count in range(degree + 1, max(degree - 2, 0), -1):
+        coefficients, _ = remez(points, rest, scales, count)
         result.append(rounded(coefficients[0], dtype))
-        rest = [r - result[-1] * point**power for r, point in zip(rest, points, strict=True)]
+        rest = [(r - result[-1]) / point for r, point in zip(rest, points, strict=True)]
+        scales = [scale * abs(point) for scale, point in zip(scales, points, strict=True)]
+    result += [rounded(coefficient, dtype) for coefficient in coefficients[1:]]
     error = max(
         weight * abs(mp.polyval(result[::-1], point) - value)
         for point, value, weight in zip(points, values, weights, strict=True)
@@ -140,13 +122,10 @@ def table_rows(name: str, coefficients: Sequence[float]) -> list[str]:
 
 
 def formatted(wanted: Fit) -> str:
-    """The table entry of one fit, also reporting it on standard output.
-
-    Degree 0 leaves a format out: another fit of the same name has its row.
-    """
+    """The table entry of one fit, also reporting it on standard output."""
     lines = [f"# {wanted.about}", f"{wanted.name} = {{"]
     for dtype in ("f32", "f64"):
-        if not (wanted.degree_f32 if dtype == "f32" else wanted.degree_f64):
+        if dtype not in wanted.degrees:
             continue
         coefficients, error = fit(wanted, dtype)
         note = f"2^{float(mp.log(error, 2)):.1f}" if error else "exact"
@@ -154,294 +133,6 @@ def formatted(wanted: Fit) -> str:
         rows = table_rows(dtype, coefficients)
         lines += [f"{rows[0]}  # error {note}", *rows[1:]]
     return "\n".join([*lines, "}", ""])
-
-
-def over_square(function: Real, series: int) -> Real:
-    """(f(x) - the first `series` Taylor terms of f) / x^series, stable near zero."""
-
-    def target(x: mpf) -> mpf:
-        with mp.workdps(100):
-            known = sum(c * x**k for k, c in enumerate(mp.taylor(function, 0, series - 1)))
-            return (function(x) - known) / x**series
-
-    return target
-
-
-def odd_tail(function: Real) -> Real:
-    """(f(r) - r) / r^3 as a function of t = r^2, for an odd f with slope 1."""
-
-    def target(t: mpf) -> mpf:
-        with mp.workdps(100):
-            r = mp.sqrt(t)
-            return (function(r) - r) / r**3
-
-    return target
-
-
-def odd_weight(function: Real) -> Real:
-    """What an error in `odd_tail` means, relative to f."""
-    return lambda t: mp.sqrt(t) ** 3 / function(mp.sqrt(t))
-
-
-def scaled_erfc(v: mpf) -> mpf:
-    """exp(x^2) erfc(x) / u at u = v + 1/4, x = 1/u - 2."""
-    u = v + mpf(1) / 4
-    x = 1 / u - 2
-    return mp.exp(x * x) * mp.erfc(x) / u
-
-
-def scaled_erfc_slope(v: mpf) -> mpf:
-    """The slope of `scaled_erfc` from its value at v = 0."""
-    return (scaled_erfc(v) - scaled_erfc(mpf(0))) / v
-
-
-def scaled_erfc_weight(v: mpf) -> mpf:
-    """What an error of the slope means, relative to the function."""
-    return v / scaled_erfc(v)
-
-
-def erfc_inverse(v: mpf, middle: float = 0.375) -> mpf:
-    """z / w for erfc(z) = exp(-w^2), 1 / (w + 1) = v + middle; Newton on log(erfc)."""
-    w = 1 / (v + mpf(middle)) - 1
-    z = w
-    for _ in range(100):
-        value = mp.erfc(z)
-        step = (mp.log(value) + w * w) * value * mp.exp(z * z) * mp.sqrt(mp.pi) / 2
-        z += step
-        if abs(step) < mp.mpf(10) ** -(mp.dps - 8):
-            break
-    return z / w
-
-
-def erfc_inverse_f64(v: mpf) -> mpf:
-    """`erfc_inverse` with the middle that suits f64."""
-    return erfc_inverse(v, 0.25)
-
-
-HALF_LOG_2 = 0.34658
-FITS = (
-    Fit(
-        "EXP",
-        "(exp(r) - 1 - r) / r^2 on |r| <= log(2)/2",
-        over_square(mp.exp, 2),
-        lambda r: r * r / mp.exp(r),
-        -HALF_LOG_2,
-        HALF_LOG_2,
-        4,
-        9,
-    ),
-    Fit(
-        "EXP2",
-        "(2^r - 1) / r on |r| <= 1/2",
-        over_square(lambda r: 2**r, 1),
-        lambda r: r / 2**r,
-        -0.5,
-        0.5,
-        6,
-        11,
-    ),
-    Fit(
-        "LOG",
-        "(log(1 + f) - 2 s) / s^3 in t = s^2, s = f / (2 + f), 1/sqrt(2) <= 1 + f <= sqrt(2)",
-        lambda t: 2 * (mp.atanh(mp.sqrt(t)) / mp.sqrt(t) - 1) / t,
-        lambda t: mp.sqrt(t) ** 3 / (2 * mp.atanh(mp.sqrt(t))),
-        1e-30,
-        0.029438,
-        2,
-        6,
-    ),
-    Fit(
-        "POW",
-        "(log2(1 + f) - c0 s - c1 s^3) / s^5 in t = s^2, s and the interval as for LOG",
-        lambda t: 2 / mp.log(2) * (mp.atanh(mp.sqrt(t)) / mp.sqrt(t) - 1 - t / 3) / t**2,
-        lambda t: t**2 * mp.sqrt(t) / (2 * mp.atanh(mp.sqrt(t))),
-        1e-30,
-        0.029438,
-        2,
-        6,
-    ),
-    Fit(
-        "CBRT",
-        "m^(-1/3) on 1/sqrt(2) <= m <= sqrt(2), where Newton's steps begin",
-        lambda m: mp.cbrt(1 / m),
-        mp.cbrt,
-        0.70710,
-        1.41422,
-        4,
-        5,
-    ),
-    Fit(
-        "SIN",
-        "(sin(r) - r) / r^3 in t = r^2 on |r| <= pi/4",
-        odd_tail(mp.sin),
-        odd_weight(mp.sin),
-        0.0,
-        0.61686,
-        2,
-        5,
-    ),
-    Fit(
-        "COS",
-        "(cos(r) - 1) / r^2 in t = r^2 on |r| <= pi/4",
-        lambda t: (mp.cos(mp.sqrt(t)) - 1) / t,
-        lambda t: t / mp.cos(mp.sqrt(t)),
-        1e-30,
-        0.61686,
-        3,
-        6,
-    ),
-    Fit(
-        "TAN",
-        "(tan(r) - r) / r^3 in t = r^2 on |r| <= pi/4",
-        odd_tail(mp.tan),
-        odd_weight(mp.tan),
-        0.0,
-        0.61686,
-        6,
-        14,
-    ),
-    Fit(
-        "TANH",
-        "(tanh(x) - x) / x^3 in t = x^2 on |x| <= 0.625",
-        odd_tail(mp.tanh),
-        odd_weight(mp.tanh),
-        0.0,
-        0.390625,
-        4,
-        11,
-    ),
-    Fit(
-        "SINH",
-        "(sinh(x) - x) / x^3 in t = x^2 on |x| <= 1",
-        odd_tail(mp.sinh),
-        odd_weight(mp.sinh),
-        0.0,
-        1.0,
-        3,
-        7,
-    ),
-    Fit(
-        "ASIN",
-        "(asin(x) - x) / x^3 in t = x^2 on |x| <= 1/2",
-        odd_tail(mp.asin),
-        odd_weight(mp.asin),
-        0.0,
-        0.25,
-        5,
-        12,
-    ),
-    Fit(
-        "ATAN",
-        "(atan(x) - x) / x^3 in t = x^2 on |x| <= 1",
-        odd_tail(mp.atan),
-        odd_weight(mp.atan),
-        0.0,
-        1.0,
-        8,
-        20,
-    ),
-    Fit(
-        "ERF",
-        "erf(x) / x - 1 in t = x^2 on |x| <= 1",
-        lambda t: mp.erf(mp.sqrt(t)) / mp.sqrt(t) - 1,
-        lambda t: mp.sqrt(t) / mp.erf(mp.sqrt(t)),
-        1e-30,
-        1.0,
-        6,
-        14,
-    ),
-    Fit(
-        "ERF_TAIL",
-        "-log(1 - erf(x)) in x - 1 on 1 <= x <= 4",
-        lambda s: -mp.log(mp.erfc(s + 1)),
-        lambda s: mp.erfc(s + 1) / mp.erf(s + 1),
-        0.0,
-        3.0,
-        8,
-        0,
-    ),
-    Fit(
-        "ERF_TAIL",
-        "-log(1 - erf(x)) in x - 1 on 1 <= x <= 6",
-        lambda s: -mp.log(mp.erfc(s + 1)),
-        lambda s: mp.erfc(s + 1) / mp.erf(s + 1),
-        0.0,
-        5.0,
-        0,
-        24,
-    ),
-    Fit(
-        "ERFC",
-        "(s(v) - s(0)) / v for s = exp(x^2) erfc(x) / u, u = v + 1/4 = 1/(x + 2), x <= 10.2",
-        scaled_erfc_slope,
-        scaled_erfc_weight,
-        0.08196 - 0.25,
-        0.15,
-        8,
-        0,
-    ),
-    Fit(
-        "ERFC",
-        "the same for 1/2 <= x <= 27.3",
-        scaled_erfc_slope,
-        scaled_erfc_weight,
-        0.03412 - 0.25,
-        0.15,
-        0,
-        23,
-    ),
-    Fit(
-        "ERF_INV",
-        "erf_inv(x) / x - 1 in t = x^2 on |x| <= 1/2",
-        lambda t: mp.erfinv(mp.sqrt(t)) / mp.sqrt(t) - 1,
-        lambda t: mp.sqrt(t) / mp.erfinv(mp.sqrt(t)),
-        1e-25,
-        0.25,
-        6,
-        0,
-    ),
-    Fit(
-        "ERF_INV",
-        "erf_inv(x) / x - 1 in t = x^2 on |x| <= 3/4",
-        lambda t: mp.erfinv(mp.sqrt(t)) / mp.sqrt(t) - 1,
-        lambda t: mp.sqrt(t) / mp.erfinv(mp.sqrt(t)),
-        1e-25,
-        0.5625,
-        0,
-        22,
-    ),
-    Fit(
-        "ERF_INV_TAIL",
-        "erfc_inv(exp(-w^2)) / w in v = 1 / (w + 1) - 3/8 for w <= 4.1",
-        erfc_inverse,
-        lambda v: 1 / erfc_inverse(v),
-        0.196 - 0.375,
-        0.5458 - 0.375,
-        9,
-        0,
-    ),
-    Fit(
-        "ERF_INV_TAIL",
-        "erfc_inv(exp(-w^2)) / w in v = 1 / (w + 1) - 1/4 for w <= 6.1",
-        erfc_inverse_f64,
-        lambda v: 1 / erfc_inverse_f64(v),
-        0.14084 - 0.25,
-        0.4595 - 0.25,
-        0,
-        23,
-    ),
-)
-
-
-SPLITS = (
-    ("LOG_2", "log(2)", lambda: mp.log(2)),
-    ("LOG2_E", "1 / log(2)", lambda: 1 / mp.log(2)),
-    ("POW_FIRST", "c0 = 2 / log(2)", lambda: 2 / mp.log(2)),
-    ("POW_SECOND", "c1 = 2 / (3 log(2))", lambda: 2 / (3 * mp.log(2))),
-    ("PI", "pi", lambda: mp.pi),
-    ("ERFC_MIDDLE", "4 exp(4) erfc(2)", lambda: 4 * mp.exp(4) * mp.erfc(2)),
-    ("HALF_PI", "pi / 2", lambda: mp.pi / 2),
-)
 
 
 def formatted_split(name: str, about: str, value: mpf) -> str:

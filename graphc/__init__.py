@@ -13,4 +13,37 @@ _ROOM = _os.path.dirname(_os.path.abspath(__file__))
 if not _os.path.isdir(_os.path.join(_ROOM, "passes")):
     __path__.append(_os.path.dirname(_ROOM))
 
+from graphc import lax, nn, numpy, random, tree
+from graphc.api.control import cond, fori_loop, scan, switch, while_loop
+from graphc.api.entry import entry
+from graphc.api.gradients import grad, value_and_grad
+from graphc.api.jit import eval_shape, jit, make_graph
+from graphc.api.shapes import ShapeDtypeStruct
+from graphc.ir.errors import Error
+from graphc.lax import stop_gradient
+from graphc.text import parse
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "Error",
+    "ShapeDtypeStruct",
+    "cond",
+    "entry",
+    "eval_shape",
+    "fori_loop",
+    "grad",
+    "jit",
+    "lax",
+    "make_graph",
+    "nn",
+    "numpy",
+    "parse",
+    "random",
+    "scan",
+    "stop_gradient",
+    "switch",
+    "tree",
+    "value_and_grad",
+    "while_loop",
+]

@@ -65,6 +65,12 @@ class Structure:
 
 LEAF = Structure(None)
 _registered: dict[type, tuple[Flatten, Unflatten]] = {}
+_leaves: set[type] = set()
+
+
+def register_leaf(kind: type) -> None:
+    """Let trees take objects of `kind` as leaves, even if it is a dataclass."""
+    _leaves.add(kind)
 
 
 def register(kind: type, flatten: Flatten, unflatten: Unflatten) -> None:
@@ -90,7 +96,7 @@ def _parts(tree: Any) -> tuple[Sequence[object], Sequence[Any], Any] | None:
         return (), (), None
     if isinstance(tree, tuple) and hasattr(kind, "_fields"):
         return kind._fields, tree, None
-    if dataclasses.is_dataclass(kind) and not hasattr(kind, "__array__"):
+    if dataclasses.is_dataclass(kind) and kind not in _leaves:
         names = [field.name for field in dataclasses.fields(kind) if not _is_static(field)]
         fixed = {f.name: getattr(tree, f.name) for f in dataclasses.fields(kind) if _is_static(f)}
         return names, [getattr(tree, name) for name in names], tuple(fixed.items())

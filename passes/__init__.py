@@ -15,6 +15,8 @@ from graphc.passes.drop_stop_gradient import drop_stop_gradient
 from graphc.passes.expand_composites import expand_composites
 from graphc.passes.fold_constants import fold_constants
 from graphc.passes.fold_transposes import fold_transposes
+from graphc.passes.fuse import fuse
+from graphc.passes.plan_buffers import plan_buffers
 from graphc.passes.remove_unused_results import remove_unused_results
 from graphc.passes.simplify import simplify
 
@@ -30,6 +32,12 @@ STANDARD: tuple[PassFunction, ...] = (
     fold_transposes,  # last, since it needs transposes to stand next to contractions
 )
 
+# What makes a graph of operations a plan of kernels; `plan_buffers` also takes what is donated.
+KERNELS: tuple[PassFunction, ...] = (
+    fuse,  # when nothing is left to rewrite: a kernel hides its nodes from local rules
+    plan_buffers,  # when all kernels are known
+)
+
 # What may stand in a pipeline, in the order in which `graphc opt --help` lists it.
 PASSES: dict[str, PassFunction] = {
     function.__name__: function
@@ -41,5 +49,7 @@ PASSES: dict[str, PassFunction] = {
         remove_unused_results,
         expand_composites,
         fold_transposes,
+        fuse,
+        plan_buffers,
     )
 }

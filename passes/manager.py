@@ -35,6 +35,7 @@ def words(text: str) -> tuple[str, ...]:
 OPTIONS: Mapping[str, Mapping[str, Callable[[str], OptionValue]]] = {
     "differentiate": {"wrt": whole_numbers},
     "simplify": {"also": words},
+    "plan_buffers": {"donated": whole_numbers},
     "fold_constants": {"elements": whole_number, "work": whole_number},
 }
 

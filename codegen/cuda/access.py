@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from graphc.codegen.loops.index import Combined, Index, Named, Var, index, upper_bound
+from graphc.codegen.loops.index import ONE, Combined, Index, Named, Var, index, upper_bound
 from graphc.codegen.loops.language import (
     Accumulate,
     Apply,
@@ -87,7 +87,11 @@ def touches(statement: Stmt) -> tuple[Access, ...]:
 
 def _base(access: Access) -> Index | None:
     """The index without its lane, when lanes are neighbours."""
-    if not isinstance(access.who, Var) or access.at.stride(access.who) != 1:
+    if not isinstance(access.who, Var):
+        return None
+    if access.who.extent == ONE:
+        return access.at  # the only lane is number 0
+    if access.at.stride(access.who) != 1:
         return None
     return access.at - index(access.who)
 

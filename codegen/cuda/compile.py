@@ -57,8 +57,11 @@ class Loaded:
         printed, driver = print_kernel(kernel), self.driver
         scope = dict(zip(kernel.sizes, sizes, strict=True))
         status = np.zeros(1, np.int32)
-        copies = [driver.to_device(array) for array in (*arrays, status)]
-        arguments = [*copies[:-1], *(np.int64(size) for size in sizes), copies[-1]]
+        copies = [driver.mem_alloc(max(array.nbytes, 1)) for array in (*arrays, status)]
+        for array, copy in zip((*arrays, status), copies, strict=True):
+            driver.memcpy_htod(copy, array)
+        numbers = [np.int64(size) for size in sizes]
+        arguments = [*copies[:-1], *numbers, copies[-1], np.int32(0)]
         function = self.module.get_function(safe(kernel.name))  # type: ignore[attr-defined]
         shared = evaluate(printed.shared, scope)
         if shared > 48 * 1024:

@@ -51,6 +51,7 @@ from graphc.codegen.loops.language import (
     chunks,
 )
 from graphc.ir.errors import CompileError
+from graphc.ir.types import I64
 
 WARP, MOST_THREADS = 32, 256
 STATIC_SHARED = 48 * 1024 - 4096  # bytes a kernel may declare, less what block folds take
@@ -174,7 +175,7 @@ def _parameters(kernel: Kernel) -> str:
         constant = "" if buffer.name in written else "const "
         parts.append(f"{constant}{buffer.dtype}* {safe(buffer.name)}")
     parts += [f"i64 {safe(name)}" for name in kernel.sizes]
-    return ", ".join([*parts, "int* status"])
+    return ", ".join([*parts, "int* status", "int code"])
 
 
 # one parallel iteration
@@ -240,7 +241,8 @@ def _statement(writer: Writer, statement: Stmt) -> list[str]:
             return [*barrier, f"{first}{_update(writer, name, value)}"]
         case Check(bad, code):
             text = _expression(writer, bad)
-            return [*barrier, f"if ({text}) report(status, {code});"]
+            own = f"code + {code}" if code else "code"
+            return [*barrier, f"if ({text}) report(status, {own});"]
         case Local(buffer):
             return [_local(writer, buffer)]
         case Accumulate(accumulators, body):
@@ -400,8 +402,9 @@ def _expression(writer: Writer, value: Expr) -> str:
         case Literal(number, dtype):
             return literal(number, dtype)
         case Position(at):
-            text = index_text(at)
-            return text if text.isdigit() else f"(i64){grouped(text)}"
+            if at.as_int is not None:
+                return literal(at.as_int, I64)
+            return f"(i64){grouped(index_text(at))}"
         case Read(name, _):
             return safe(name)
         case Load(buffer, at, guard):

@@ -7,6 +7,7 @@ reduction over a block; these close them as graphc defines them.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from graphc.ir.types import DTYPES, DType
 
@@ -151,11 +152,11 @@ __device__ T fold_block(T value, Fold fold) {
 WORD = re.compile(r"[A-Za-z_]\w*")
 
 
-def functions_for(text: str) -> list[str]:
-    """The definitions that a text names, in the order of this file.
+def functions_for(text: str, known: Mapping[str, str] = FUNCTIONS) -> list[str]:
+    """The definitions that a text names, in the order of the table.
 
     >>> len(functions_for("y[i] = larger(x[i], 0.0f);"))
     1
     """
     words = set(WORD.findall(text))
-    return [definition for name, definition in FUNCTIONS.items() if name in words]
+    return [definition for name, definition in known.items() if name in words]

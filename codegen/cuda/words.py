@@ -17,8 +17,9 @@ KEYWORDS = (
     "register reinterpret_cast return short signed sizeof static static_assert static_cast "
     "struct switch template this thread_local throw true try typedef typeid typename union "
     "unsigned using virtual void volatile wchar_t while xor xor_eq main blockIdx threadIdx "
-    "blockDim gridDim warpSize status dynamic slot block piece a b min max abs exp log sin "
-    "cos tan pow floor ceil INFINITY NAN NULL stdin stdout stderr inputs outputs arena sizes "
+    "blockDim gridDim warpSize status code branch copy exchange dynamic slot block piece a b "
+    "min max abs exp log sin cos tan pow floor ceil INFINITY NAN NULL stdin stdout stderr "
+    "inputs outputs arena sizes "
 )
 TAKEN = frozenset([*KEYWORDS.split(), *FUNCTIONS, *(dtype.name for dtype in DTYPES)])
 

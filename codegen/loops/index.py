@@ -204,18 +204,24 @@ def index(value: Index | Var | Named | Size) -> Index:
 def _of_dim(size: Dim) -> Index:
     """A symbolic size as an index over named sizes."""
     expression = size.expression
-    symbols = sorted(expression.free_symbols, key=str)
-    if not expression.is_polynomial(*symbols):
-        numerator, denominator = expression.args[0].as_numer_denom()  # floor(n/d)
-        top = _of_dim(Dim(numerator))
-        return top // index(int(denominator))
+    if expression.is_Integer:
+        return index(int(expression))
+    if expression.is_Symbol:
+        return index(Named(str(expression), is_size=True))
+    if expression.is_Pow:
+        return product([_of_dim(Dim(expression.base))] * int(expression.exp))
+    if expression.func.__name__ == "floor":
+        numerator, denominator = expression.args[0].together().as_numer_denom()
+        return _of_dim(Dim(numerator)) // _of_dim(Dim(denominator))
+    parts = [_of_dim(Dim(part)) for part in expression.args]
+    if expression.func.__name__ == "Mod":
+        return parts[0] % parts[1]
+    if expression.is_Mul:
+        return product(parts)
+    assert expression.is_Add, expression
     total = ZERO
-    for powers, factor in expression.as_poly(*symbols).terms():
-        product = index(int(factor))
-        for symbol, power in zip(symbols, powers, strict=True):
-            for _ in range(power):
-                product = product * index(Named(str(symbol), is_size=True))
-        total = total + product
+    for part in parts:
+        total = total + part
     return total
 
 

@@ -6,7 +6,9 @@ Shared by the tests of the vector mathematics and by its benchmark.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -14,9 +16,9 @@ from numpy.typing import NDArray
 
 from graphc.codegen.llvm.math import declare
 
-Floats = NDArray[np.float32] | NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 LLVM_KINDS = {"f32": "float", "f64": "double"}
-NUMPY_KINDS: dict[str, type[np.float32] | type[np.float64]] = {"f32": np.float32, "f64": np.float64}
+NUMPY_KINDS: dict[str, type[np.floating[Any]]] = {"f32": np.float32, "f64": np.float64}
 
 llvm.initialize_native_target()
 llvm.initialize_native_asmprinter()
@@ -41,14 +43,15 @@ class NativeLoop:
         for full, operand in zip(inputs, operands, strict=True):
             full[:size] = operand
         result = np.empty(padded, kind)
-        self.run(inputs, result)
+        self.bound(inputs, result)()
         return result[:size]
 
-    def run(self, inputs: list[Floats], result: Floats) -> None:
-        """Fill `result`, whose length is a multiple of the lanes, without copies."""
+    def bound(self, inputs: list[Floats], result: Floats) -> Callable[[], None]:
+        """The call that fills `result`, whose length is a multiple of the lanes, without copies."""
         pointers = [array.ctypes.data for array in (*inputs, result)]
         signature = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * len(pointers), ctypes.c_int64)
-        signature(self.address)(*pointers, len(result))
+        entry = signature(self.address)
+        return lambda: entry(*pointers, len(result))
 
 
 def loop_text(function: str, dtype: str, lanes: int, arity: int) -> str:

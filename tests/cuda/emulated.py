@@ -7,19 +7,22 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from graphc.codegen.cuda.emulation import Emulated, emulate
-from graphc.codegen.cuda.program import Launch, Place, print_program
+from graphc.codegen.cuda.program import print_programs
+from graphc.codegen.loops.index import ZERO
 from graphc.codegen.loops.language import Kernel
+from graphc.codegen.loops.program import Call, Program, Ref
 
 
-def alone(kernel: Kernel) -> Launch:
-    """A launch of one kernel on the program's own arguments."""
-    places = tuple(Place("inputs", number) for number in range(len(kernel.arguments)))
-    return Launch(kernel, places, tuple(range(len(kernel.sizes))))
+def alone(name: str, kernel: Kernel) -> Program:
+    """A program that runs one kernel on its own arguments, all of them inputs."""
+    places = tuple(Ref(f"input {number}") for number in range(len(kernel.arguments)))
+    steps = (Call(0, places, 0, 1),)
+    return Program(name, (), (), (), ZERO, kernel.sizes, (), (kernel,), steps, ())
 
 
 def source(kernels: Sequence[Kernel]) -> str:
     """A program in which kernel `k` can be run as `run_k`."""
-    return print_program({f"run_{k}": [alone(kernel)] for k, kernel in enumerate(kernels)})
+    return print_programs([alone(f"run_{k}", kernel) for k, kernel in enumerate(kernels)])
 
 
 class Bench:

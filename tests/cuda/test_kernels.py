@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from graphc.codegen.cuda.compile import compile_cubin, load
+from graphc.codegen.cuda.compile import compile_cubin, load, print_kernels
 from graphc.codegen.cuda.emulation import emulate
 from graphc.codegen.cuda.kernel import print_kernel
 from graphc.codegen.loops.run import run
@@ -38,6 +38,11 @@ def test_emulated_kernels_agree_with_the_interpreter(
 @pytest.mark.needs_nvcc
 def test_nvcc_takes_every_kernel() -> None:
     assert compile_cubin(source([case.kernel for case in CASES])).startswith(b"\x7fELF")
+
+
+@pytest.mark.needs_nvcc
+def test_nvcc_takes_kernels_that_are_loaded_by_name() -> None:
+    assert b"softmax" in compile_cubin(print_kernels([case.kernel for case in CASES]))
 
 
 @pytest.mark.needs_nvcc
@@ -109,6 +114,6 @@ def test_the_emulation_reports_an_index_outside_shared_memory() -> None:
 @pytest.mark.needs_cc
 def test_the_lowest_code_of_all_checks_is_reported() -> None:
     case = gather()
-    text = source([case.kernel]).replace("report(status, 3)", "report(status, 7 - r)")
+    text = source([case.kernel]).replace("report(status, code + 3)", "report(status, 7 - r)")
     arrays = [array.copy() for array in case.before]
     assert emulate(text).call("run_0", arrays) == 4  # rows 2 and 3 are outside

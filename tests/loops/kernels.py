@@ -306,9 +306,120 @@ def folds(op: str, dtype: DType, start: float, function: Callable[..., np.ndarra
     return Case(kernel, (before, blank(1, dtype=dtype)), (before, after))
 
 
+def wide_tile() -> Case:
+    """A tile of registers with more lanes than a block of threads."""
+    n, rows = 600, 2
+    x, y = buffer("x", n), buffer("y", rows * n)
+    tile = buffer("tile", rows * n, space="registers")
+    p = loop("p", 1, "parallel")
+    u, v = (loop(f"row{stage}", rows, "unrolled") for stage in range(2))
+    i, j = (loop(f"lane{stage}", n, "vector") for stage in range(2))
+    row = apply("convert", Position(u.at), dtype=F32)
+    body = p(
+        Local(tile),
+        i(u(Store(tile, u.at * n + i.at, apply("add", Load(x, i.at), row)))),
+        v(j(Store(y, v.at * n + j.at, Load(tile, v.at * n + j.at)))),
+    )
+    before = reals(n)
+    after = np.stack([before, before + np.float32(1)])
+    kernel = Kernel("wide_tile", (x, y), (), (body,))
+    return Case(kernel, (before, blank(rows, n)), (before, after))
+
+
+def turned_tile() -> Case:
+    """A tile of registers that is written along rows and read along columns."""
+    n = 8
+    x, y = buffer("x", n * n), buffer("y", n * n)
+    tile = buffer("tile", n * n, space="registers")
+    p, u, v = loop("p", 1, "parallel"), loop("u", n), loop("v", n)
+    i, j = loop("i", n, "vector"), loop("j", n, "vector")
+    body = p(
+        Local(tile),
+        u(i(Store(tile, u.at * n + i.at, Load(x, u.at * n + i.at)))),
+        v(j(Store(y, v.at * n + j.at, Load(tile, j.at * n + v.at)))),
+    )
+    before = reals(n, n)
+    kernel = Kernel("turned_tile", (x, y), (), (body,))
+    return Case(kernel, (before, blank(n, n)), (before, before.T.copy()))
+
+
+def reversed_rows(name: str, n: Index, sizes: dict[str, int], count: int) -> Case:
+    """Rows turned around in scratch: of a symbolic size, or more than a kernel may declare."""
+    x, y = buffer("x", n * 2), buffer("y", n * 2)
+    row = buffer("row", n, space="scratch")
+    r, i, j = loop("r", 2, "parallel"), loop("i", n, "vector"), loop("j", n, "vector")
+    body = r(
+        Local(row),
+        i(Store(row, i.at, Load(x, n * r.at + i.at))),
+        j(Store(y, n * r.at + j.at, Load(row, n - 1 - j.at))),
+    )
+    before = reals(2, count)
+    kernel = Kernel(name, (x, y), tuple(sizes), (body,))
+    return Case(kernel, (before, blank(2, count)), (before, before[:, ::-1].copy()), sizes)
+
+
+def scattered() -> Case:
+    """Scalar updates in order, beside lanes: each is read back by all threads."""
+    x, picks, y = buffer("x", 40), buffer("picks", 40, I32), buffer("y", 4)
+    p, k, i = loop("p", 1, "parallel"), loop("k", 40), loop("i", 4, "vector")
+    place = let("pick")
+    old = Load(y, place)
+    body = p(
+        i(Store(y, i.at, number(1.0))),
+        k(
+            Let("pick", apply("convert", Load(picks, k.at), dtype=I64)),
+            Let("old", old),
+            Store(y, place, apply("add", Read("old", F32), Load(x, k.at))),
+        ),
+    )
+    before, chosen = reals(40), np.arange(40, dtype=np.int32) * 7 % 4
+    after = np.ones(4, np.float32)
+    np.add.at(after, chosen, before)
+    kernel = Kernel("scattered", (x, picks, y), (), (body,))
+    return Case(kernel, (before, chosen, blank(4)), (before, chosen, after))
+
+
+def alone() -> Case:
+    """No lanes at all: every parallel iteration is one thread's; two loops share a range."""
+    x, y, z = buffer("x", 7 * 9), buffer("y", 9), buffer("z", 3)
+    c, r, d = loop("c", 9, "parallel"), loop("r", 7), loop("d", 3, "parallel")
+    start = Accumulator("s", "add", number(2.0))
+    body = (
+        c(
+            Accumulate((start,), (r(Update("s", Load(x, 9 * r.at + c.at))),)),
+            Store(y, c.at, Read("s", F32)),
+        ),
+        d(Store(z, d.at, number(5.0))),
+    )
+    before = reals(7, 9)
+    after = before, before.sum(0) + 2, np.full(3, 5, np.float32)
+    return Case(Kernel("alone", (x, y, z), (), body), (before, blank(9), blank(3)), after)
+
+
+def started() -> Case:
+    """A sum over lanes that starts from a number, with a part of it outside the lanes."""
+    x, y = buffer("x", 50), buffer("y", 1)
+    p, i = loop("p", 1, "parallel"), loop("i", 50, "vector")
+    start = Accumulator("s", "add", number(2.0))
+    body = p(
+        Accumulate((start,), (Update("s", number(0.5)), i(Update("s", Load(x, i.at))))),
+        Store(y, index(0), Read("s", F32)),
+    )
+    before = reals(50)
+    after = (before.sum() + np.float32(2.5)).reshape(1)
+    return Case(Kernel("started", (x, y), (), (body,)), (before, blank(1)), (before, after))
+
+
 def cases() -> list[Case]:
     """Every kernel of this file."""
     return [
+        wide_tile(),
+        turned_tile(),
+        reversed_rows("reversed_some", size("width"), {"width": 45}, 45),
+        reversed_rows("reversed_many", index(15000), {}, 15000),
+        scattered(),
+        alone(),
+        started(),
         scale(),
         softmax(),
         shifted_rows(),

@@ -32,7 +32,6 @@ class Format:
     wide_integer: str
     width: int
     fraction_bits: int
-    exponent_bits: int
     bias: int
 
     @property
@@ -55,9 +54,11 @@ class Format:
 
 
 FORMATS = {
-    "float": Format("float", "f32", "i32", "i64", 32, 23, 8, 127),
-    "double": Format("double", "f64", "i64", "i128", 64, 52, 11, 1023),
+    "float": Format("float", "f32", "i32", "i64", 32, 23, 127),
+    "double": Format("double", "f64", "i64", "i128", 64, 52, 1023),
 }
+# From this many coefficients on, a polynomial is evaluated in two chains.
+SPLIT_LENGTH = 16
 KINDS = {"f32": "float", "f64": "double"}
 SHORT = {"float": "f32", "double": "f64"}
 
@@ -274,10 +275,6 @@ class Value:
         """Mask of lanes that are not equal (nan differs from itself)."""
         return self._compare("une", "ne", other)
 
-    def is_nan(self) -> Value:
-        """Mask of lanes that are not a number."""
-        return self._compare("uno", "", self)
-
 
 def _float_literal(value: float, kind: str) -> str:
     """LLVM's exact spelling of a float: the bits of the double of equal value."""
@@ -299,8 +296,9 @@ def fma(left: Value, right: Value | float, addend: Value | float) -> Value:
 def select(mask: Value, chosen: Value | float, otherwise: Value | float) -> Value:
     """Lane by lane, `chosen` where the mask holds and `otherwise` elsewhere."""
     builder = mask.builder
-    given = chosen if isinstance(chosen, Value) else otherwise
-    sample = given if isinstance(given, Value) else builder.constant(0.0, builder.kind)
+    sample = chosen if isinstance(chosen, Value) else otherwise
+    if not isinstance(sample, Value):
+        raise TypeError(f"select needs one typed value, got {chosen} and {otherwise}")
     left, right = sample.like(chosen), sample.like(otherwise)
     kind = builder.type_of(sample.kind)
     text = f"select {builder.type_of('i1')} {mask.name}, {kind} {left.name}, {kind} {right.name}"
@@ -331,12 +329,6 @@ def at_most(x: Value, high: float) -> Value:
     return select(bound < x, bound, x)
 
 
-def at_least(x: Value, low: float) -> Value:
-    """`x`, or `low` where x is less; nan stays nan."""
-    bound = x.like(low)
-    return select(bound > x, bound, x)
-
-
 def absolute(x: Value) -> Value:
     """The magnitude, the sign bit cleared."""
     return x.builder.call("fabs", x.kind, (x.kind,), x)
@@ -350,11 +342,6 @@ def square_root(x: Value) -> Value:
 def truncate(x: Value) -> Value:
     """The integer part, toward zero."""
     return x.builder.call("trunc", x.kind, (x.kind,), x)
-
-
-def floor(x: Value) -> Value:
-    """The greatest integer that is not above x."""
-    return x.builder.call("floor", x.kind, (x.kind,), x)
 
 
 def copy_sign(magnitude: Value, sign: Value) -> Value:
@@ -373,21 +360,14 @@ def from_bits(pattern: Value) -> Value:
 
 
 def convert(x: Value, kind: str) -> Value:
-    """A number in another kind: rounded to nearest, or truncated to an integer.
-
-    Integers widen by their sign. A float that no integer holds gives an
-    unspecified lane: callers discard those lanes.
-    """
+    """A number in another kind: rounded to nearest; signed integers to floats or narrower."""
     if x.kind == kind:
         return x
     if x.is_float and kind in FORMATS:
         return _cast("fpext" if kind == "double" else "fptrunc", x, kind)
-    if x.is_float:
-        # The saturating form has no poisoned lanes, which would spread.
-        return x.builder.call("fptosi.sat", kind, (kind, x.kind), x)
     if kind in FORMATS:
         return _cast("sitofp", x, kind)
-    return _cast("sext" if int(kind[1:]) > int(x.kind[1:]) else "trunc", x, kind)
+    return _cast("trunc", x, kind)
 
 
 def zero_extend(x: Value, kind: str) -> Value:
@@ -403,10 +383,26 @@ def _cast(operation: str, x: Value, kind: str) -> Value:
 def polynomial(x: Value, coefficients: Sequence[float]) -> Value:
     """`c0 + c1 x + c2 x^2 + ...`, by Horner's rule with fma.
 
-    Horner has the fewest operations and the least error; its latency is hidden
-    because the iterations of the loop around it do not depend on each other.
+    Horner has the fewest operations and the least error. Of long polynomials the
+    powers from x^8 on are a chain of their own beside the others, because the
+    processor can overlap only so many iterations of the loop around them.
     """
+    if len(coefficients) >= SPLIT_LENGTH:
+        fourth = (x * x) * (x * x)
+        high = polynomial(x, coefficients[8:])
+        return fma(high, fourth * fourth, polynomial(x, coefficients[:8]))
     result = x.like(coefficients[-1])
     for coefficient in reversed(coefficients[:-1]):
         result = fma(result, x, coefficient)
     return result
+
+
+def nearest(x: Value, factor: float, added: int = 0) -> tuple[Value, Value]:
+    """The integer nearest to x * factor, and `added` more in the low bits of an integer.
+
+    Adding 1.5 * 2^p leaves no room for a fraction, so that the addition rounds; the
+    sum's low bits are then the integer. For |x * factor| < 2^(p - 1).
+    """
+    shift = 1.5 * 2.0**x.format.fraction_bits + added
+    shifted = fma(x, factor, shift) if factor != 1.0 else x + shift
+    return shifted - shift, bits(shifted)

@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 from graphc.codegen.llvm.math.builder import Builder, Value, absolute, any_lane
 
-# The loop over the lanes of one vector, for lanes of magnitude `limit` or more.
+# The loop over the lanes of one vector, for lanes of magnitude `limit` or more. Its fabs is
+# declared by the scalar function, which takes the magnitude too.
 WALK = """\
 define internal {vector} @{name}.lanes({vector} %x, {vector} %near) noinline cold nounwind {{
 entry:
@@ -51,17 +52,14 @@ def with_far_lanes(x: Value, near: Value, limit: float, compute: Callable[[Value
     builder.intrinsics.update(scalar.intrinsics)
     callee, operands = name, [x]
     if builder.lanes > 1:
-        absolute(scalar.parameter("x"))
-        literal = builder.constant(limit, x.kind).name.split()[-1].rstrip(")")
         walk = WALK.format(
             vector=builder.type_of(x.kind),
             scalar=x.kind,
             short=x.format.short,
             name=name,
             lanes=builder.lanes,
-            limit=literal,
+            limit=scalar.constant(limit, x.kind).name,
         )
         builder.definitions.append(walk)
-        builder.intrinsics.update(scalar.intrinsics)
         callee, operands = f"{name}.lanes", [x, near]
     return builder.call_rarely(any_lane(absolute(x) >= limit), callee, operands, near)

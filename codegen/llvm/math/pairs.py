@@ -27,5 +27,5 @@ def exact_sum(left: Value, right: Value) -> Pair:
 def product(left: Pair, right: Pair) -> Pair:
     """The product of two pairs, to about twice the precision of the format."""
     high = left[0] * right[0]
-    cross = fma(left[0], right[1], left[1] * right[0])
-    return high, fma(left[0], right[0], -high) + cross
+    low = fma(left[0], right[0], -high)
+    return high, fma(left[1], right[0], fma(left[0], right[1], low))

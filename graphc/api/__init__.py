@@ -1,0 +1,1 @@
+"""The functions that users apply to functions: compile, differentiate, loop."""

@@ -1,0 +1,136 @@
+"""Derivatives of functions."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from graphc import tree
+from graphc.api.jit import jit
+from graphc.api.staged import wrap
+from graphc.ir.errors import ArgumentError, DtypeError, ShapeError
+from graphc.ir.places import user_place, written_at
+from graphc.ir.types import tensor
+from graphc.ops.reverse import joint_graph
+from graphc.trace import current_frame, lift_constant, splice, trace_region
+from graphc.tree import Structure
+
+Function = Callable[..., Any]
+
+
+def value_and_grad(
+    fun: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
+) -> Function:
+    """A function that gives the value of `fun`, a float scalar, and its gradient.
+
+    The gradient has the structure of the argument `argnums` (a tuple for several). With
+    `has_aux`, `fun` gives `(value, auxiliary)`, and so does the first result here.
+
+    >>> import numpy as np
+    >>> import graphc as gc
+    >>> import graphc.numpy as gnp
+    >>> value, slope = gc.value_and_grad(lambda x: gnp.sum(x**2))(np.ones(2, np.float32))
+    >>> float(value), slope.tolist()
+    (2.0, [2.0, 2.0])
+
+    Raises:
+        ShapeError: the value is no scalar.
+        DtypeError: the value, or an argument to differentiate by, is not of floats.
+        UnsupportedError: an operation on the way has no derivative.
+    """
+    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+
+    @functools.wraps(fun)
+    def both(*args: Any, **kwargs: Any) -> Any:
+        if current_frame() is None:
+            return compiled(*args, **kwargs)
+        positions = _positions(numbers, len(args))
+        value, aux, gradients = _differentiate(fun, args, kwargs, positions, has_aux)
+        found = gradients[0] if isinstance(argnums, int) else tuple(gradients)
+        return ((value, aux) if has_aux else value), found
+
+    compiled = jit(both)
+    return both
+
+
+def grad(fun: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
+    """A function that gives the gradient of `fun`, a float scalar; see `value_and_grad`.
+
+    >>> import graphc as gc
+    >>> float(gc.grad(lambda x: x**3)(2.0))
+    12.0
+    """
+    both = value_and_grad(fun, argnums, has_aux)
+
+    @functools.wraps(fun)
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        value, found = both(*args, **kwargs)
+        return (found, value[1]) if has_aux else found
+
+    return gradient
+
+
+def _positions(numbers: Sequence[int], count: int) -> list[int]:
+    for number in numbers:
+        if not -count <= number < count:
+            raise ArgumentError(
+                f"argnums: got {number} for a call with {count} arguments{written_at(user_place())}"
+            )
+    return [number % count for number in numbers]
+
+
+def _differentiate(
+    fun: Function,
+    args: Sequence[Any],
+    kwargs: dict[str, Any],
+    positions: Sequence[int],
+    has_aux: bool,
+) -> tuple[Any, Any, list[Any]]:
+    """The value, the auxiliary result and the gradients, inside a trace."""
+    parts = [tree.flatten(args[p]) for p in positions]
+    leaves = [leaf for own, _ in parts for leaf in own]
+    lifted = [leaf if hasattr(leaf, "node") else lift_constant(leaf) for leaf in leaves]
+    for leaf in lifted:
+        if not leaf.type.dtype.is_float:
+            raise DtypeError(
+                f"gradient by an argument of {leaf.type}, expected floats{written_at(user_place())}"
+            )
+    shapes: list[Structure] = []
+
+    def run(*tracers: Any) -> Sequence[object]:
+        rest = iter(tracers)
+        new = list(args)
+        for position, (own, structure) in zip(positions, parts, strict=True):
+            new[position] = tree.unflatten(structure, [next(rest) for _ in own])
+        result = fun(*new, **kwargs)
+        value, aux = result if has_aux else (result, None)
+        extra, structure = tree.flatten(aux)
+        shapes.append(structure)
+        return [value, *extra]
+
+    region = trace_region(run, [leaf.type for leaf in lifted], wrap)
+    captured = region.captured
+    graph = region.close(captured)
+    _require_scalar(graph.output_types[0])
+    wrt = range(len(captured), len(captured) + len(lifted))
+    joint = joint_graph(graph, wrt, [0])
+    one = lift_constant(1, graph.output_types[0].dtype)
+    frame = current_frame()
+    assert frame is not None
+    outside = [frame.wrap(node, frame) for node in captured]
+    value, *rest = splice(joint, [*outside, *lifted, one])
+    count = len(graph.outputs) - 1
+    aux = tree.unflatten(shapes[0], rest[:count])
+    slopes = iter(rest[count:])
+    gradients = [tree.unflatten(s, [next(slopes) for _ in own]) for own, s in parts]
+    return value, aux, gradients
+
+
+def _require_scalar(type_: Any) -> None:
+    if type_.shape:
+        raise ShapeError(f"gradient of {type_}, expected a scalar{written_at(user_place())}")
+    if not type_.dtype.is_float:
+        raise DtypeError(
+            f"gradient of {type_}, expected {tensor('f32', ())}{written_at(user_place())}"
+        )

@@ -1,0 +1,179 @@
+"""`jit`: compile a function when it is called, once for each kind of call."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphc import tree
+from graphc.api.arguments import Flattened, Function, Signature
+from graphc.api.shapes import struct_of
+from graphc.api.staged import Compiled, Lowered, Traced, leaf_type, to_array, trace_call
+from graphc.ir.errors import ArgumentError, UnsupportedError
+from graphc.runtime.options import Settings
+from graphc.trace import is_traced
+
+
+def jit(
+    fun: Function | None = None,
+    *,
+    static_argnums: int | Sequence[int] | None = None,
+    static_argnames: str | Sequence[str] | None = None,
+    donate_argnums: int | Sequence[int] | None = None,
+    donate_argnames: str | Sequence[str] | None = None,
+    backend: str | None = None,
+    cache_dir: str | None = None,
+    threads: int | None = None,
+    target: str | None = None,
+    dump: str | None = None,
+    verify: bool | None = None,
+    log: str | None = None,
+) -> Jitted | Callable[[Function], Jitted]:
+    """Compile a function to native code when it is called.
+
+    Arguments and results are trees of arrays (dicts, lists, tuples, dataclasses). A static
+    argument is a part of the program and must be hashable. A donated one gives its memory to
+    the results, so that parameters are updated in place; it must not be used again.
+    `cache_dir threads target dump verify log` default to `GRAPHC_CACHE_DIR` and so on.
+
+    >>> import numpy as np
+    >>> import graphc as gc
+    >>> import graphc.numpy as gnp
+    >>> @gc.jit
+    ... def f(x):
+    ...     return gnp.sum(x * x)
+    >>> float(f(np.arange(4, dtype=np.float32)))
+    14.0
+
+    Raises:
+        ArgumentError: an option that means nothing.
+        UnsupportedError: another backend than `cpu`.
+    """
+    if backend not in (None, "cpu"):
+        raise UnsupportedError(
+            f"backend: got {backend!r}, expected 'cpu'; `lower().as_text('cuda')` gives CUDA source"
+        )
+    settings = Settings(cache_dir, threads, target, dump, verify, log)
+
+    def decorate(function: Function) -> Jitted:
+        return Jitted(
+            function,
+            settings,
+            _listed(static_argnums, int),
+            _listed(static_argnames, str),
+            _listed(donate_argnums, int),
+            _listed(donate_argnames, str),
+        )
+
+    return decorate if fun is None else decorate(fun)
+
+
+def _listed(value: Any, kind: type) -> tuple[Any, ...]:
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, kind) else tuple(value)
+
+
+class Jitted:
+    """A function that compiles itself when called; see `jit`."""
+
+    def __init__(
+        self,
+        function: Function,
+        settings: Settings,
+        static_argnums: Sequence[int],
+        static_argnames: Sequence[str],
+        donate_argnums: Sequence[int],
+        donate_argnames: Sequence[str],
+    ) -> None:
+        if not callable(function):
+            raise ArgumentError(f"jit: got {type(function).__name__}, expected a function")
+        self.function, self.settings = function, settings
+        self.signature = Signature(function, static_argnums, static_argnames)
+        known = self.signature.positional_names()
+        self.donated = set(donate_argnames)
+        for number in donate_argnums:
+            if not -len(known) <= number < len(known):
+                raise ArgumentError(
+                    f"donate_argnums: got {number}, expected a position among {len(known)}"
+                )
+            self.donated.add(known[number])
+        self.compiled: dict[object, Compiled] = {}
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the compiled function; inside another trace, run the function itself."""
+        if not kwargs and not self.signature.static:
+            for arg in args:
+                if type(arg) is not np.ndarray:
+                    break
+            else:
+                return self._call_arrays(args)
+        return self._call(args, kwargs)
+
+    def _call_arrays(self, args: tuple[np.ndarray, ...]) -> Any:
+        """The short way for a call of arrays only."""
+        key = tuple([(arg.dtype, arg.shape) for arg in args])
+        compiled = self.compiled.get(key)
+        if compiled is None:
+            flat = self.signature.flatten(args, {})
+            compiled = self.compiled[key] = self._trace(flat).lower().compile()
+        results = compiled.executable(args)
+        structure = compiled.out_tree
+        return results[0] if structure.kind is None else tree.unflatten(structure, results)
+
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        flat = self.signature.flatten(args, kwargs)
+        if is_traced(*flat.leaves):
+            return self.function(*args, **kwargs)
+        types = tuple(
+            [leaf_type(leaf, name) for leaf, name in zip(flat.leaves, flat.names, strict=True)]
+        )
+        key = (flat.form, types)
+        compiled = self.compiled.get(key)
+        if compiled is None:
+            compiled = self.compiled[key] = self._trace(flat).lower().compile()
+        arrays = [
+            to_array(leaf, type_, name)
+            for leaf, (type_, _), name in zip(flat.leaves, types, flat.names, strict=True)
+        ]
+        return tree.unflatten(compiled.out_tree, compiled.executable(arrays))
+
+    def _trace(self, flat: Flattened) -> Traced:
+        donated = [i for i, owner in enumerate(flat.owners) if owner in self.donated]
+        return trace_call(self.function, self.signature.name, flat, donated, self.settings)
+
+    def trace(self, *args: Any, **kwargs: Any) -> Traced:
+        """The graph for arguments like these; `ShapeDtypeStruct`s stand for arrays."""
+        return self._trace(self.signature.flatten(args, kwargs))
+
+    def lower(self, *args: Any, **kwargs: Any) -> Lowered:
+        """The same as `trace(...).lower()`."""
+        return self.trace(*args, **kwargs).lower()
+
+
+def make_graph(fun: Function) -> Callable[..., Any]:
+    """The graph that a function is traced to.
+
+    >>> import numpy as np
+    >>> import graphc as gc
+    >>> print(gc.make_graph(lambda x: x + x)(np.ones(3, np.float32)))
+    graph @main(%x: f32[3]) -> (f32[3]) {
+      %0 = add %x, %x : f32[3]
+      return %0
+    }
+    <BLANKLINE>
+    """
+    return lambda *args, **kwargs: Jitted(fun, Settings(), (), (), (), ()).trace(
+        *args, **kwargs
+    ).graph  # fmt: skip
+
+
+def eval_shape(fun: Function, *args: Any, **kwargs: Any) -> Any:
+    """Shapes and element types of a function's results, without computing them."""
+    traced = Jitted(fun, Settings(), (), (), (), ()).trace(*args, **kwargs)
+    return tree.unflatten(traced.out_tree, [struct_of(t) for t in traced.graph.output_types])
+

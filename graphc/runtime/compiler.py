@@ -1,0 +1,170 @@
+"""From a traced graph to an executable, through the on-disk cache.
+
+The cache key is the graph's text with everything that compilation depends on; a
+hit skips every pass. What is stored is the object code and a JSON header.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from graphc.codegen.host import version as llvm_version
+from graphc.codegen.llvm.engine import emit_object, load_object
+from graphc.codegen.llvm.entry import print_program
+from graphc.codegen.loops.assemble import assemble
+from graphc.codegen.loops.program import Program
+from graphc.codegen.loops.schedule import schedule_for
+from graphc.codegen.target import Target, require_runnable
+from graphc.ir.dims import dim
+from graphc.ir.graph import Graph
+from graphc.ir.places import Place
+from graphc.ir.text.printer import print_graph
+from graphc.ir.types import Size
+from graphc.passes.plan_buffers import frame_size
+from graphc.runtime.cache import DiskCache, cache_key
+from graphc.runtime.executable import Executable, Failure, Signature
+from graphc.runtime.options import Options
+from graphc.runtime.pipeline import optimise
+from graphc.runtime.source import fingerprint
+from graphc.runtime.threads import ThreadPools, load_pool
+
+ENTRY = "graphc_main"
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """A graph with what it is to be compiled for."""
+
+    graph: Graph
+    donated: tuple[int, ...]
+    options: Options
+
+    @functools.cached_property
+    def _stages(self) -> tuple[Graph, Graph]:
+        return optimise(self.graph, self.donated, self.options)
+
+    @property
+    def optimized(self) -> Graph:
+        """After the graph passes, before fusion."""
+        return self._stages[0]
+
+    @property
+    def kernels(self) -> Graph:
+        """After fusion and planning."""
+        return self._stages[1]
+
+    @functools.cached_property
+    def program(self) -> Program:
+        """Loops and steps."""
+        return assemble(self.kernels, schedule_for(self.options.target), ENTRY)
+
+    @functools.cached_property
+    def llvm(self) -> str:
+        """LLVM IR."""
+        return print_program(self.program, self.options.target.vector_bytes)
+
+    @property
+    def key(self) -> str:
+        """What the cache knows the result by."""
+        parts = (
+            print_graph(self.graph, full_constants=True, places=True),
+            repr(self.donated),
+            self.options.target.key(),
+            llvm_version(),
+            fingerprint(),
+        )
+        return cache_key(*parts)
+
+    def executable(self) -> Executable:
+        """The program ready to be called, from the cache or compiled now."""
+        options, start = self.options, time.perf_counter()
+        cache = DiskCache(options.cache_dir)
+        key = self.key
+        entry = cache.get(key)
+        if entry is None:
+            options.say("cache", f"miss: {cache.last_miss}")
+            signature = self.signature
+            data = emit_object(self.llvm, options.target)
+            cache.put(key, _packed(signature, data))
+            if cache.last_unwritten:
+                options.say("cache", f"not written: {cache.last_unwritten}")
+        else:
+            options.say("cache", f"hit: {key[:16]}")
+            signature, data = _unpacked(self.graph, entry)
+        made = _load(signature, data, options, cache)
+        spent = 1e3 * (time.perf_counter() - start)
+        options.say("compile", f"{len(self.graph.nodes)} nodes in {spent:.1f} ms")
+        return made
+
+    @functools.cached_property
+    def signature(self) -> Signature:
+        """What a caller must know of the program."""
+        graph, program = self.graph, self.program
+        return Signature(
+            ENTRY,
+            graph.input_types,
+            graph.names,
+            graph.output_types,
+            program.aliases,
+            frame_size(self.kernels),
+            program.sizes,
+            tuple(Failure(check.message, tuple(check.places)) for check in program.checks),
+        )
+
+
+def _load(signature: Signature, data: bytes, options: Options, cache: DiskCache) -> Executable:
+    require_runnable(options.target)
+    pools = _pools(options.target, cache.directory)
+    library = load_object(data, {"gc_pool_run": pools.run_address})
+    return Executable(signature, library, pools, options.threads)
+
+
+@functools.lru_cache(maxsize=8)
+def _pools(target: Target, directory: object) -> ThreadPools:
+    """Threads are shared by the programs of one target."""
+    return ThreadPools(load_pool(target, DiskCache(directory)))  # type: ignore[arg-type]
+
+
+def _packed(signature: Signature, data: bytes) -> bytes:
+    failures = [
+        [failure.message, [[p.file, p.line, p.function, p.gradient] for p in failure.places]]
+        for failure in signature.failures
+    ]
+    header = {
+        "aliases": signature.aliases,
+        "arena": str(signature.arena),
+        "sizes": signature.sizes,
+        "failures": failures,
+    }
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + data
+
+
+def _unpacked(graph: Graph, entry: bytes) -> tuple[Signature, bytes]:
+    length = int.from_bytes(entry[:8], "little")
+    header = json.loads(entry[8 : 8 + length])
+    arena: Size = int(header["arena"]) if header["arena"].isdigit() else dim(header["arena"])
+    failures = tuple(
+        Failure(message, tuple(Place(*place) for place in places))
+        for message, places in header["failures"]
+    )
+    signature = Signature(
+        ENTRY,
+        graph.input_types,
+        graph.names,
+        graph.output_types,
+        tuple((k, i) for k, i in header["aliases"]),
+        arena,
+        tuple(header["sizes"]),
+        failures,
+    )
+    return signature, entry[8 + length :]
+
+
+def compile_graph(graph: Graph, options: Options, donated: Sequence[int] = ()) -> Executable:
+    """Compile a traced graph for the CPU."""
+    return Compilation(graph, tuple(donated), options).executable()
