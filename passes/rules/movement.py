@@ -282,11 +282,8 @@ def _holds_all(source: DType, target: DType) -> bool:
     if target.is_float:
         exact = {"f16": 11, "bf16": 8, "f32": 24, "f64": 53}[target.name]
         return source.bits <= exact
-    return (
-        source is target
-        or target.bits > source.bits
-        and (source.kind == "uint" or target.kind == "int")
-    )
+    wider = target.bits > source.bits
+    return source is target or (wider and (source.kind == "uint" or target.kind == "int"))
 
 
 # windows whose start turns out to be known
