@@ -127,6 +127,8 @@ def broadcast_twice(node: Node) -> Node | None:
 
 def broadcast_of_ones(node: Node) -> Node | None:
     """A broadcast that adds only axes of size 1 -> a reshape"""
+    if scalar_of(node) is not None:
+        return None  # a repeated number is written as one, whatever its shape
     assert isinstance(node.attrs, BroadcastAttrs)
     shape, axes = node.attrs.shape, node.attrs.axes
     added = [size for axis, size in enumerate(shape) if axis not in axes]
