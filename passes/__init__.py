@@ -53,3 +53,19 @@ PASSES: dict[str, PassFunction] = {
         plan_buffers,
     )
 }
+
+__all__ = [
+    "KERNELS",
+    "PASSES",
+    "STANDARD",
+    "PassFunction",
+    "differentiate",
+    "drop_stop_gradient",
+    "expand_composites",
+    "fold_constants",
+    "fold_transposes",
+    "fuse",
+    "plan_buffers",
+    "remove_unused_results",
+    "simplify",
+]
