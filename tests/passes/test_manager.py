@@ -160,3 +160,23 @@ def test_folding_is_bitwise_the_interpreter() -> None:
     assert folded.nodes == folded.outputs
     expected = np.sum(np.exp(array), axis=1).tobytes()
     assert folded.outputs[0].attrs.data == expected  # type: ignore[attr-defined]
+
+
+def test_a_differentiated_loop_keeps_its_meaning() -> None:
+    """A recurrent network: shared weights, a counter nobody reads, stacked outputs half read."""
+    text = """graph @body(%w: f32[3,3], %i: i32[], %h: f32[3], %x: f32[3]) {
+      %0 = dot_general %h, %w {lhs_contract=[0], rhs_contract=[0]}
+      %1 = add %0, %x
+      %2 = tanh %1
+      %3 = add %i, 1:i32[]
+      return %3, %2, %2, %1 }
+    graph @main(%w: f32[3,3], %h: f32[3], %x: f32[5,3]) {
+      %0 = scan %w, 0:i32[], %h, %x {body=@body, length=5, invariant=1, carried=2}
+      %1 = mul %0.2, %0.2
+      %2 = reduce_sum %1 {axes=[0,1]}
+      return %2 }"""
+    pipeline = parse_pipeline("differentiate{wrt=0,1,2}")
+    joint = run(parse(text), pipeline, standard_observers(verify_each=True))
+    result = run(joint, STANDARD, standard_observers(verify_each=True))
+    assert "i32" not in str(result), "the counter is gone"
+    assert "transpose" not in str(result)
