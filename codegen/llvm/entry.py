@@ -59,26 +59,50 @@ def _constant(number: int, array: np.ndarray) -> str:
 
 
 def print_array_entry(program: Program, name: str, offset: int) -> str:
-    """A function like the entry's, which takes tables of array objects.
+    """A function of one table of words: arena, pool, input and output array objects, sizes.
 
     It reads each object's data pointer, `offset` bytes behind the object's address.
     """
     f = Function()
-    for kind, count in (("inputs", len(program.inputs)), ("outputs", len(program.outputs))):
+
+    def word(number: int, type_: str) -> str:
+        place = f.effect(f"getelementptr inbounds i64, ptr %words, i64 {number}", I64, 1)
+        return f.effect(f"load {type_}, ptr {place.text}, align 8", I64, 1).text
+
+    first, tables = 2, []
+    for count in (len(program.inputs), len(program.outputs)):
         table = f.alloca(f"[{max(count, 1)} x ptr]", 8)
         for number in range(count):
-            place = f"getelementptr inbounds ptr, ptr %{kind}, i64 {number}"
-            at = f.effect(place, I64, 1)
-            item = f.effect(f"load ptr, ptr {at.text}, align 8", I64, 1)
-            field = f.effect(f"getelementptr inbounds i8, ptr {item.text}, i64 {offset}", I64, 1)
+            item = word(first + number, "ptr")
+            field = f.effect(f"getelementptr inbounds i8, ptr {item}, i64 {offset}", I64, 1)
             data = f.effect(f"load ptr, ptr {field.text}, align 8", I64, 1)
             slot = f.effect(f"getelementptr inbounds ptr, ptr {table}, i64 {number}", I64, 1)
             f.line(f"store ptr {data.text}, ptr {slot.text}, align 8")
-        f.line(f"%table.{kind} = getelementptr inbounds ptr, ptr {table}, i64 0")
-    operands = "ptr %table.inputs, ptr %table.outputs, ptr %arena, ptr %pool, ptr %sizes"
-    f.line(f"%result = call i32 @{program.name}({operands})")
-    header = "ptr %inputs, ptr %outputs, ptr %arena, ptr %pool, ptr %sizes"
-    return f.text(f"define i32 @{name}({header}) nounwind", "ret i32 %result")
+        first += count
+        tables.append(table)
+    sizes = f.effect(f"getelementptr inbounds i64, ptr %words, i64 {first}", I64, 1).text
+    pointers = [*tables, word(0, "ptr"), word(1, "ptr"), sizes]
+    f.line(f"%result = call i32 @{program.name}({', '.join(f'ptr {p}' for p in pointers)})")
+    return f.text(f"define i32 @{name}(ptr %words) nounwind", "ret i32 %result")
+
+
+def uses_threads(program: Program) -> bool:
+    """Whether any step of a program is dealt to threads."""
+    return any(_is_parallel(program, step) for step in program.steps)
+
+
+def _is_parallel(program: Program, step: Step) -> bool:
+    match step:
+        case Call():
+            pieces = chunks(program.kernels[step.kernel]).as_int
+            return step.work >= PARALLEL_WORK and pieces != 1
+        case Repeat(body=body):
+            return any(_is_parallel(program, inner) for inner in body)
+        case While(condition=condition, body=body):
+            return any(_is_parallel(program, inner) for inner in (*condition, *body))
+        case Choose(branches=branches):
+            return any(_is_parallel(program, inner) for branch in branches for inner in branch)
+    return False
 
 
 class _Entry:
@@ -165,7 +189,7 @@ class _Entry:
             at = f.pure(place, I64, 1, [])
             f.line(f"store {value}, ptr {at.text}, align 8")
         count = self.indices.index(chunks(kernel))
-        if self.threads and call.work >= PARALLEL_WORK and count.text != "1":
+        if self.threads and _is_parallel(self.program, call):
             f.declare("void @gc_pool_run(ptr, ptr, ptr, i64)")
             f.line(
                 f"call void @gc_pool_run(ptr %pool, ptr @{kernel.name}, ptr {self.context}, "

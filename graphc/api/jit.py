@@ -17,6 +17,9 @@ from graphc.runtime.options import Settings
 from graphc.trace import is_traced
 
 
+NO_SIZES: dict[str, int] = {}
+
+
 def jit(
     fun: Function | None = None,
     *,
@@ -120,8 +123,8 @@ class Jitted:
         if compiled is None:
             flat = self.signature.flatten(args, {})
             compiled = self.compiled[key] = self._trace(flat).lower().compile()
-        results = compiled.executable.run(leaves, {})
-        structure = compiled.out_tree
+        results = compiled.executable.run(leaves, NO_SIZES)
+        structure = compiled.lowered.traced.out_tree
         return results[0] if structure.kind is None else tree.unflatten(structure, results)
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

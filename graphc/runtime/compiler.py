@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from graphc.codegen.host import version as llvm_version
 from graphc.codegen.llvm.engine import emit_object, load_object
-from graphc.codegen.llvm.entry import print_array_entry, print_program
+from graphc.codegen.llvm.entry import print_array_entry, print_program, uses_threads
 from graphc.codegen.loops.assemble import assemble
 from graphc.codegen.loops.program import Program
 from graphc.codegen.loops.schedule import schedule_for
@@ -115,6 +115,7 @@ class Compilation:
             frame_size(self.kernels),
             program.sizes,
             tuple(Failure(check.message, tuple(check.places)) for check in program.checks),
+            uses_threads(program),
         )
 
 
@@ -141,6 +142,7 @@ def _packed(signature: Signature, data: bytes) -> bytes:
         "arena": str(signature.arena),
         "sizes": signature.sizes,
         "failures": failures,
+        "parallel": signature.parallel,
     }
     text = json.dumps(header).encode()
     return len(text).to_bytes(8, "little") + text + data
@@ -163,6 +165,7 @@ def _unpacked(graph: Graph, entry: bytes) -> tuple[Signature, bytes]:
         arena,
         tuple(header["sizes"]),
         failures,
+        bool(header["parallel"]),
     )
     return signature, entry[8 + length :]
 

@@ -32,7 +32,7 @@ from graphc.runtime.threads import ThreadPools
 
 ALIGNMENT = 64
 DATA_OFFSET = object.__basicsize__  # of the data pointer in an array object
-NATIVE = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * 5)
+NATIVE = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_size_t)
 
 
 @dataclass(frozen=True)
@@ -55,20 +55,23 @@ class Signature:
     arena: Size
     sizes: tuple[str, ...]
     failures: tuple[Failure, ...]
+    parallel: bool  # whether any step is dealt to threads
 
 
 class _Frame:
-    """Memory of one call in progress."""
+    """Memory of one call in progress: the arena, and the words that native code reads.
 
-    __slots__ = ("address", "inputs", "memory", "outputs", "sizes")
+    The words are the arena, the pool, the inputs, the outputs (array objects), the sizes.
+    """
+
+    __slots__ = ("address", "memory", "words")
 
     def __init__(self, signature: Signature, arena: int) -> None:
         self.memory = np.empty(arena + ALIGNMENT, np.uint8)
         start = self.memory.ctypes.data
-        self.address = start + -start % ALIGNMENT
-        self.inputs = (ctypes.c_size_t * len(signature.inputs))()
-        self.outputs = (ctypes.c_size_t * len(signature.outputs))()
-        self.sizes = (ctypes.c_int64 * max(1, len(signature.sizes)))()
+        count = 2 + len(signature.inputs) + len(signature.outputs) + len(signature.sizes)
+        self.words = (ctypes.c_size_t * count)(start + -start % ALIGNMENT)
+        self.address = ctypes.addressof(self.words)
 
 
 @dataclass(eq=False)
@@ -84,6 +87,7 @@ class Executable:
     def __post_init__(self) -> None:
         signature = self.signature
         self._native = NATIVE(self.library.address(signature.name))
+        self._pooled = self.pools is not None and signature.parallel
         self._alias = dict(signature.aliases)
         self._donated = frozenset(self._alias.values())
         self._expected = [(type_.dtype.numpy, type_.shape) for type_ in signature.inputs]
@@ -104,7 +108,7 @@ class Executable:
         for i, (array, (dtype, shape)) in enumerate(zip(arrays, self._expected, strict=True)):
             if array.dtype != dtype or array.shape != shape:
                 self._check_type(i, array, sizes)
-        return self.run(list(arrays), sizes)
+        return self.run(list(arrays), {name: sizes[name] for name in self.signature.sizes})
 
     def run(self, arrays: list[np.ndarray], sizes: Mapping[str, int]) -> list[np.ndarray]:
         """Run on arrays that are known to have their parameters' types."""
@@ -162,12 +166,9 @@ class Executable:
         self, frame: _Frame, arrays: list[np.ndarray], sizes: Mapping[str, int]
     ) -> list[np.ndarray]:
         results = self._outputs(arrays, sizes)
-        frame.inputs[:] = [id(array) for array in arrays]
-        frame.outputs[:] = [id(array) for array in results]
-        for number, name in enumerate(self.signature.sizes):
-            frame.sizes[number] = sizes[name]
-        pool = self.pools.address(self.threads) if self.pools is not None else None
-        code = self._native(frame.inputs, frame.outputs, frame.address, pool, frame.sizes)
+        pool = self.pools.address(self.threads) if self._pooled else 0
+        frame.words[1:] = [pool, *map(id, arrays), *map(id, results), *sizes.values()]
+        code = self._native(frame.address)
         if code:
             failure = self.signature.failures[code - 1]
             raise OutOfRangeError(failure.message + written_at(failure.places))
