@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from graphc.codegen.llvm.function import Function
-from graphc.codegen.llvm.kernel import IndexPrinter, print_kernel
+from graphc.codegen.llvm.indices import IndexPrinter
+from graphc.codegen.llvm.kernel import print_kernel
 from graphc.codegen.llvm.values import Value
 from graphc.codegen.loops.index import ZERO, Index, Named
 from graphc.codegen.loops.language import chunks

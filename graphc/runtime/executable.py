@@ -87,7 +87,7 @@ class Executable:
     def __post_init__(self) -> None:
         signature = self.signature
         self._native = NATIVE(self.library.address(signature.name))
-        self._pooled = self.pools is not None and signature.parallel
+        self._pools = self.pools if signature.parallel else None
         self._alias = dict(signature.aliases)
         self._donated = frozenset(self._alias.values())
         self._expected = [(type_.dtype.numpy, type_.shape) for type_ in signature.inputs]
@@ -166,7 +166,7 @@ class Executable:
         self, frame: _Frame, arrays: list[np.ndarray], sizes: Mapping[str, int]
     ) -> list[np.ndarray]:
         results = self._outputs(arrays, sizes)
-        pool = self.pools.address(self.threads) if self._pooled else 0
+        pool = self._pools.address(self.threads) if self._pools is not None else 0
         frame.words[1:] = [pool, *map(id, arrays), *map(id, results), *sizes.values()]
         code = self._native(frame.address)
         if code:
@@ -180,7 +180,7 @@ class Executable:
             shapes = [[evaluate(size, sizes) for size in shape] for shape, _ in self._results]
             results = [np.empty(s, t) for s, (_, t) in zip(shapes, self._results, strict=True)]
         else:
-            results = [np.empty(shape, dtype) for shape, dtype in self._results]  # type: ignore[arg-type]
+            results = [np.empty(shape, dtype) for shape, dtype in self._results]
         for k, source in self._alias.items():
             results[k] = arrays[source]
         return results
