@@ -52,10 +52,6 @@ def guarded_copy(array: np.ndarray, *, at_end: bool = True) -> np.ndarray:
     return copy
 
 
-def _addresses(arrays: Sequence[np.ndarray]) -> ctypes.Array[ctypes.c_void_p]:
-    return (ctypes.c_void_p * max(1, len(arrays)))(*(array.ctypes.data for array in arrays))
-
-
 def call(
     executable: Executable,
     arrays: Sequence[np.ndarray],
@@ -87,12 +83,12 @@ def call(
     arena = guarded(
         (evaluate(signature.arena, sizes),), np.dtype(np.uint8), at_end=at_end, align=ALIGNMENT
     )
-    named = (ctypes.c_int64 * max(1, len(signature.sizes)))(*(sizes[n] for n in signature.sizes))
     pools = pools or executable.pools
-    pool = pools.address(threads) if pools is not None else None
-    code = NATIVE(executable.library.address(signature.name))(
-        _addresses(inputs), _addresses(outputs), arena.ctypes.data, pool, named
-    )
+    pool = pools.address(threads) if pools is not None and signature.parallel else 0
+    words = [arena.ctypes.data, pool, *map(id, inputs), *map(id, outputs)]
+    words += [sizes[name] for name in signature.sizes]
+    table = (ctypes.c_size_t * len(words))(*words)
+    code = NATIVE(executable.library.address(signature.name))(ctypes.addressof(table))
     for number, (given, after) in enumerate(zip(arrays, inputs, strict=True)):
         if number not in alias.values():
             kept = np.ascontiguousarray(given).tobytes() == after.tobytes()
