@@ -162,8 +162,9 @@ class Grouping:
             for group in readers:
                 self._join(group, node)
             return
+        others = [*readers, *operand_of]
         for group in self._first_readers(readers):
-            if not self._accepts(group, node) or self._depends_on_others(group, node, readers):
+            if not self._accepts(group, node) or self._depends_on_others(group, node, others):
                 continue
             if stored and _sums_columns(group):
                 continue  # stored anyway: leave it to the kernel that computes it row by row
@@ -256,10 +257,10 @@ class Grouping:
 
     # dependencies between groups
 
-    def _depends_on_others(self, group: Group, node: Node, readers: list[Group]) -> bool:
+    def _depends_on_others(self, group: Group, node: Node, others: list[Group]) -> bool:
         """Whether another reader of `node` must run before `group`."""
         before = self._all_ancestors(group)
-        for other in readers:
+        for other in others:
             if other is not group and before & self._bits(other):
                 return True
         if node in self.needed:
