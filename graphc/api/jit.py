@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -15,6 +15,42 @@ from graphc.api.staged import Compiled, Lowered, Traced, leaf_type, to_array, tr
 from graphc.ir.errors import ArgumentError, UnsupportedError
 from graphc.runtime.options import Settings
 from graphc.trace import is_traced
+
+
+@overload
+def jit(
+    fun: Function,
+    *,
+    static_argnums: int | Sequence[int] | None = ...,
+    static_argnames: str | Sequence[str] | None = ...,
+    donate_argnums: int | Sequence[int] | None = ...,
+    donate_argnames: str | Sequence[str] | None = ...,
+    backend: str | None = ...,
+    cache_dir: str | None = ...,
+    threads: int | None = ...,
+    target: str | None = ...,
+    dump: str | None = ...,
+    verify: bool | None = ...,
+    log: str | None = ...,
+) -> Jitted: ...
+
+
+@overload
+def jit(
+    fun: None = ...,
+    *,
+    static_argnums: int | Sequence[int] | None = ...,
+    static_argnames: str | Sequence[str] | None = ...,
+    donate_argnums: int | Sequence[int] | None = ...,
+    donate_argnames: str | Sequence[str] | None = ...,
+    backend: str | None = ...,
+    cache_dir: str | None = ...,
+    threads: int | None = ...,
+    target: str | None = ...,
+    dump: str | None = ...,
+    verify: bool | None = ...,
+    log: str | None = ...,
+) -> Callable[[Function], Jitted]: ...
 
 
 def jit(
@@ -176,4 +212,3 @@ def eval_shape(fun: Function, *args: Any, **kwargs: Any) -> Any:
     """Shapes and element types of a function's results, without computing them."""
     traced = Jitted(fun, Settings(), (), (), (), ()).trace(*args, **kwargs)
     return tree.unflatten(traced.out_tree, [struct_of(t) for t in traced.graph.output_types])
-
