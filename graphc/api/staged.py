@@ -15,7 +15,7 @@ import numpy as np
 
 from graphc import tree
 from graphc.api.arguments import Flattened, Form, Signature, unflatten
-from graphc.codegen.cuda.program import print_program as print_cuda
+from graphc.codegen import print_for
 from graphc.codegen.llvm.engine import emit_assembly
 from graphc.codegen.loops.work import cost_of
 from graphc.ir.errors import ArgumentError, DtypeError
@@ -118,7 +118,7 @@ class Lowered:
             case "llvm":
                 return c.llvm
             case "cuda":
-                return print_cuda(c.program)
+                return print_for("cuda", c.program)
         raise ArgumentError(f"stage: got {stage!r}, expected one of {' '.join(STAGES)}")
 
     def cost_analysis(self) -> dict[str, float]:

@@ -126,11 +126,11 @@ def broadcast_twice(node: Node) -> Node | None:
 
 
 def broadcast_of_ones(node: Node) -> Node | None:
-    """A broadcast that adds only axes of size 1 -> a reshape; a repeated number stays one"""
-    if scalar_of(node) is not None:
-        return None
+    """A broadcast, not of a scalar, that adds only axes of size 1 -> a reshape"""
     assert isinstance(node.attrs, BroadcastAttrs)
     shape, axes = node.attrs.shape, node.attrs.axes
+    if not axes:
+        return None  # a repeated number is a broadcast in every shape
     added = [size for axis, size in enumerate(shape) if axis not in axes]
     return reshape(node.operands[0], shape=shape) if all(size == 1 for size in added) else None
 
