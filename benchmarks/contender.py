@@ -11,18 +11,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 import graphc as gc
 import graphc.numpy as gnp
 from graphc import nn, tree
+from graphc.tree import Tree
 
-Params = dict[str, Any]
+Params = dict[str, Tree]
 
 
-def mlp(p: Params, x: Any) -> Any:
+def mlp(p: Params, x: Tree) -> Tree:
     """Dense layers with relu between them."""
     count = sum(key[0] == "w" and key[1:].isdigit() for key in p)
     for i in range(count):
@@ -32,10 +32,10 @@ def mlp(p: Params, x: Any) -> Any:
     return x
 
 
-def lstm(p: Params, tokens: Any) -> Any:
+def lstm(p: Params, tokens: Tree) -> Tree:
     """One recurrent layer over token embeddings, and a dense layer on every state."""
 
-    def cell(state: Any, x: Any) -> Any:
+    def cell(state: Tree, x: Tree) -> Tree:
         h, c = state
         i, f, g, o = gnp.split(x + h @ p["wh"], 4, 1)
         c = nn.sigmoid(f) * c + nn.sigmoid(i) * gnp.tanh(g)
@@ -48,12 +48,12 @@ def lstm(p: Params, tokens: Any) -> Any:
     return gnp.swapaxes(mlp(p, h), 0, 1)
 
 
-def layernorm(x: Any, gain: Any, bias: Any) -> Any:
+def layernorm(x: Tree, gain: Tree, bias: Tree) -> Tree:
     """Normalised rows, scaled and moved."""
     return nn.layer_norm(x, gain, bias, 1e-5)
 
 
-def attention(q: Any, k: Any, v: Any) -> Any:
+def attention(q: Tree, k: Tree, v: Tree) -> Tree:
     """Causal attention of arrays (batch, length, heads, width)."""
     length = q.shape[1]
     scores = gnp.einsum("bthd,bshd->bhts", q, k) / math.sqrt(q.shape[-1])
@@ -62,7 +62,7 @@ def attention(q: Any, k: Any, v: Any) -> Any:
     return gnp.einsum("bhts,bshd->bthd", weights, v)
 
 
-def gpt(p: Params, tokens: Any, layers: int, heads: int) -> Any:
+def gpt(p: Params, tokens: Tree, layers: int, heads: int) -> Tree:
     """A transformer decoder."""
     x = p["wte"][tokens] + p["wpe"]
     for n in range(layers):
@@ -76,25 +76,25 @@ def gpt(p: Params, tokens: Any, layers: int, heads: int) -> Any:
     return layernorm(x, p["lnfg"], p["lnfb"]) @ p["wte"].T
 
 
-def autoencoder(p: Params, x: Any) -> Any:
+def autoencoder(p: Params, x: Tree) -> Tree:
     """A multilayer perceptron that ends in a sigmoid."""
     return nn.sigmoid(mlp(p, x))
 
 
-def chain(p: Params, x: Any) -> Any:
+def chain(p: Params, x: Tree) -> Tree:
     """A chain of elementwise functions."""
     return nn.gelu(x, approximate=True) * nn.sigmoid(x) + 0.5 * gnp.tanh(x)
 
 
-def rows(p: Params, x: Any) -> Any:
+def rows(p: Params, x: Tree) -> Tree:
     """Softmax, then layer norm, of rows."""
     return layernorm(nn.softmax(x), p["g"], p["b"])
 
 
-def rows_gradient(p: Params, x: Any, cotangent: Any) -> Any:
+def rows_gradient(p: Params, x: Tree, cotangent: Tree) -> Tree:
     """The value, and the cotangent carried back to x, gain and bias."""
 
-    def weighted(x: Any, g: Any, b: Any) -> Any:
+    def weighted(x: Tree, g: Tree, b: Tree) -> Tree:
         y = rows({"g": g, "b": b}, x)
         return gnp.sum(y * cotangent), y
 
@@ -102,7 +102,7 @@ def rows_gradient(p: Params, x: Any, cotangent: Any) -> Any:
     return y, dx, dg, db
 
 
-MODELS: dict[str, Callable[..., Any]] = {
+MODELS: dict[str, Callable[..., Tree]] = {
     "mlp": mlp,
     "lstm": lstm,
     "gpt": gpt,
@@ -117,12 +117,12 @@ MODELS: dict[str, Callable[..., Any]] = {
 }
 
 
-def loss_of(w: Any) -> Callable[..., Any]:
+def loss_of(w: Tree) -> Callable[..., Tree]:
     """`loss(params, *batch)` of a training workload."""
     if w.model == "autoencoder":
         return lambda p, x: gnp.mean((autoencoder(p, x) - x) ** 2)
 
-    def cross_entropy(p: Params, x: Any, y: Any) -> Any:
+    def cross_entropy(p: Params, x: Tree, y: Tree) -> Tree:
         return gnp.mean(nn.cross_entropy(MODELS[w.model](p, x, **w.sizes), y))
 
     return cross_entropy
@@ -133,10 +133,10 @@ def zeros(p: Params) -> Params:
     return tree.map(np.zeros_like, p)
 
 
-def sgd(lr: float, momentum: float = 0.0) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def sgd(lr: float, momentum: float = 0.0) -> tuple[Callable[..., Tree], Callable[..., Tree]]:
     """Gradient descent: its first state and its update."""
 
-    def update(p: Params, g: Params, v: Any) -> tuple[Params, Any]:
+    def update(p: Params, g: Params, v: Tree) -> tuple[Params, Tree]:
         if momentum:
             g = v = tree.map(lambda v, g: momentum * v + g, v, g)
         return tree.map(lambda p, g: p - lr * g, p, g), v
@@ -144,17 +144,17 @@ def sgd(lr: float, momentum: float = 0.0) -> tuple[Callable[..., Any], Callable[
     return (zeros if momentum else lambda p: ()), update
 
 
-def adam(lr: float, weight_decay: float = 0.0) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def adam(lr: float, weight_decay: float = 0.0) -> tuple[Callable[..., Tree], Callable[..., Tree]]:
     """Adam, or AdamW with a weight decay: its first state and its update."""
 
-    def update(p: Params, g: Params, state: Any) -> tuple[Params, Any]:
+    def update(p: Params, g: Params, state: Tree) -> tuple[Params, Tree]:
         m, v, t = state
         t = t + 1
         m = tree.map(lambda m, g: 0.9 * m + 0.1 * g, m, g)
         v = tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, v, g)
         first, second = 1 - 0.9**t, 1 - 0.999**t
 
-        def step(p: Any, m: Any, v: Any) -> Any:
+        def step(p: Tree, m: Tree, v: Tree) -> Tree:
             return p * (1 - lr * weight_decay) - lr * (m / first) / (gnp.sqrt(v / second) + 1e-8)
 
         return tree.map(step, p, m, v), (m, v, t)
@@ -162,17 +162,17 @@ def adam(lr: float, weight_decay: float = 0.0) -> tuple[Callable[..., Any], Call
     return lambda p: (zeros(p), zeros(p), np.float32(0)), update
 
 
-OPTIMIZERS: dict[str, Callable[..., Any]] = {"sgd": sgd, "adam": adam, "adamw": adam}
+OPTIMIZERS: dict[str, Callable[..., Tree]] = {"sgd": sgd, "adam": adam, "adamw": adam}
 
 
-def make(w: Any, loop: bool = False) -> tuple[Callable[[], Any], dict[str, Any]]:
+def make(w: Tree, loop: bool = False) -> tuple[Callable[[], Tree], dict[str, Tree]]:
     """The measured call of a workload."""
     if w.model not in MODELS:
         raise NotImplementedError(f"no {w.model} yet")
     return _training(w, loop) if w.kind == "train" else _evaluation(w, loop)
 
 
-def _evaluation(w: Any, loop: bool) -> tuple[Callable[[], Any], dict[str, Any]]:
+def _evaluation(w: Tree, loop: bool) -> tuple[Callable[[], Tree], dict[str, Tree]]:
     if loop:
         raise NotImplementedError("not a loop")
     model = MODELS[w.model]
@@ -184,7 +184,7 @@ def _evaluation(w: Any, loop: bool) -> tuple[Callable[[], Any], dict[str, Any]]:
         compiled = gc.jit(lambda *data: model({}, *data, **w.sizes))
         call = partial(compiled, *w.data)
 
-    def run() -> Any:
+    def run() -> Tree:
         for _ in range(w.steps):
             y = call()
         return y
@@ -192,18 +192,18 @@ def _evaluation(w: Any, loop: bool) -> tuple[Callable[[], Any], dict[str, Any]]:
     return run, {"host": lambda y: list(y) if several else [y]}
 
 
-def _training(w: Any, loop: bool) -> tuple[Callable[[], Any], dict[str, Any]]:
+def _training(w: Tree, loop: bool) -> tuple[Callable[[], Tree], dict[str, Tree]]:
     value_and_grad = gc.value_and_grad(loss_of(w))
     start, update = OPTIMIZERS[w.opt[0]](**w.opt[1])
 
-    def step(state: Any, batch: Any) -> Any:
+    def step(state: Tree, batch: Tree) -> Tree:
         value, gradients = value_and_grad(state[0], *batch)
         return update(state[0], gradients, state[1]), value
 
     if loop:
 
         @gc.jit
-        def train(p: Params, optimizer: Any, data: Any) -> Any:
+        def train(p: Params, optimizer: Tree, data: Tree) -> Tree:
             return gc.scan(step, (p, optimizer), data)[1][-1]
 
         return lambda: float(train(w.params, start(w.params), w.data)), {}

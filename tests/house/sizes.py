@@ -24,6 +24,8 @@ SOURCE_SUFFIXES = (".py", ".c", ".cu", ".h", ".lark", ".ll")
 HIDDEN_IMPORTS_ALLOWED = frozenset(
     {
         ("graphc.codegen.cuda.compile", "pycuda"),  # only launching needs it, and a GPU
+        ("graphc.codegen", "?"),  # printed targets, loaded when they are asked for
+        ("graphc.codegen.host", "llvmlite"),  # 60 ms that only the first compilation needs
         ("graphc.ir.dims", "sympy"),  # a third of a second that static programs never need
         ("graphc.ir.text.engine", "lark"),  # who reads no text does not pay for a parser
     }
