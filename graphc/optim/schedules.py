@@ -93,7 +93,9 @@ def cosine_decay_schedule(
         decayed = gnp.multiply(gnp.add(gnp.cos(angle), 1.0), 0.5)
         if exponent != 1.0:
             decayed = gnp.pow(decayed, exponent)
-        return gnp.multiply(gnp.add(gnp.multiply(decayed, 1 - alpha), alpha), init_value)
+        if alpha:
+            decayed = gnp.add(gnp.multiply(decayed, 1 - alpha), alpha)
+        return gnp.multiply(decayed, init_value)
 
     return schedule
 

@@ -171,12 +171,13 @@ def scale_by_adam(
         mu = tree.map(_moment(b1, 1), updates, state.mu)
         nu = tree.map(_moment(b2, 2), updates, state.nu)
         count = counted(state.count)
-        scaled = tree.map(
-            lambda m, v: gnp.divide(m, gnp.add(gnp.sqrt(gnp.add(v, eps_root)), eps)),
-            _unbiased(mu, b1, count),
-            _unbiased(nu, b2, count),
-        )
-        return scaled, ScaleByAdamState(count, _cast(mu, mu_dtype), nu)
+
+        def scaled(mean: ArrayLike, square: ArrayLike) -> Array:
+            inner = gnp.add(square, eps_root) if eps_root else square
+            return gnp.divide(mean, gnp.add(gnp.sqrt(inner), eps))
+
+        moments = _unbiased(mu, b1, count), _unbiased(nu, b2, count)
+        return tree.map(scaled, *moments), ScaleByAdamState(count, _cast(mu, mu_dtype), nu)
 
     return GradientTransformation(init, update)
 
