@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import graphc as gc
+from graphc.api.staged import Lowered
 from tests.examples.programs import module
 from tests.house.sources import ROOT
 from tests.house.test_readme import PAGES, blocks, program
@@ -30,7 +31,7 @@ def test_quotes_of_the_readme() -> None:
     names: dict[str, object] = {}
     exec(compile(program("README.md"), "README.md", "exec"), names)
     lowered = names["lowered"]
-    assert isinstance(lowered, gc.api.staged.Lowered)
+    assert isinstance(lowered, Lowered)
     stages = {
         "gir": [lowered.as_text("graph"), lowered.as_text("kernels")],
         "loops": [lowered.as_text("loops")],

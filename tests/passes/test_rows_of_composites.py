@@ -22,7 +22,7 @@ LABELS = (np.arange(37) % 50).astype(np.int32)
 
 def unit_rows(x: Array) -> Array:
     """Rows of length 1."""
-    return x / gnp.sqrt(gnp.sum(x * x, 1, keepdims=True))
+    return gnp.divide(x, gnp.sqrt(gnp.sum(x * x, 1, keepdims=True)))
 
 
 CASES: dict[str, tuple[Callable[..., Array], tuple[np.ndarray, ...]]] = {
