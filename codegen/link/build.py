@@ -80,8 +80,8 @@ def parts(
     if rounding:
         objects[f"{name}_rounding_part.o"] = emit_object(rounding, target)
     texts = {
-        f"{name}.h": print_header(interface, target),
-        f"{name}.c": print_library(interface, target, required_features(target)),
+        f"{name}.h": print_header(interface, target, threads),
+        f"{name}.c": print_library(interface, target, required_features(target), threads),
     }
     if kind == "exe":
         require_sizes(interface)
@@ -102,8 +102,8 @@ def build(
 ) -> tuple[Path, ...]:
     """Link a program and give the files that were written: the result, and a header beside it.
 
-    `kind` is `exe`, `so` or `obj`; `threads` is an executable's default, 0 for all processors;
-    `keep` is a folder for the C texts and objects that were linked.
+    `kind` is `exe`, `so` or `obj`; `threads` is the default of a run, 0 for all processors; `keep`
+    is a folder for the C texts and objects that were linked.
 
     Example: `build(program, interface, host_target(), "so", Path("model.so"))`.
 

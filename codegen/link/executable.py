@@ -53,8 +53,7 @@ def print_tables(interface: Interface, threads: int) -> str:
             "",
             "#include <stddef.h>",
             "",
-            f"const int THREADS = {threads};",
-            f"const char HELP[] =\n{_lines(help_text(interface))};",
+            f"const char HELP[] =\n{_lines(help_text(interface, threads))};",
             f"const int SIZES = {len(interface.sizes)};",
             "const char *const SIZE_NAMES[] = {",
             *sizes,
@@ -69,24 +68,19 @@ def print_tables(interface: Interface, threads: int) -> str:
     )
 
 
-def help_text(interface: Interface) -> str:
-    """What `--help` prints."""
+def help_text(interface: Interface, threads: int) -> str:
+    """What `--help` prints below the usage line; `threads` is the default, 0 for all processors."""
     rows = [(f"--{p.option} FILE.npy", str(p.type)) for p in interface.parameters]
     own: list[tuple[str, str]] = []
     if len(interface.outputs) == 1:
         own.append(("--out FILE.npy", "write the output to a file"))
     elif interface.outputs:
         own.append(("--out FOLDER", "write the outputs to files in a folder"))
-    own.append(("--threads N", "1 to 1024; all processors by default"))
+    own.append(("--threads N", f"1 to 1024; {threads or 'all processors'} by default"))
     own.append(("--help", "show this"))
     results = [(o.name, _result(o, len(interface.outputs))) for o in interface.outputs]
     width = max(len(left) for left, _ in (*rows, *own, *results))
-    lines = [
-        f"usage: {interface.name} [options]",
-        "",
-        f"{interface.function}, compiled by graphc.",
-        "",
-    ]
+    lines = [f"{interface.function}, compiled by graphc.", ""]
     for title, part in (("inputs", rows), ("outputs", results), ("options", own)):
         lines += [f"{title}:" if part else f"{title}: none"]
         lines += [f"  {left:<{width}}  {right}" for left, right in part]

@@ -34,8 +34,8 @@ def common_failures(target: Target) -> tuple[tuple[int, str, str], ...]:
     )
 
 
-def print_header(interface: Interface, target: Target) -> str:
-    """The text of `NAME.h`."""
+def print_header(interface: Interface, target: Target, threads: int) -> str:
+    """The text of `NAME.h`; `threads` is what 0 threads mean, itself 0 for all processors."""
     name = interface.name
     guard = f"{name.upper()}_H"
     return "\n".join(
@@ -57,7 +57,8 @@ def print_header(interface: Interface, target: Target) -> str:
             " * as you like, at once. Calls that share a context wait for each other. */",
             f"typedef struct {name}_context {name}_context;",
             "",
-            "/* A context with that many threads, the caller included; 0 means all processors.",
+            "/* A context with that many threads, the caller included; 0 means "
+            f"{threads or 'all processors'}.",
             " * NULL when there is no memory. After a fork, the child opens its own. */",
             f"{name}_context *{name}_open(int threads);",
             "",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphc.codegen.link.header import common_failures, own_outputs, prototype
-from graphc.codegen.link.interface import Interface, bound_text, index_text
+from graphc.codegen.link.interface import Interface, Output, Parameter, bound_text, index_text
 from graphc.codegen.link.names import c_string
 from graphc.codegen.loops.index import Index, index
 from graphc.codegen.target import Target
@@ -19,21 +19,30 @@ NEXT_TEST = "\n        && "
 LARGEST = 2.0**47  # bytes; more than any machine addresses, and far from overflow
 
 
-def print_library(interface: Interface, target: Target, features: frozenset[str]) -> str:
-    """The text of `NAME.c`; `features` are those that the target's code may use."""
+def print_library(
+    interface: Interface, target: Target, features: frozenset[str], threads: int
+) -> str:
+    """The text of `NAME.c`.
+
+    `features` are those that the target's code may use, `threads` is what 0 threads mean, itself
+    0 for all processors.
+    """
     name = interface.name
     needed = [feature for feature in CHECKED_FEATURES if feature in features]
     parts = [
         PREAMBLE.replace("NAME", name),
+        "" if threads else COUNT,
         PROCESSOR if target.architecture == "x86_64" else OTHER_PROCESSOR,
         _arithmetic(interface),
         MEMORY.replace("UPPER", name.upper()).replace("NAME", name),
-        OPENING.replace("NAME", name).replace("RESERVED", _reserved_at_once(interface)),
+        OPENING.replace("NAME", name)
+        .replace("RESERVED", _reserved_at_once(interface))
+        .replace("DEFAULT_THREADS", str(threads or "processors()")),
         _run(interface),
         _error(interface, target),
     ]
     tests = NEXT_TEST.join(f'__builtin_cpu_supports("{feature}")' for feature in needed) or "1"
-    return "\n".join(parts).replace("SUPPORTED", tests)
+    return "\n".join(filter(None, parts)).replace("SUPPORTED", tests)
 
 
 PREAMBLE = """\
@@ -63,7 +72,9 @@ extern int32_t NAME_program(
     const int64_t *sizes);
 extern void *NAME_pool_create(int32_t threads);
 extern void NAME_pool_destroy(void *pool);
+"""
 
+COUNT = """\
 static int processors(void)
 {
     long count;
@@ -127,7 +138,7 @@ EXPORTED NAME_context *NAME_open(int threads)
         NAME_close(context);
         return NULL;
     }
-    context->pool = NAME_pool_create(threads > 0 ? threads : processors());
+    context->pool = NAME_pool_create(threads > 0 ? threads : DEFAULT_THREADS);
     return context;
 }
 
@@ -176,7 +187,7 @@ def _arithmetic(interface: Interface) -> str:
     """Functions of the symbolic sizes: whether they fit, and the bytes of the arena."""
     if not interface.sizes:
         return ""
-    types = [value.type for value in (*interface.parameters, *interface.outputs)]
+    types = [p.type for p in interface.parameters] + [o.type for o in interface.outputs]
     amounts = [interface.arena, *[array_bytes(type_) for type_ in types]]
     bounds = dict.fromkeys(
         bound_text(interface, amount) for amount in amounts if amount.as_int is None
@@ -213,7 +224,8 @@ def helpers(text: str) -> str:
 def _missing(interface: Interface) -> list[str]:
     """A test per array for the pointer that must not be NULL."""
     found = []
-    for value in (*interface.parameters, *own_outputs(interface)):
+    values: list[Parameter | Output] = [*interface.parameters, *own_outputs(interface)]
+    for value in values:
         amount = array_bytes(value.type)
         if amount.as_int is None:
             text = index_text(interface, amount)

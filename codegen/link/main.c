@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { DONE = 0, FAILED = 1, USAGE = 2, MOST_THREADS = 1024 };
 
@@ -185,6 +186,9 @@ static int read_inputs(state *run)
         free(result->data);
         result->data = NULL;
         run->asked = i;
+        if (PARAMETERS[i].rank == 0 && access(run->given[i], F_OK) != 0)
+            return fail("--%s: got %s, expected a .npy file or a number that %s holds",
+                        PARAMETERS[i].option, run->given[i], PARAMETERS[i].type.name);
         if (read_array(run->given[i], &PARAMETERS[i].type, check_shape, run, result))
             return FAILED;
     }
@@ -332,12 +336,18 @@ static int work(int count, char **words, state *run)
     return verdict;
 }
 
+static int help(const char *program)
+{
+    printf("usage: %s [options]\n\n%s", program, HELP);
+    return fflush(stdout) == 0 ? DONE : FAILED;
+}
+
 int main(int count, char **words)
 {
     for (int at = 1; at < count; at++)
         if (strcmp(words[at], "--help") == 0 || strcmp(words[at], "-h") == 0)
-            return fputs(HELP, stdout) < 0 || fflush(stdout) != 0 ? FAILED : DONE;
-    state run = {NULL, NULL, NULL, NULL, NULL, THREADS, 0};
+            return help(words[0]);
+    state run = {NULL, NULL, NULL, NULL, NULL, 0, 0};
     run.given = calloc((size_t)PARAMETER_COUNT + 1, sizeof *run.given);
     run.inputs = calloc((size_t)PARAMETER_COUNT + 1, sizeof *run.inputs);
     run.outputs = calloc((size_t)OUTPUT_COUNT + 1, sizeof *run.outputs);

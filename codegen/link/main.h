@@ -24,13 +24,12 @@ extern const value PARAMETERS[];
 extern const int PARAMETER_COUNT;
 extern const value OUTPUTS[];
 extern const int OUTPUT_COUNT;
-extern const int THREADS; /* 0: all processors */
 
 /* Axis `axis` of a parameter, or of an output, whose size is COMPUTED. */
 int64_t parameter_size(int parameter, int axis, const int64_t *sizes);
 int64_t output_size(int output, int axis, const int64_t *sizes);
 
-/* Run the program; NULL, or what is wrong. */
+/* Run the program, with the default number of threads for 0; NULL, or what is wrong. */
 const char *run_program(int threads, void *const *inputs, void *const *outputs,
                         const int64_t *sizes);
 
