@@ -65,7 +65,7 @@ class Tracer:
             f"{written_at(user_place())}"
         )
 
-    def __bool__(self) -> bool:
+    def __bool__(self) -> bool:  # noqa: PLE0304 (it raises)
         self._refuse("`if`, `while`, `and`, `or` or `not`", "gc.cond or gc.while_loop instead")
 
     def __int__(self) -> int:
@@ -77,19 +77,20 @@ class Tracer:
     def __complex__(self) -> complex:
         self._refuse("complex()", "an array operation")
 
-    def __index__(self) -> int:
+    def __index__(self) -> int:  # noqa: PLE0305 (it raises)
         self._refuse("an index or a size", "gc.lax.dynamic_slice, or a static argument")
 
     def __array__(self, dtype: object = None, copy: object = None) -> np.ndarray:
         self._refuse("a NumPy function", "the function of the same name in graphc.numpy")
 
-    def __hash__(self) -> int:
+    def __hash__(self) -> int:  # noqa: PLE0309 (it raises)
         self._refuse("hash()", "a static argument")
 
     def __repr__(self) -> str:
         return f"<traced {self.type}>"
 
 
+Traceable: TypeAlias = Any  # a tracer, an array or a scalar, as NumPy functions take them
 Wrap: TypeAlias = Callable[[Node, "Frame"], Tracer]
 
 
@@ -170,7 +171,7 @@ def as_array(value: object) -> np.ndarray:
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
-def bind(op: Op, *operands: Any, **fields: object) -> Any:
+def bind(op: Op, *operands: Traceable, **fields: object) -> Traceable:
     """Apply an operation to tracers or arrays; several results come as a tuple.
 
     Raises:
@@ -213,7 +214,7 @@ def as_node(value: object, frame: Frame) -> Node:
     return constant(as_array(value))
 
 
-def lift_constant(value: object, dtype: DType | None = None) -> Any:
+def lift_constant(value: object, dtype: DType | None = None) -> Traceable:
     """An array as what operations give: a tracer inside a trace, itself outside."""
     array = as_array(value)
     if dtype is not None:
@@ -294,7 +295,7 @@ def trace(
         _frame.reset(token)
 
 
-def splice(graph: Graph, arguments: Sequence[object]) -> tuple[Any, ...]:
+def splice(graph: Graph, arguments: Sequence[object]) -> tuple[Traceable, ...]:
     """The outputs of `graph` applied to values of the current trace."""
     frame = _frame.get()
     assert frame is not None

@@ -20,10 +20,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from graphc.ir.errors import ArgumentError
 
-Flatten: TypeAlias = Callable[[Any], tuple[Iterable[Any], Any]]
-Unflatten: TypeAlias = Callable[[Any, Iterable[Any]], Any]
+Tree: TypeAlias = Any  # a container of trees, or a leaf: no static type says more
+Flatten: TypeAlias = Callable[[Tree], tuple[Iterable[Tree], Tree]]
+Unflatten: TypeAlias = Callable[[Tree, Iterable[Tree]], Tree]
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Structure:
     kind: type | None
     keys: tuple[object, ...] = ()
     children: tuple[Structure, ...] = ()
-    extra: Any = None
+    extra: object = None
 
     @cached_property
     def paths(self) -> tuple[str, ...]:
@@ -80,7 +83,7 @@ def register(kind: type, flatten: Flatten, unflatten: Unflatten) -> None:
     _registered[kind] = (flatten, unflatten)
 
 
-def _parts(tree: Any) -> tuple[Sequence[object], Sequence[Any], Any] | None:
+def _parts(tree: Tree) -> tuple[Sequence[object], Sequence[Tree], Tree] | None:
     """Keys, children and extra of a container, None for a leaf."""
     kind = type(tree)
     if kind in _registered:
@@ -103,17 +106,17 @@ def _parts(tree: Any) -> tuple[Sequence[object], Sequence[Any], Any] | None:
     return None
 
 
-def _is_static(field: dataclasses.Field[Any]) -> bool:
+def _is_static(field: dataclasses.Field[Tree]) -> bool:
     return bool(field.metadata.get("static", False))
 
 
-def flatten(tree: Any) -> tuple[list[Any], Structure]:
+def flatten(tree: Tree) -> tuple[list[Tree], Structure]:
     """The leaves of a tree in order, and its structure."""
-    leaves: list[Any] = []
+    leaves: list[Tree] = []
     return leaves, _flatten_into(tree, leaves)
 
 
-def _flatten_into(tree: Any, leaves: list[Any]) -> Structure:
+def _flatten_into(tree: Tree, leaves: list[Tree]) -> Structure:
     parts = _parts(tree)
     if parts is None:
         leaves.append(tree)
@@ -123,7 +126,25 @@ def _flatten_into(tree: Any, leaves: list[Any]) -> Structure:
     return Structure(type(tree), tuple(keys), inner, extra)
 
 
-def unflatten(structure: Structure, leaves: Iterable[Any]) -> Any:
+def skeleton(tree: Tree, leaves: list[Tree]) -> Tree:
+    """Append the leaves and give a hashable stand-in for the structure, quickly.
+
+    Equal stand-ins mean equal structures; it is what compiled programs are looked up by.
+    """
+    kind = type(tree)
+    if kind is np.ndarray:
+        leaves.append(tree)
+        return None
+    if kind is dict:
+        keys = sorted(tree) if all(type(key) is str for key in tree) else None
+        if keys is not None:
+            return (dict, *keys, *[skeleton(tree[key], leaves) for key in keys])
+    elif kind is tuple or kind is list:
+        return (kind, *[skeleton(item, leaves) for item in tree])
+    return _flatten_into(tree, leaves)
+
+
+def unflatten(structure: Structure, leaves: Iterable[Tree]) -> Tree:
     """The tree of a structure and its leaves.
 
     Raises:
@@ -135,7 +156,7 @@ def unflatten(structure: Structure, leaves: Iterable[Any]) -> Any:
     return _unflatten(structure, iter(listed))
 
 
-def _unflatten(structure: Structure, leaves: Any) -> Any:
+def _unflatten(structure: Structure, leaves: Tree) -> Tree:
     kind = structure.kind
     if kind is None:
         return next(leaves)
@@ -153,22 +174,22 @@ def _unflatten(structure: Structure, leaves: Any) -> Any:
     made = object.__new__(kind)
     for key, child in zip(structure.keys, children, strict=True):
         object.__setattr__(made, str(key), child)
-    for key, value in structure.extra:
+    for key, value in structure.extra:  # type: ignore[attr-defined]
         object.__setattr__(made, key, value)
     return made
 
 
-def leaves(tree: Any) -> list[Any]:
+def leaves(tree: Tree) -> list[Tree]:
     """The leaves of a tree in order."""
     return flatten(tree)[0]
 
 
-def structure(tree: Any) -> Structure:
+def structure(tree: Tree) -> Structure:
     """The structure of a tree."""
     return flatten(tree)[1]
 
 
-def map(function: Callable[..., Any], tree: Any, *rest: Any) -> Any:  # noqa: A001 (the field's name)
+def map(function: Callable[..., Tree], tree: Tree, *rest: Tree) -> Tree:
     """Apply `function` to corresponding leaves of one tree or several.
 
     >>> map(lambda a, b: a + b, {"x": 1}, {"x": 2})

@@ -24,11 +24,11 @@ PassFunction: TypeAlias = Callable[..., Graph]
 
 STANDARD: tuple[PassFunction, ...] = (
     drop_stop_gradient,  # differentiation is over, and the marks would hide what stands behind
-    simplify,  # while composites still have their names: small graphs make small definitions
-    remove_unused_results,  # before definitions are spelled out inside loops for nobody
-    expand_composites,  # from here on there are only primitives
+    expand_composites,  # from here on there are only primitives; the trace still shows the names
     simplify,  # definitions meet their surroundings
+    remove_unused_results,  # after simplification, which reads known results past their loops
     fold_constants,  # after simplification, which leaves constants side by side
+    simplify,  # folding leaves `x * 1` and the like behind
     fold_transposes,  # last, since it needs transposes to stand next to contractions
 )
 
@@ -53,3 +53,19 @@ PASSES: dict[str, PassFunction] = {
         plan_buffers,
     )
 }
+
+__all__ = [
+    "KERNELS",
+    "PASSES",
+    "STANDARD",
+    "PassFunction",
+    "differentiate",
+    "drop_stop_gradient",
+    "expand_composites",
+    "fold_constants",
+    "fold_transposes",
+    "fuse",
+    "plan_buffers",
+    "remove_unused_results",
+    "simplify",
+]

@@ -7,7 +7,6 @@ seconds, so that the same graph comes out on every machine.
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,13 +19,13 @@ from graphc.ir.node import Node, regions
 from graphc.ops.contraction import DotAttrs
 from graphc.ops.duals import broadcast
 from graphc.ops.leaf import ConstantAttrs, constant, iota, parameter
+from graphc.passes.notes import notes
 from graphc.passes.revise import in_regions, revise
 from graphc.passes.rules.numbers import number_of, scalar_of
 
 ELEMENTS = 4096  # of a literal that folding makes
 WORK = 4_000_000  # elements touched by one run: some ten milliseconds of NumPy
 SPELLED = frozenset((parameter, broadcast, iota))  # shorter than any literal of theirs
-_log = logging.getLogger("graphc.passes")
 
 
 @dataclass(frozen=True)
@@ -63,12 +62,13 @@ def fold_constants(
       return %1
 
     A literal has at most `elements` elements, and all folding together touches at most `work`;
-    what was declined is appended to `declined` and logged.
+    what was declined is appended to `declined` and noted.
     """
     budget = _Budget(elements, work, 0, [])
     result = _fold(graph, budget)
-    for refusal in budget.declined:
-        _log.info("%s", refusal)
+    said = notes()
+    if said is not None:
+        said.extend(map(str, budget.declined))
     if declined is not None:
         declined.extend(budget.declined)
     return result

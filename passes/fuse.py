@@ -29,7 +29,7 @@ def fuse(graph: Graph) -> Graph:
         for item in _in_order(grouping, groups):
             if isinstance(item, Group):
                 record.here = _places(graph, item)
-                _emit(graph, item, env)
+                _emit(item, grouping.number, env)
             elif item not in env:
                 record.here = graph.place(item)
                 operands = tuple(_value(operand, env) for operand in item.operands)
@@ -64,11 +64,9 @@ def _places(graph: Graph, group: Group) -> Places:
     return tuple(dict.fromkeys(every))[:MOST_PLACES]
 
 
-def _emit(graph: Graph, group: Group, env: dict[Node, Node]) -> None:
+def _emit(group: Group, number: dict[Node, int], env: dict[Node, Node]) -> None:
     """The kernel node of a group, and its results."""
-    outputs = sorted(group.outputs, key=list(graph.nodes).index) if len(group.outputs) > 1 else list(
-        group.outputs
-    )  # fmt: skip
+    outputs = sorted(group.outputs, key=number.__getitem__)
     inside = set(group.members)
     inputs = [node for node in order(outputs, _outside(outputs, inside)) if node not in inside]
     params = parameters(tuple(node.tensor for node in inputs))

@@ -157,11 +157,11 @@ class Grouping:
         stored = node in self.needed or bool(operand_of)
         if not stored and len(readers) > 1:
             readers = self._merged(node, readers)
-        if not stored and len(readers) > 1 and _is_trivial(node):
-            if all(self._accepts(group, node) for group in readers):
-                for group in readers:
-                    self._join(group, node)
-                return
+        again = not stored and len(readers) > 1 and _is_trivial(node)
+        if again and all(self._accepts(group, node) for group in readers):
+            for group in readers:
+                self._join(group, node)
+            return
         for group in self._first_readers(readers):
             if not self._accepts(group, node) or self._depends_on_others(group, node, readers):
                 continue

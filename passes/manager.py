@@ -11,6 +11,7 @@ from typing import TypeAlias
 from graphc.ir.errors import ArgumentError, Error
 from graphc.ir.graph import Graph
 from graphc.passes import PASSES, PassFunction
+from graphc.passes.notes import collecting
 
 OptionValue: TypeAlias = int | tuple[int, ...] | tuple[str, ...]
 
@@ -107,20 +108,21 @@ def run(graph: Graph, pipeline: Sequence[Step], observers: Sequence[Observer] = 
     """`graph` after every step of `pipeline`.
 
     Each observer is called after each step with the number of the step (from 1), its name, the
-    graph before and after it, and the seconds it took.
+    graph before and after it, and the seconds it took; `graphc.passes.notes` has what it said.
 
     Raises:
         Error: whatever a pass raises; the message names the pass.
     """
     for index, step in enumerate(pipeline, start=1):
-        started = time.perf_counter()
-        try:
-            after = step(graph)
-        except Error as error:
-            error.add_note(f"in pass {index}, {name_of(step)}")
-            raise
-        seconds = time.perf_counter() - started
-        for observer in observers:
-            observer(index, name_of(step), graph, after, seconds)
+        with collecting():
+            started = time.perf_counter()
+            try:
+                after = step(graph)
+            except Error as error:
+                error.add_note(f"in pass {index}, {name_of(step)}")
+                raise
+            seconds = time.perf_counter() - started
+            for observer in observers:
+                observer(index, name_of(step), graph, after, seconds)
         graph = after
     return graph

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,11 +17,11 @@ from graphc.ir.text.printer import print_graph
 from graphc.ir.types import BOOL, TensorType
 from graphc.ir.verify import verify
 from graphc.passes.manager import Observer
+from graphc.passes.notes import notes
 
 SMALL_SIZE = 3  # of the first named size; each further one is larger by 1
 SEEDS = (0, 1)
 TOLERANCE = {"f16": 2e-2, "bf16": 1e-1, "f32": 2e-4, "f64": 1e-9}
-_log = logging.getLogger("graphc.passes")
 
 
 def verifying(index: int, name: str, before: Graph, after: Graph, seconds: float) -> None:
@@ -37,10 +37,21 @@ def verifying(index: int, name: str, before: Graph, after: Graph, seconds: float
         raise
 
 
-def logging_time(index: int, name: str, before: Graph, after: Graph, seconds: float) -> None:
-    """Log how long a pass took and how many nodes it left."""
-    counts = f"{len(before.nodes)} -> {len(after.nodes)} nodes"
-    _log.info("%02d %s: %s, %.2f ms", index, name, counts, seconds * 1e3)
+def telling(tell: Callable[[str], None]) -> Observer:
+    """An observer that says how long each pass took, how many nodes it left and what it noted."""
+
+    def report(index: int, name: str, before: Graph, after: Graph, seconds: float) -> None:
+        counts = f"{len(before.nodes)} -> {len(after.nodes)} nodes"
+        tell(f"{index:02d} {name}: {counts}, {seconds * 1e3:.2f} ms")
+        for line in notes() or ():
+            tell(f"   {line}")
+
+    return report
+
+
+def to_standard_error(text: str) -> None:
+    """Print a line where `GRAPHC_LOG` tells everything."""
+    sys.stderr.write(f"graphc passes: {text}\n")
 
 
 @dataclass
@@ -145,7 +156,7 @@ def standard_observers(
     *, dump: str | Path | None = None, verify_each: bool = False, log: bool = False
 ) -> tuple[Observer, ...]:
     """The observers that `GRAPHC_DUMP`, `GRAPHC_VERIFY` and `GRAPHC_LOG=passes` stand for."""
-    found: list[Observer] = [logging_time] if log else []
+    found: list[Observer] = [telling(to_standard_error)] if log else []
     if dump is not None:
         found.append(dumping(Path(dump)))
     if verify_each:

@@ -8,7 +8,6 @@ past that the rules undo each other, and the error names them.
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,13 +17,13 @@ from graphc.ir.errors import RewriteError
 from graphc.ir.graph import Graph, order, rebuild
 from graphc.ir.node import Node, Op
 from graphc.ir.places import written_at
+from graphc.passes.notes import notes
 from graphc.passes.revise import in_regions, revise
 
 Rule: TypeAlias = Callable[[Node], Node | None]
 RuleTable: TypeAlias = Mapping[Op, tuple[Rule, ...]]
 
 LIMIT = 100
-_log = logging.getLogger("graphc.passes")
 
 
 def merged(tables: Sequence[RuleTable]) -> RuleTable:
@@ -56,9 +55,10 @@ def rewrite(graph: Graph, table: RuleTable, *, limit: int = LIMIT) -> Graph:
     """
     state = _Rewriter(table, limit)
     result = _rewrite_graph(state, graph)
-    if state.total and _log.isEnabledFor(logging.INFO):
+    said = notes()
+    if state.total and said is not None:
         fired = ", ".join(f"{name} {count}" for name, count in sorted(state.total.items()))
-        _log.info("rules fired: %s", fired)
+        said.append(f"rules fired: {fired}")
     return result
 
 

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from graphc.codegen.llvm.function import Function
-from graphc.codegen.llvm.kernel import IndexPrinter, print_kernel
+from graphc.codegen.llvm.indices import IndexPrinter
+from graphc.codegen.llvm.kernel import print_kernel
 from graphc.codegen.llvm.values import Value
 from graphc.codegen.loops.index import ZERO, Index, Named
 from graphc.codegen.loops.language import chunks
@@ -56,6 +57,53 @@ def _constant(number: int, array: np.ndarray) -> str:
     return (
         f'@constant{number} = private unnamed_addr constant [{len(data)} x i8] c"{shown}", align 64'
     )
+
+
+def print_array_entry(program: Program, name: str, offset: int) -> str:
+    """A function of one table of words: arena, pool, input and output array objects, sizes.
+
+    It reads each object's data pointer, `offset` bytes behind the object's address.
+    """
+    f = Function()
+
+    def word(number: int, type_: str) -> str:
+        place = f.effect(f"getelementptr inbounds i64, ptr %words, i64 {number}", I64, 1)
+        return f.effect(f"load {type_}, ptr {place.text}, align 8", I64, 1).text
+
+    first, tables = 2, []
+    for count in (len(program.inputs), len(program.outputs)):
+        table = f.alloca(f"[{max(count, 1)} x ptr]", 8)
+        for number in range(count):
+            item = word(first + number, "ptr")
+            field = f.effect(f"getelementptr inbounds i8, ptr {item}, i64 {offset}", I64, 1)
+            data = f.effect(f"load ptr, ptr {field.text}, align 8", I64, 1)
+            slot = f.effect(f"getelementptr inbounds ptr, ptr {table}, i64 {number}", I64, 1)
+            f.line(f"store ptr {data.text}, ptr {slot.text}, align 8")
+        first += count
+        tables.append(table)
+    sizes = f.effect(f"getelementptr inbounds i64, ptr %words, i64 {first}", I64, 1).text
+    pointers = [*tables, word(0, "ptr"), word(1, "ptr"), sizes]
+    f.line(f"%result = call i32 @{program.name}({', '.join(f'ptr {p}' for p in pointers)})")
+    return f.text(f"define i32 @{name}(ptr %words) nounwind", "ret i32 %result")
+
+
+def uses_threads(program: Program) -> bool:
+    """Whether any step of a program is dealt to threads."""
+    return any(_is_parallel(program, step) for step in program.steps)
+
+
+def _is_parallel(program: Program, step: Step) -> bool:
+    match step:
+        case Call():
+            pieces = chunks(program.kernels[step.kernel]).as_int
+            return step.work >= PARALLEL_WORK and pieces != 1
+        case Repeat(body=body):
+            return any(_is_parallel(program, inner) for inner in body)
+        case While(condition=condition, body=body):
+            return any(_is_parallel(program, inner) for inner in (*condition, *body))
+        case Choose(branches=branches):
+            return any(_is_parallel(program, inner) for branch in branches for inner in branch)
+    return False
 
 
 class _Entry:
@@ -142,7 +190,7 @@ class _Entry:
             at = f.pure(place, I64, 1, [])
             f.line(f"store {value}, ptr {at.text}, align 8")
         count = self.indices.index(chunks(kernel))
-        if self.threads and call.work >= PARALLEL_WORK and count.text != "1":
+        if self.threads and _is_parallel(self.program, call):
             f.declare("void @gc_pool_run(ptr, ptr, ptr, i64)")
             f.line(
                 f"call void @gc_pool_run(ptr %pool, ptr @{kernel.name}, ptr {self.context}, "

@@ -92,7 +92,7 @@ class Function:
         first = self.pure(f"icmp slt i64 {start.text}, {end.text}", BOOL, 1, [start, end])
         body = Scope(label=f"loop{name}")
         self.scopes.append(body)
-        counter = Value(f"%x{name}", I64, 1, self.depth)
+        counter = Value(f"%count{name}", I64, 1, self.depth)
         yield counter
         following = f"%next{name}"
         self.line(f"{following} = add nsw i64 {counter.text}, {step}")

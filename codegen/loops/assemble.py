@@ -191,7 +191,7 @@ class _Assembly:
     def _loop_frame(
         self, frame: _Frame, node: Node, body: Graph, invariant: int, carried: int
     ) -> tuple[list[Ref], list[Alternating], list[Step], Index]:
-        """Carries of a loop: where each lies, which alternate, the copies before, the frame left."""
+        """A loop's carries: where each lies, which alternate, copies before, the frame left."""
         assert isinstance(node.attrs, PlannedAttrs)
         base = frame.base + index(slot_offset(node.attrs.frame))
         if isinstance(node.attrs, WhileAttrs):

@@ -220,7 +220,8 @@ class _Contraction:
         builder = self.builder
         extents = [*(index(axis.size) for axis in self.outer), panels, groups]
         piece = Var(builder.fresh("c"), product(extents))
-        places, rest = [], index(piece)
+        places: list[Index] = []
+        rest = index(piece)
         for extent in reversed(extents):
             last = len(places) == len(extents) - 1
             places.append(rest if last else rest % extent)

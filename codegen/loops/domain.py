@@ -26,6 +26,7 @@ REDUCTIONS = {
     reduction.reduce_or: "or",
     reduction.reduce_xor: "xor",
 }
+NONE: tuple[int, ...] = ()
 EXPENSIVE = frozenset(
     {*elementwise.TRANSCENDENTAL, elementwise.pow, elementwise.rem} - {elementwise.sqrt}
 )
@@ -92,7 +93,7 @@ def domain_of(outputs: Sequence[Node], stop: Iterable[Node]) -> Domain:
     nodes = tuple(node for node in order(outputs, known) if node not in known)
     found = [node for node in nodes if node.op in REDUCTIONS]
     if not found:
-        full, reduced = outputs[0].tensor.shape, ()
+        full, reduced = outputs[0].tensor.shape, NONE
     else:
         full, reduced = found[0].operands[0].tensor.shape, _axes(found[0])
     for node in found:

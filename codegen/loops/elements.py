@@ -44,7 +44,7 @@ def work_type(dtype: DType) -> DType:
     return F32 if dtype in NARROW else dtype
 
 
-def literal(value: float | int | bool | np.generic, dtype: DType) -> Literal:
+def literal(value: float | int | bool | np.generic | np.ndarray, dtype: DType) -> Literal:
     """A literal of a type."""
     if dtype is BOOL:
         return Literal(bool(value), dtype)

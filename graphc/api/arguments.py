@@ -5,14 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from graphc import tree
 from graphc.ir.errors import ArgumentError
 from graphc.ir.places import user_place, written_at
-from graphc.tree import Structure
+from graphc.tree import Structure, Tree
 
-Function = Callable[..., Any]
+Function = Callable[..., Tree]
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Form:
 class Static:
     """An argument that is part of the program: another value compiles another program."""
 
-    value: Any
+    value: Tree
 
     def __hash__(self) -> int:
         return hash((type(self.value), self.value))
@@ -44,7 +43,7 @@ class Flattened:
     """A call's form, its leaves and what the leaves are called."""
 
     form: Form
-    leaves: list[Any]
+    leaves: list[Tree]
     names: tuple[str, ...]
     owners: tuple[str, ...]  # per leaf, the parameter it belongs to
 
@@ -79,7 +78,7 @@ class Signature:
         kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         return [p.name for p in self.signature.parameters.values() if p.kind in kinds]
 
-    def flatten(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Flattened:
+    def flatten(self, args: Sequence[Tree], kwargs: dict[str, Tree]) -> Flattened:
         """Take a call apart.
 
         Raises:
@@ -91,11 +90,11 @@ class Signature:
             except TypeError as error:
                 raise ArgumentError(f"{self.name}: {error}{written_at(user_place())}") from None
         known = self.positional_names()
-        leaves: list[Any] = []
+        leaves: list[Tree] = []
         names: list[str] = []
         owners: list[str] = []
 
-        def take(name: str, value: Any) -> Structure | Static:
+        def take(name: str, value: Tree) -> Structure | Static:
             if name in self.static:
                 return self._static(name, value)
             own, structure = tree.flatten(value)
@@ -110,7 +109,7 @@ class Signature:
         keywords = tuple((name, take(name, kwargs[name])) for name in sorted(kwargs))
         return Flattened(Form(positional, keywords), leaves, tuple(names), tuple(owners))
 
-    def _static(self, name: str, value: Any) -> Static:
+    def _static(self, name: str, value: Tree) -> Static:
         static = Static(value)
         try:
             hash(static)
@@ -122,11 +121,11 @@ class Signature:
         return static
 
 
-def unflatten(form: Form, leaves: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
+def unflatten(form: Form, leaves: Sequence[Tree]) -> tuple[list[Tree], dict[str, Tree]]:
     """The arguments of a form and its leaves."""
     rest = iter(leaves)
 
-    def make(part: Structure | Static) -> Any:
+    def make(part: Structure | Static) -> Tree:
         if isinstance(part, Static):
             return part.value
         return tree.unflatten(part, [next(rest) for _ in range(part.count)])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from graphc import tree
 from graphc.api.jit import jit
@@ -15,24 +14,26 @@ from graphc.ir.types import BOOL, I32, TensorType, tensor
 from graphc.ops import control
 from graphc.ops.elementwise import convert
 from graphc.trace import Region, bind, current_frame, lift_constant, trace_region
-from graphc.tree import Structure
+from graphc.tree import Structure, Tree
 
-Function = Callable[..., Any]
+Function = Callable[..., Tree]
 
 
-def _lifted(leaves: Sequence[Any]) -> list[Any]:
+def _lifted(leaves: Sequence[Tree]) -> list[Tree]:
     return [leaf if hasattr(leaf, "node") else lift_constant(leaf) for leaf in leaves]
 
 
-def _weak(leaf: Any) -> bool:
+def _weak(leaf: Tree) -> bool:
     return bool(leaf.weak) or isinstance(leaf, bool)
 
 
-def _region(function: Function, leaves: Sequence[Any], structure: Structure) -> tuple[Region, Structure]:
+def _region(
+    function: Function, leaves: Sequence[Tree], structure: Structure
+) -> tuple[Region, Structure]:
     """`function` of one tree, traced; with the structure of what it returns."""
     found: list[Structure] = []
 
-    def run(*tracers: Any) -> Sequence[object]:
+    def run(*tracers: Tree) -> Sequence[object]:
         values, out = tree.flatten(function(tree.unflatten(structure, tracers)))
         found.append(out)
         return values
@@ -45,13 +46,13 @@ def _captured(*regions: Region) -> list[Node]:
     return list(dict.fromkeys(node for region in regions for node in region.captured))
 
 
-def _operands(nodes: Sequence[Node]) -> list[Any]:
+def _operands(nodes: Sequence[Node]) -> list[Tree]:
     frame = current_frame()
     assert frame is not None
     return [frame.wrap(node, frame) for node in nodes]
 
 
-def _as_tuple(bound: Any) -> tuple[Any, ...]:
+def _as_tuple(bound: Tree) -> tuple[Tree, ...]:
     return bound if isinstance(bound, tuple) else (bound,)
 
 
@@ -76,7 +77,7 @@ def _types(region: Region) -> list[TensorType]:
     return [node.tensor for node in region.outputs]
 
 
-def _settled(function: Function, leaves: list[Any], structure: Structure) -> list[Any]:
+def _settled(function: Function, leaves: list[Tree], structure: Structure) -> list[Tree]:
     """A loop's initial values, weak ones in the type that the body gives them."""
     if not any(_weak(leaf) for leaf in leaves):
         return leaves
@@ -90,7 +91,7 @@ def _settled(function: Function, leaves: list[Any], structure: Structure) -> lis
     return settled
 
 
-def while_loop(cond_fun: Function, body_fun: Function, init_val: Any) -> Any:
+def while_loop(cond_fun: Function, body_fun: Function, init_val: Tree) -> Tree:
     """Apply `body_fun` to a value while `cond_fun` of it is true.
 
     >>> import graphc as gc
@@ -126,7 +127,7 @@ def while_loop(cond_fun: Function, body_fun: Function, init_val: Any) -> Any:
     return tree.unflatten(structure, _as_tuple(bound))
 
 
-def fori_loop(lower: Any, upper: Any, body_fun: Function, init_val: Any) -> Any:
+def fori_loop(lower: Tree, upper: Tree, body_fun: Function, init_val: Tree) -> Tree:
     """Apply `body_fun(i, value)` for each `i` from `lower` to before `upper`.
 
     With plain ints as bounds it can be differentiated.
@@ -138,7 +139,7 @@ def fori_loop(lower: Any, upper: Any, body_fun: Function, init_val: Any) -> Any:
     if current_frame() is None and not (isinstance(lower, int) and isinstance(upper, int)):
         return jit(lambda a, b, v: fori_loop(a, b, body_fun, v))(lower, upper, init_val)
 
-    def step(state: Any) -> Any:
+    def step(state: Tree) -> Tree:
         return state[0] + 1, body_fun(state[0], state[1])
 
     if isinstance(lower, int) and isinstance(upper, int):
@@ -152,12 +153,12 @@ def fori_loop(lower: Any, upper: Any, body_fun: Function, init_val: Any) -> Any:
 
 def scan(
     f: Function,
-    init: Any,
-    xs: Any = None,
+    init: Tree,
+    xs: Tree = None,
     length: int | None = None,
     reverse: bool = False,
     unroll: int = 1,
-) -> tuple[Any, Any]:
+) -> tuple[Tree, Tree]:
     """Fold `f(carry, x) -> (carry, y)` over the first axis of `xs`; the `y`s come stacked.
 
     `unroll` is taken for JAX's sake; the compiled loop is native either way.
@@ -176,8 +177,7 @@ def scan(
         carry, ys = run(init, xs)
         return carry, ys
     carry, carry_tree = tree.flatten(init)
-    rows, row_tree = tree.flatten(xs)
-    carry, rows = _lifted(carry), _lifted(rows)
+    carry, rows = _lifted(carry), _lifted(tree.leaves(xs))
     steps = _length(rows, length)
     slices = [_Slice(tensor(row.type.dtype, row.type.shape[1:])) for row in rows]
     both = tree.flatten((init, xs))[1]
@@ -217,8 +217,8 @@ class _Slice:
 
 
 def _settled_carry(
-    f: Function, carry: list[Any], slices: list[Any], both: Structure, carry_tree: Structure
-) -> list[Any]:
+    f: Function, carry: list[Tree], slices: list[Tree], both: Structure, carry_tree: Structure
+) -> list[Tree]:
     if not any(_weak(leaf) for leaf in carry):
         return carry
     region, out = _region(lambda pair: f(*pair), [*carry, *slices], both)
@@ -231,7 +231,7 @@ def _settled_carry(
     return settled
 
 
-def _length(rows: Sequence[Any], length: int | None) -> int:
+def _length(rows: Sequence[Tree], length: int | None) -> int:
     sizes = {row.type.shape[0] for row in rows if row.type.rank}
     if any(not row.type.rank for row in rows):
         raise ShapeError(f"scan: got a scalar to scan over{written_at(user_place())}")
@@ -246,7 +246,7 @@ def _length(rows: Sequence[Any], length: int | None) -> int:
     return size
 
 
-def switch(index: Any, branches: Sequence[Function], *operands: Any) -> Any:
+def switch(index: Tree, branches: Sequence[Function], *operands: Tree) -> Tree:
     """Apply the branch that `index` chooses; an index outside is moved to the nearest.
 
     >>> import graphc as gc
@@ -284,7 +284,7 @@ def switch(index: Any, branches: Sequence[Function], *operands: Any) -> Any:
     return tree.unflatten(traced[0][1], _as_tuple(bound))
 
 
-def cond(pred: Any, true_fun: Function, false_fun: Function, *operands: Any) -> Any:
+def cond(pred: Tree, true_fun: Function, false_fun: Function, *operands: Tree) -> Tree:
     """Apply `true_fun` where `pred` is true, else `false_fun`.
 
     >>> import graphc as gc
@@ -301,5 +301,3 @@ def cond(pred: Any, true_fun: Function, false_fun: Function, *operands: Any) -> 
     as_bool = bind(convert, chosen, dtype=BOOL)
     number = bind(convert, as_bool, dtype=I32)
     return switch(number, [false_fun, true_fun], *operands)
-
-

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+from graphc.tree import Tree
+
+Function = TypeVar("Function", bound=Callable[..., Tree])
 EXAMPLE = "__graphc_example__"
 
 
-def entry(*example_args: Any, **options: Any) -> Callable[[Function], Function]:
+def entry(*example_args: Tree, **options: Tree) -> Callable[[Function], Function]:
     """Mark a function as one that `graphc dump`, `build` and the like can compile.
 
     `example_args` give the types of its arguments: arrays, trees of arrays or

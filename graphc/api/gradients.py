@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from graphc import tree
 from graphc.api.jit import jit
@@ -14,9 +13,9 @@ from graphc.ir.places import user_place, written_at
 from graphc.ir.types import tensor
 from graphc.ops.reverse import joint_graph
 from graphc.trace import current_frame, lift_constant, splice, trace_region
-from graphc.tree import Structure
+from graphc.tree import Structure, Tree
 
-Function = Callable[..., Any]
+Function = Callable[..., Tree]
 
 
 def value_and_grad(
@@ -42,7 +41,7 @@ def value_and_grad(
     numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
 
     @functools.wraps(fun)
-    def both(*args: Any, **kwargs: Any) -> Any:
+    def both(*args: Tree, **kwargs: Tree) -> Tree:
         if current_frame() is None:
             return compiled(*args, **kwargs)
         positions = _positions(numbers, len(args))
@@ -64,7 +63,7 @@ def grad(fun: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False)
     both = value_and_grad(fun, argnums, has_aux)
 
     @functools.wraps(fun)
-    def gradient(*args: Any, **kwargs: Any) -> Any:
+    def gradient(*args: Tree, **kwargs: Tree) -> Tree:
         value, found = both(*args, **kwargs)
         return (found, value[1]) if has_aux else found
 
@@ -82,11 +81,11 @@ def _positions(numbers: Sequence[int], count: int) -> list[int]:
 
 def _differentiate(
     fun: Function,
-    args: Sequence[Any],
-    kwargs: dict[str, Any],
+    args: Sequence[Tree],
+    kwargs: dict[str, Tree],
     positions: Sequence[int],
     has_aux: bool,
-) -> tuple[Any, Any, list[Any]]:
+) -> tuple[Tree, Tree, list[Tree]]:
     """The value, the auxiliary result and the gradients, inside a trace."""
     parts = [tree.flatten(args[p]) for p in positions]
     leaves = [leaf for own, _ in parts for leaf in own]
@@ -98,7 +97,7 @@ def _differentiate(
             )
     shapes: list[Structure] = []
 
-    def run(*tracers: Any) -> Sequence[object]:
+    def run(*tracers: Tree) -> Sequence[object]:
         rest = iter(tracers)
         new = list(args)
         for position, (own, structure) in zip(positions, parts, strict=True):
@@ -127,7 +126,7 @@ def _differentiate(
     return value, aux, gradients
 
 
-def _require_scalar(type_: Any) -> None:
+def _require_scalar(type_: Tree) -> None:
     if type_.shape:
         raise ShapeError(f"gradient of {type_}, expected a scalar{written_at(user_place())}")
     if not type_.dtype.is_float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TypedDict, Unpack, overload
 
 import numpy as np
 
@@ -15,6 +15,33 @@ from graphc.api.staged import Compiled, Lowered, Traced, leaf_type, to_array, tr
 from graphc.ir.errors import ArgumentError, UnsupportedError
 from graphc.runtime.options import Settings
 from graphc.trace import is_traced
+from graphc.tree import Tree
+
+NO_SIZES: dict[str, int] = {}
+
+
+class JitOptions(TypedDict, total=False):
+    """The keyword arguments of `jit`."""
+
+    static_argnums: int | Sequence[int] | None
+    static_argnames: str | Sequence[str] | None
+    donate_argnums: int | Sequence[int] | None
+    donate_argnames: str | Sequence[str] | None
+    backend: str | None
+    cache_dir: str | None
+    threads: int | None
+    target: str | None
+    dump: str | None
+    verify: bool | None
+    log: str | None
+
+
+@overload
+def jit(fun: Function, **options: Unpack[JitOptions]) -> Jitted: ...
+
+
+@overload
+def jit(fun: None = None, **options: Unpack[JitOptions]) -> Callable[[Function], Jitted]: ...
 
 
 def jit(
@@ -71,7 +98,7 @@ def jit(
     return decorate if fun is None else decorate(fun)
 
 
-def _listed(value: Any, kind: type) -> tuple[Any, ...]:
+def _listed(value: Tree, kind: type) -> tuple[Tree, ...]:
     if value is None:
         return ()
     return (value,) if isinstance(value, kind) else tuple(value)
@@ -104,28 +131,28 @@ class Jitted:
         self.compiled: dict[object, Compiled] = {}
         functools.update_wrapper(self, function)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Tree, **kwargs: Tree) -> Tree:
         """Run the compiled function; inside another trace, run the function itself."""
-        if not kwargs and not self.signature.static:
-            for arg in args:
-                if type(arg) is not np.ndarray:
-                    break
-            else:
-                return self._call_arrays(args)
-        return self._call(args, kwargs)
-
-    def _call_arrays(self, args: tuple[np.ndarray, ...]) -> Any:
-        """The short way for a call of arrays only."""
-        key = tuple([(arg.dtype, arg.shape) for arg in args])
+        if kwargs or self.signature.static:
+            return self._call(args, kwargs)
+        leaves: list[Tree] = []
+        form = tree.skeleton(args, leaves)
+        types = []
+        for leaf in leaves:
+            if type(leaf) is not np.ndarray:
+                return self._call(args, kwargs)
+            types.append((leaf.dtype, leaf.shape))
+        key = (form, *types)
         compiled = self.compiled.get(key)
         if compiled is None:
             flat = self.signature.flatten(args, {})
             compiled = self.compiled[key] = self._trace(flat).lower().compile()
-        results = compiled.executable(args)
-        structure = compiled.out_tree
+        results = compiled.executable.run(leaves, NO_SIZES)
+        structure = compiled.lowered.traced.out_tree
         return results[0] if structure.kind is None else tree.unflatten(structure, results)
 
-    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _call(self, args: tuple[Tree, ...], kwargs: dict[str, Tree]) -> Tree:
+        """The long way: keywords, static arguments, scalars and what is no array at all."""
         flat = self.signature.flatten(args, kwargs)
         if is_traced(*flat.leaves):
             return self.function(*args, **kwargs)
@@ -146,16 +173,16 @@ class Jitted:
         donated = [i for i, owner in enumerate(flat.owners) if owner in self.donated]
         return trace_call(self.function, self.signature.name, flat, donated, self.settings)
 
-    def trace(self, *args: Any, **kwargs: Any) -> Traced:
+    def trace(self, *args: Tree, **kwargs: Tree) -> Traced:
         """The graph for arguments like these; `ShapeDtypeStruct`s stand for arrays."""
         return self._trace(self.signature.flatten(args, kwargs))
 
-    def lower(self, *args: Any, **kwargs: Any) -> Lowered:
+    def lower(self, *args: Tree, **kwargs: Tree) -> Lowered:
         """The same as `trace(...).lower()`."""
         return self.trace(*args, **kwargs).lower()
 
 
-def make_graph(fun: Function) -> Callable[..., Any]:
+def make_graph(fun: Function) -> Callable[..., Tree]:
     """The graph that a function is traced to.
 
     >>> import numpy as np
@@ -172,8 +199,7 @@ def make_graph(fun: Function) -> Callable[..., Any]:
     ).graph  # fmt: skip
 
 
-def eval_shape(fun: Function, *args: Any, **kwargs: Any) -> Any:
+def eval_shape(fun: Function, *args: Tree, **kwargs: Tree) -> Tree:
     """Shapes and element types of a function's results, without computing them."""
     traced = Jitted(fun, Settings(), (), (), (), ()).trace(*args, **kwargs)
     return tree.unflatten(traced.out_tree, [struct_of(t) for t in traced.graph.output_types])
-

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from graphc import tree
 from graphc.ir.dims import dim
 from graphc.ir.types import Shape, TensorType, dtype_of, tensor
+from graphc.tree import Tree
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class ShapeDtypeStruct:
     """
 
     shape: tuple[int | str, ...]
-    dtype: Any
+    dtype: Tree
 
     @property
     def graphc_type(self) -> TensorType:

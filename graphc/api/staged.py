@@ -1,21 +1,20 @@
 """The stages of a compilation, one object each: trace, lower, compile, call.
 
-    traced = gc.jit(f).trace(x)         # traced.graph
-    lowered = traced.lower()            # lowered.as_text("loops")
-    compiled = lowered.compile()        # compiled(x)
+traced = gc.jit(f).trace(x)         # traced.graph
+lowered = traced.lower()            # lowered.as_text("loops")
+compiled = lowered.compile()        # compiled(x)
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from graphc import tree
 from graphc.api.arguments import Flattened, Form, Signature, unflatten
-from graphc.codegen.cuda.program import print_program as print_cuda
+from graphc.codegen import print_for
 from graphc.codegen.llvm.engine import emit_assembly
 from graphc.codegen.loops.work import cost_of
 from graphc.ir.errors import ArgumentError, DtypeError
@@ -27,13 +26,13 @@ from graphc.runtime.compiler import Compilation
 from graphc.runtime.executable import Executable
 from graphc.runtime.options import Settings
 from graphc.trace import Frame, Tracer, as_array, as_type, trace
-from graphc.tree import Structure
+from graphc.tree import Structure, Tree
 
 STAGES = ("graph", "optimized", "kernels", "loops", "llvm", "cuda")
 Leaf = tuple[TensorType, bool]  # the type of an argument, and whether it is weak
 
 
-def leaf_type(value: Any, name: str) -> Leaf:
+def leaf_type(value: Tree, name: str) -> Leaf:
     """The type of an argument; Python scalars are weak, as in JAX.
 
     Raises:
@@ -51,19 +50,18 @@ def leaf_type(value: Any, name: str) -> Leaf:
         raise DtypeError(f"{name}: {error}") from None
 
 
-def to_array(value: Any, type_: TensorType, name: str) -> np.ndarray:
+def to_array(value: Tree, type_: TensorType, name: str) -> np.ndarray:
     """An argument as an array of the type that it was traced with.
 
     Raises:
         ArgumentError: a Python int that the type cannot hold.
     """
     if isinstance(value, int) and not isinstance(value, bool):
-        limits = np.iinfo(type_.dtype.numpy) if type_.dtype.is_integer else None
-        if limits is not None and not limits.min <= value <= limits.max:
+        dtype = type_.dtype
+        if dtype.is_integer and not dtype.smallest <= value <= dtype.largest:
             raise ArgumentError(f"{name}: got {value}, expected a value that {type_.dtype} holds")
     array = as_array(value)
-    dtype = type_.dtype.numpy
-    return array if array.dtype == dtype else array.astype(dtype)
+    return array.astype(type_.dtype.numpy, copy=False)
 
 
 @dataclass(frozen=True)
@@ -118,7 +116,7 @@ class Lowered:
             case "llvm":
                 return c.llvm
             case "cuda":
-                return print_cuda(c.program)
+                return print_for("cuda", c.program)
         raise ArgumentError(f"stage: got {stage!r}, expected one of {' '.join(STAGES)}")
 
     def cost_analysis(self) -> dict[str, float]:
@@ -158,7 +156,7 @@ class Compiled:
         """The structure of the result."""
         return self.lowered.traced.out_tree
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Tree, **kwargs: Tree) -> Tree:
         """Run; the arguments must have the structure and types that were compiled for."""
         traced = self.lowered.traced
         flat = _flatten_like(traced, args, kwargs)
@@ -201,7 +199,7 @@ class Compiled:
         return MemoryAnalysis(total(s.inputs), total(own), total(aliased), arena)
 
 
-def _flatten_like(traced: Traced, args: Sequence[Any], kwargs: dict[str, Any]) -> Flattened:
+def _flatten_like(traced: Traced, args: Sequence[Tree], kwargs: dict[str, Tree]) -> Flattened:
     """The leaves of a call that must have the form that was compiled for."""
     static = [part for part in traced.form.positional if not isinstance(part, Structure)]
     if static:
@@ -218,7 +216,7 @@ def _flatten_like(traced: Traced, args: Sequence[Any], kwargs: dict[str, Any]) -
     return flat
 
 
-def _anything(*args: Any, **kwargs: Any) -> None:
+def _anything(*args: Tree, **kwargs: Tree) -> None:
     """Takes any call."""
 
 
@@ -229,7 +227,7 @@ def _shown(form: Form) -> str:
 
 
 def trace_call(
-    function: Callable[..., Any],
+    function: Callable[..., Tree],
     name: str,
     flat: Flattened,
     donated: Sequence[int],
@@ -252,8 +250,6 @@ def trace_call(
     return Traced(graph, name, flat.form, found[0], tuple(donated), settings)
 
 
-def wrap(node: Any, frame: Frame) -> Array:
+def wrap(node: Tree, frame: Frame) -> Array:
     """What traced functions see."""
     return Array.wrap(node, frame)
-
-

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from graphc.ir.errors import ShapeError
 
 if TYPE_CHECKING:
     import sympy
+
+Expression: TypeAlias = Any  # sympy's expressions and relations, which it does not type
 
 
 class Dim:
@@ -37,16 +39,16 @@ class Dim:
         made.expression = expression
         return made
 
-    def __add__(self, other: Dim | int) -> Dim | int:  # type: ignore[misc]
+    def __add__(self, other: Dim | int) -> Dim | int:
         return simplified(self.expression + _plain(other))
 
-    def __sub__(self, other: Dim | int) -> Dim | int:  # type: ignore[misc]
+    def __sub__(self, other: Dim | int) -> Dim | int:
         return simplified(self.expression - _plain(other))
 
     def __rsub__(self, other: int) -> Dim | int:
         return simplified(other - self.expression)
 
-    def __mul__(self, other: Dim | int) -> Dim | int:  # type: ignore[misc]
+    def __mul__(self, other: Dim | int) -> Dim | int:
         return simplified(self.expression * _plain(other))
 
     __radd__ = __add__
@@ -79,7 +81,7 @@ class Dim:
     def __ge__(self, other: Dim | int) -> bool:
         return self._decide(self.expression >= _plain(other), ">=", other)
 
-    def _decide(self, relation: Any, sign: str, other: Dim | int) -> bool:
+    def _decide(self, relation: Expression, sign: str, other: Dim | int) -> bool:
         if relation == True or relation == False:  # noqa: E712 (sympy's own truth values)
             return bool(relation)
         raise ShapeError(f"cannot tell whether {self} {sign} {other} for every size")
@@ -100,11 +102,11 @@ class Dim:
         return int(self.expression.subs(values))
 
 
-def _plain(value: Dim | int) -> Any:
+def _plain(value: Dim | int) -> Expression:
     return value.expression if isinstance(value, Dim) else value
 
 
-def simplified(expression: Any) -> Dim | int:
+def simplified(expression: Expression) -> Dim | int:
     """A dim of an expression, or an int when the names have cancelled."""
     expanded = expression.expand()
     return int(expanded) if expanded.is_Integer else Dim(expanded)

@@ -58,7 +58,7 @@ def concrete(type_: TensorType, sizes: Mapping[str, int]) -> tuple[int, ...]:
 
 def bound(attrs: Attrs, sizes: Mapping[str, int]) -> Attrs:
     """Attributes with every symbolic size replaced by its value."""
-    changed = {}
+    changed: dict[str, object] = {}
     for field in fields(attrs):
         value = getattr(attrs, field.name)
         if isinstance(value, tuple) and any(isinstance(size, Dim) for size in value):

@@ -61,6 +61,16 @@ class DType:
         """Whether negative values exist in the type."""
         return self.kind in ("int", "float")
 
+    @property
+    def smallest(self) -> int:
+        """The smallest value of an integer type."""
+        return -(2 ** (self.bits - 1)) if self.kind == "int" else 0
+
+    @property
+    def largest(self) -> int:
+        """The largest value of an integer type."""
+        return int(2 ** (self.bits - (self.kind == "int")) - 1)
+
 
 BOOL = DType("bool", "bool", 1, np.dtype(np.bool_))
 I8 = DType("i8", "int", 8, np.dtype(np.int8))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from graphc.ir.node import Node
 from graphc.ir.types import BOOL, Shape
 from graphc.ops import elementwise as e
-from graphc.ops.leaf import constant
 from graphc.ops.duals import broadcast
+from graphc.ops.leaf import constant
 
 
 def splat(value: float | int | bool, dtype: object, shape: Shape) -> Node:

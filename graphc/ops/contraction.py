@@ -78,7 +78,7 @@ def _dot(a: DotAttrs, lhs: np.ndarray, rhs: np.ndarray) -> np.ndarray:
         left.reshape(*batch, math.prod(rows), inner),
         right.reshape(*batch, inner, math.prod(columns)),
     )
-    return product.reshape(batch + rows + columns).astype(lhs.dtype)
+    return np.asarray(product.reshape(batch + rows + columns)).astype(lhs.dtype)
 
 
 def _side_vjp(g: Node, other: Node, own: Node, a: DotAttrs, left: bool) -> Node:
@@ -139,7 +139,7 @@ def _samples() -> list[Sample]:
     return found
 
 
-dot_general = Op(
+dot_general: Op = Op(
     "dot_general",
     infer=_infer_dot,
     reference=_dot,

@@ -33,7 +33,7 @@ def _infer_project(a: ProjectAttrs, x: Type) -> Type:
     return x.elements[a.index]
 
 
-project = Op(
+project: Op = Op(
     "project",
     infer=_infer_project,
     reference=lambda a, x: x[a.index],
@@ -107,7 +107,7 @@ def _while(a: WhileAttrs, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
     return carry
 
 
-while_ = Op("while", infer=_infer_while, reference=_while, attrs=WhileAttrs)
+while_: Op = Op("while", infer=_infer_while, reference=_while, attrs=WhileAttrs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ def _scan(a: ScanAttrs, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
     return (*carry, *(np.stack(column) for column in zip(*kept, strict=True)))
 
 
-scan = Op("scan", infer=_infer_scan, reference=_scan, attrs=ScanAttrs)
+scan: Op = Op("scan", infer=_infer_scan, reference=_scan, attrs=ScanAttrs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,7 @@ def _switch(a: SwitchAttrs, index: np.ndarray, *arrays: np.ndarray) -> tuple[np.
     return interpret(a.branches[chosen], *arrays)
 
 
-switch = Op("switch", infer=_infer_switch, reference=_switch, attrs=SwitchAttrs)
+switch: Op = Op("switch", infer=_infer_switch, reference=_switch, attrs=SwitchAttrs)
 
 
 # groups
@@ -221,7 +221,7 @@ def _group(a: GroupAttrs | KernelAttrs, *arrays: np.ndarray) -> Value:
     return outputs[0] if len(outputs) == 1 else outputs
 
 
-composite = Op("composite", infer=_infer_group, reference=_group, attrs=GroupAttrs)
+composite: Op = Op("composite", infer=_infer_group, reference=_group, attrs=GroupAttrs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +237,7 @@ class KernelAttrs(PlannedAttrs):
         return (self.body,)
 
 
-kernel = Op("kernel", infer=_infer_group, reference=_group, attrs=KernelAttrs)
+kernel: Op = Op("kernel", infer=_infer_group, reference=_group, attrs=KernelAttrs)
 
 
 def _same(a: Attrs, x: TensorType) -> TensorType:
@@ -248,6 +248,6 @@ def _no_cotangent(node: Node, g: Node) -> Cotangents:
     return (None,)
 
 
-stop_gradient = Op("stop_gradient", infer=_same, reference=lambda a, x: x, vjp=_no_cotangent)
+stop_gradient: Op = Op("stop_gradient", infer=_same, reference=lambda a, x: x, vjp=_no_cotangent)
 
 ROWS = (project, while_, scan, switch, composite, kernel, stop_gradient)

@@ -59,7 +59,7 @@ def _broadcast_vjp(node: Node, g: Node) -> Cotangents:
     return (reduce_sum(g, axes=lost),)
 
 
-broadcast = Op(
+broadcast: Op = Op(
     "broadcast",
     infer=_infer_broadcast,
     reference=_broadcast,
@@ -120,7 +120,7 @@ def _sum_samples() -> list[Sample]:
     ]
 
 
-reduce_sum = Op(
+reduce_sum: Op = Op(
     "reduce_sum",
     infer=infer_reduction("reduce_sum"),  # type: ignore[arg-type]
     reference=_sum,

@@ -20,8 +20,8 @@ from graphc.ir.errors import DtypeError, ShapeError
 from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample
 from graphc.ir.types import BOOL, DType, TensorType, tensor
 from graphc.ops import meaning, samples
-from graphc.ops.leaf import constant
 from graphc.ops.duals import broadcast
+from graphc.ops.leaf import constant
 
 Kinds = frozenset[str]
 FLOAT = frozenset({"float"})
@@ -111,17 +111,17 @@ def _no_gradient(y: Node, g: Node, *operands: Node) -> Cotangents:
 
 # arithmetic
 
-neg = unary("neg", np.negative, lambda y, g, x: (neg(g),), NUMBER)
-add = binary("add", np.add, lambda y, g, a, b: (g, g))
-sub = binary("sub", np.subtract, lambda y, g, a, b: (g, neg(g)))
-mul = binary("mul", np.multiply, lambda y, g, a, b: (mul(g, b), mul(g, a)))
-div = binary(
+neg: Op = unary("neg", np.negative, lambda y, g, x: (neg(g),), NUMBER)
+add: Op = binary("add", np.add, lambda y, g, a, b: (g, g))
+sub: Op = binary("sub", np.subtract, lambda y, g, a, b: (g, neg(g)))
+mul: Op = binary("mul", np.multiply, lambda y, g, a, b: (mul(g, b), mul(g, a)))
+div: Op = binary(
     "div",
     meaning.divide,
     lambda y, g, a, b: (div(g, b), neg(div(mul(g, y), b))),
     drawn=samples.divisors,
 )
-rem = binary(
+rem: Op = binary(
     "rem",
     meaning.remainder,
     lambda y, g, a, b: (g, neg(mul(g, trunc_quotient(a, b)))),
@@ -142,11 +142,11 @@ def _pow_vjp(y: Node, g: Node, a: Node, b: Node) -> Cotangents:
     return mul(g, slope), mul(g, mul(y, logarithm))
 
 
-pow = binary("pow", np.power, _pow_vjp, FLOAT, samples.bases)  # noqa: A001 (the field's name)
-abs = unary(  # noqa: A001 (the field's name)
+pow: Op = binary("pow", np.power, _pow_vjp, FLOAT, samples.bases)
+abs: Op = unary(
     "abs", meaning.absolute, lambda y, g, x: (mul(g, sign(x)),), NUMBER, samples.away_from_zero
 )
-sign = unary("sign", np.sign, lambda y, g, x: (None,), NUMBER, samples.away_from_zero)
+sign: Op = unary("sign", np.sign, lambda y, g, x: (None,), NUMBER, samples.away_from_zero)
 
 
 def _pick_vjp(y: Node, g: Node, a: Node, b: Node) -> Cotangents:
@@ -155,39 +155,39 @@ def _pick_vjp(y: Node, g: Node, a: Node, b: Node) -> Cotangents:
     return mul(g, share), mul(g, sub(one, share))
 
 
-max = binary("max", np.maximum, _pick_vjp, ANY)  # noqa: A001 (the field's name)
-min = binary("min", np.minimum, _pick_vjp, ANY)  # noqa: A001 (the field's name)
+max: Op = binary("max", np.maximum, _pick_vjp, ANY)
+min: Op = binary("min", np.minimum, _pick_vjp, ANY)
 
 # rounding
 
-floor = unary("floor", np.floor, _no_gradient, drawn=samples.away_from_integers)
-ceil = unary("ceil", np.ceil, _no_gradient, drawn=samples.away_from_integers)
-round_even = unary("round_even", np.rint, _no_gradient, drawn=samples.away_from_integers)
+floor: Op = unary("floor", np.floor, _no_gradient, drawn=samples.away_from_integers)
+ceil: Op = unary("ceil", np.ceil, _no_gradient, drawn=samples.away_from_integers)
+round_even: Op = unary("round_even", np.rint, _no_gradient, drawn=samples.away_from_integers)
 
 # exponentials and logarithms
 
-exp = unary("exp", np.exp, lambda y, g, x: (mul(g, y),))
-expm1 = unary("expm1", np.expm1, lambda y, g, x: (mul(g, add(y, number(x, 1.0))),))
-log = unary("log", np.log, lambda y, g, x: (div(g, x),), drawn=samples.positive)
-log1p = unary(
+exp: Op = unary("exp", np.exp, lambda y, g, x: (mul(g, y),))
+expm1: Op = unary("expm1", np.expm1, lambda y, g, x: (mul(g, add(y, number(x, 1.0))),))
+log: Op = unary("log", np.log, lambda y, g, x: (div(g, x),), drawn=samples.positive)
+log1p: Op = unary(
     "log1p",
     np.log1p,
     lambda y, g, x: (div(g, add(x, number(x, 1.0))),),
     drawn=samples.positive,
 )
-logistic = unary(
+logistic: Op = unary(
     "logistic",
     meaning.logistic,
     lambda y, g, x: (mul(g, mul(y, sub(number(x, 1.0), y))),),
 )
-sqrt = unary("sqrt", np.sqrt, lambda y, g, x: (div(g, add(y, y)),), drawn=samples.positive)
-rsqrt = unary(
+sqrt: Op = unary("sqrt", np.sqrt, lambda y, g, x: (div(g, add(y, y)),), drawn=samples.positive)
+rsqrt: Op = unary(
     "rsqrt",
     meaning.rsqrt,
     lambda y, g, x: (mul(g, mul(number(x, -0.5), div(y, x))),),
     drawn=samples.positive,
 )
-cbrt = unary(
+cbrt: Op = unary(
     "cbrt",
     np.cbrt,
     lambda y, g, x: (div(g, mul(number(x, 3.0), mul(y, y))),),
@@ -196,11 +196,11 @@ cbrt = unary(
 
 # trigonometry and its kin
 
-sin = unary("sin", np.sin, lambda y, g, x: (mul(g, cos(x)),))
-cos = unary("cos", np.cos, lambda y, g, x: (neg(mul(g, sin(x))),))
-tan = unary("tan", np.tan, lambda y, g, x: (mul(g, add(mul(y, y), number(x, 1.0))),))
-tanh = unary("tanh", np.tanh, lambda y, g, x: (mul(g, sub(number(x, 1.0), mul(y, y))),))
-erf = unary(
+sin: Op = unary("sin", np.sin, lambda y, g, x: (mul(g, cos(x)),))
+cos: Op = unary("cos", np.cos, lambda y, g, x: (neg(mul(g, sin(x))),))
+tan: Op = unary("tan", np.tan, lambda y, g, x: (mul(g, add(mul(y, y), number(x, 1.0))),))
+tanh: Op = unary("tanh", np.tanh, lambda y, g, x: (mul(g, sub(number(x, 1.0), mul(y, y))),))
+erf: Op = unary(
     "erf",
     meaning.erf,
     lambda y, g, x: (mul(g, mul(number(x, 2.0 / math.sqrt(math.pi)), exp(neg(mul(x, x))))),),
@@ -212,31 +212,33 @@ def _atan2_vjp(y: Node, g: Node, a: Node, b: Node) -> Cotangents:
     return mul(over, b), neg(mul(over, a))
 
 
-atan2 = binary("atan2", np.arctan2, _atan2_vjp, FLOAT, samples.away_from_zero)
+atan2: Op = binary("atan2", np.arctan2, _atan2_vjp, FLOAT, samples.away_from_zero)
 
 # bits
 
-not_ = unary("not", np.invert, kinds=BITS, drawn=samples.bits)
-and_ = binary("and", np.bitwise_and, kinds=BITS, drawn=samples.bits)
-or_ = binary("or", np.bitwise_or, kinds=BITS, drawn=samples.bits)
-xor = binary("xor", np.bitwise_xor, kinds=BITS, drawn=samples.bits)
-shl = binary("shl", meaning.shift_left, kinds=INTEGER, drawn=samples.shifts)
-shr_logical = binary(
+not_: Op = unary("not", np.invert, kinds=BITS, drawn=samples.bits)
+and_: Op = binary("and", np.bitwise_and, kinds=BITS, drawn=samples.bits)
+or_: Op = binary("or", np.bitwise_or, kinds=BITS, drawn=samples.bits)
+xor: Op = binary("xor", np.bitwise_xor, kinds=BITS, drawn=samples.bits)
+shl: Op = binary("shl", meaning.shift_left, kinds=INTEGER, drawn=samples.shifts)
+shr_logical: Op = binary(
     "shr_logical", meaning.shift_right_logical, kinds=INTEGER, drawn=samples.shifts
 )
-shr_arith = binary("shr_arith", meaning.shift_right_arithmetic, kinds=INTEGER, drawn=samples.shifts)
-popcount = unary("popcount", meaning.popcount, kinds=INTEGER, drawn=samples.bits)
-clz = unary("clz", meaning.leading_zeros, kinds=INTEGER, drawn=samples.bits)
+shr_arith: Op = binary(
+    "shr_arith", meaning.shift_right_arithmetic, kinds=INTEGER, drawn=samples.shifts
+)
+popcount: Op = unary("popcount", meaning.popcount, kinds=INTEGER, drawn=samples.bits)
+clz: Op = unary("clz", meaning.leading_zeros, kinds=INTEGER, drawn=samples.bits)
 
 # comparisons
 
-is_finite = unary("is_finite", np.isfinite, drawn=samples.specials, result=BOOL)
-eq = binary("eq", np.equal, kinds=ANY, result=BOOL, drawn=samples.close)
-ne = binary("ne", np.not_equal, kinds=ANY, result=BOOL, drawn=samples.close)
-lt = binary("lt", np.less, kinds=ANY, result=BOOL, drawn=samples.close)
-le = binary("le", np.less_equal, kinds=ANY, result=BOOL, drawn=samples.close)
-gt = binary("gt", np.greater, kinds=ANY, result=BOOL, drawn=samples.close)
-ge = binary("ge", np.greater_equal, kinds=ANY, result=BOOL, drawn=samples.close)
+is_finite: Op = unary("is_finite", np.isfinite, drawn=samples.specials, result=BOOL)
+eq: Op = binary("eq", np.equal, kinds=ANY, result=BOOL, drawn=samples.close)
+ne: Op = binary("ne", np.not_equal, kinds=ANY, result=BOOL, drawn=samples.close)
+lt: Op = binary("lt", np.less, kinds=ANY, result=BOOL, drawn=samples.close)
+le: Op = binary("le", np.less_equal, kinds=ANY, result=BOOL, drawn=samples.close)
+gt: Op = binary("gt", np.greater, kinds=ANY, result=BOOL, drawn=samples.close)
+ge: Op = binary("ge", np.greater_equal, kinds=ANY, result=BOOL, drawn=samples.close)
 
 
 # choice and conversion
@@ -259,7 +261,7 @@ def _select_vjp(node: Node, g: Node) -> Cotangents:
     return None, select(mask, g, zero), select(mask, zero, g)
 
 
-select = Op(
+select: Op = Op(
     "select",
     infer=_infer_select,
     reference=lambda attrs, mask, yes, no: np.where(mask, yes, no),
@@ -286,7 +288,7 @@ def _convert_vjp(node: Node, g: Node) -> Cotangents:
     return (convert(g, dtype=x.tensor.dtype) if both else None,)
 
 
-convert = Op(
+convert: Op = Op(
     "convert",
     infer=_infer_convert,
     reference=lambda a, x: meaning.convert(x, a.dtype),

@@ -60,8 +60,7 @@ def fill_value(dtype_name: str) -> float | int | bool:
         return float("nan")
     if dtype.kind == "bool":
         return True
-    limits = np.iinfo(dtype.numpy)
-    return int(limits.min if dtype.kind == "int" else limits.max)
+    return dtype.smallest if dtype.kind == "int" else dtype.largest
 
 
 def _check_indices(name: str, axes: tuple[int, ...], mode: str, *types: TensorType) -> None:
@@ -91,7 +90,7 @@ def _bounded(
     """Coordinates per axis, made valid, and whether each was."""
     sizes = np.array([operand.shape[axis] for axis in axes], np.int64)
     wide = indices.astype(np.int64)
-    valid = ((wide >= 0) & (wide < sizes)).all(-1)
+    valid = np.asarray(((wide >= 0) & (wide < sizes)).all(-1))
     if mode == "error" and not valid.all():
         bad = wide[~valid][0]
         shown = int(bad[0]) if len(bad) == 1 else tuple(map(int, bad))
@@ -125,7 +124,11 @@ def _gather_samples() -> list[Sample]:
     one = np.array([[3], [0], [3], [4]], np.int32)
     two = np.array([[[1, 2], [0, 0]], [[4, 1], [2, 2]], [[1, 2], [3, 0]]], np.int64)
     wild = np.array([[-1], [7], [2]], np.int32)
-    cases = [(one, (0,), "error"), (two, (0, 1), "error"), (two, (0, 1), "promise_in_bounds")]
+    cases: list[tuple[np.ndarray, tuple[int, ...], str]] = [
+        (one, (0,), "error"),
+        (two, (0, 1), "error"),
+        (two, (0, 1), "promise_in_bounds"),
+    ]
     cases += [(wild, (0,), "clip"), (wild, (0,), "fill"), (one[:2], (2,), "clip")]
     return [
         Sample((s.arrays[0], indices), GatherAttrs(axes, mode), smooth=mode != "fill")
@@ -134,7 +137,7 @@ def _gather_samples() -> list[Sample]:
     ]
 
 
-gather = Op(
+gather: Op = Op(
     "gather",
     infer=_infer_gather,
     reference=_gather,
@@ -201,7 +204,7 @@ def _scatter_samples() -> list[Sample]:
     return found
 
 
-scatter = Op(
+scatter: Op = Op(
     "scatter",
     infer=_infer_scatter,
     reference=_scatter,
@@ -223,7 +226,7 @@ def _check_starts(
         if start.shape or not start.dtype.is_integer:
             raise DtypeError(f"{name}: got a start of {start}, expected an integer scalar")
     for size, whole in zip(sizes, operand.shape, strict=True):
-        if size > whole:  # type: ignore[operator]
+        if size > whole:
             raise ShapeError(f"{name}: got a window of {sizes}, expected one inside {operand}")
 
 
@@ -255,7 +258,7 @@ def _starts(*values: int) -> tuple[np.ndarray, ...]:
     return tuple(np.asarray(value, np.int32) for value in values)
 
 
-dynamic_slice = Op(
+dynamic_slice: Op = Op(
     "dynamic_slice",
     infer=_infer_dynamic_slice,
     reference=_dynamic_slice,
@@ -291,7 +294,7 @@ def _update_vjp(node: Node, g: Node) -> Cotangents:
     return rest, own, *(None for _ in starts)
 
 
-dynamic_update_slice = Op(
+dynamic_update_slice: Op = Op(
     "dynamic_update_slice",
     infer=_infer_update,
     reference=_update,

@@ -49,8 +49,10 @@ class IotaAttrs(Attrs):
     axis: int
 
 
-parameter = Op("parameter", infer=lambda a: a.type, attrs=ParameterAttrs)
-_constant = Op("constant", infer=lambda a: a.type, reference=lambda a: a.array, attrs=ConstantAttrs)
+parameter: Op = Op("parameter", infer=lambda a: a.type, attrs=ParameterAttrs)
+_constant: Op = Op(
+    "constant", infer=lambda a: a.type, reference=lambda a: a.array, attrs=ConstantAttrs
+)
 
 
 def constant(value: object, dtype: object = None) -> Node:
@@ -60,10 +62,9 @@ def constant(value: object, dtype: object = None) -> Node:
     'f32[]'
     """
     wanted = None if dtype is None else dtype_of(dtype).numpy
-    array = np.ascontiguousarray(np.asarray(value, wanted))
+    array = np.asarray(value, wanted, order="C")
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
-    shape = np.shape(value)
-    return _constant(type=tensor(array.dtype, shape), data=array.tobytes())
+    return _constant(type=tensor(array.dtype, array.shape), data=array.tobytes())
 
 
 def constant_value(node: Node) -> np.ndarray | None:
@@ -85,7 +86,7 @@ def _count(a: IotaAttrs) -> np.ndarray:
     return np.ascontiguousarray(np.broadcast_to(line, sizes))
 
 
-iota = Op(
+iota: Op = Op(
     "iota",
     infer=_infer_iota,
     reference=_count,

@@ -27,39 +27,39 @@ def rounded(
 def divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Quotient; of integers rounded towards zero, -1 where the divisor is 0."""
     if a.dtype.kind == "f":
-        return np.divide(a, b)
+        return np.asarray(np.divide(a, b))
     safe = np.where(b == 0, np.ones_like(b), b)
     if a.dtype.kind == "u":
-        return np.where(b == 0, np.full_like(a, np.iinfo(a.dtype).max), a // safe)
+        return np.asarray(np.where(b == 0, np.iinfo(a.dtype).max, a // safe)).astype(a.dtype)
     overflow = (a == np.iinfo(a.dtype).min) & (b == -1)
     safe = np.where(overflow, np.ones_like(b), safe)
     quotient = (a - np.fmod(a, safe)) // safe
-    return np.where(b == 0, np.full_like(a, -1), quotient)
+    return np.asarray(np.where(b == 0, np.full_like(a, -1), quotient))
 
 
 def remainder(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Remainder with the sign of the dividend; of integers, `a` where the divisor is 0."""
     if a.dtype.kind == "f":
-        return np.fmod(a, b)
+        return np.asarray(np.fmod(a, b))
     tame = (b == 0) | ((b == -1) if a.dtype.kind == "i" else False)
     left = np.fmod(a, np.where(tame, np.ones_like(b), b))
-    return np.where(b == 0, a, left)
+    return np.asarray(np.where(b == 0, a, left))
 
 
 def absolute(x: np.ndarray) -> np.ndarray:
     """Magnitude; of the smallest integer, itself."""
-    return np.abs(x)
+    return np.asarray(np.abs(x))
 
 
 def logistic(x: np.ndarray) -> np.ndarray:
     """1 / (1 + exp(-x)) without overflow on either side."""
     tail = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1 / (1 + tail), tail / (1 + tail)).astype(x.dtype)
+    return np.asarray(np.where(x >= 0, 1 / (1 + tail), tail / (1 + tail))).astype(x.dtype)
 
 
 def rsqrt(x: np.ndarray) -> np.ndarray:
     """1 / sqrt(x)."""
-    return (1 / np.sqrt(x)).astype(x.dtype)
+    return np.asarray(1 / np.sqrt(x)).astype(x.dtype)
 
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
@@ -96,12 +96,12 @@ def shift_right_arithmetic(x: np.ndarray, by: np.ndarray) -> np.ndarray:
     """The sign shifted in from the left; all sign where `by` is outside the width."""
     signed = np.dtype(f"i{x.dtype.itemsize}")
     amount = np.where(_inside(x, by), by, _width(x) - 1).astype(signed)
-    return np.right_shift(x.view(signed), amount).view(x.dtype)
+    return np.asarray(np.right_shift(x.view(signed), amount).view(x.dtype))
 
 
 def popcount(x: np.ndarray) -> np.ndarray:
     """Number of bits set, in the type of `x`."""
-    return np.bitwise_count(x.view(f"u{x.dtype.itemsize}")).astype(x.dtype)
+    return np.asarray(np.bitwise_count(x.view(f"u{x.dtype.itemsize}")).astype(x.dtype))
 
 
 def leading_zeros(x: np.ndarray) -> np.ndarray:
@@ -125,10 +125,9 @@ def convert(x: np.ndarray, dtype: DType) -> np.ndarray:
     with np.errstate(all="ignore"):
         if not (source.is_float and dtype.is_integer):
             return np.asarray(x).astype(dtype.numpy)
-        limits = np.iinfo(dtype.numpy)
         wide = x.astype(np.float64)
         below = 2.0 ** (dtype.bits - (dtype.kind == "int"))  # the first value too large
-        inside = (wide > float(limits.min) - 1) & (wide < below)
+        inside = (wide > float(dtype.smallest) - 1) & (wide < below)
         middle = np.where(inside, wide, 0).astype(dtype.numpy)
-        ends = np.where(wide < 0, limits.min, limits.max).astype(dtype.numpy)
+        ends = np.where(wide < 0, dtype.smallest, dtype.largest).astype(dtype.numpy)
         return np.where(np.isnan(wide), np.zeros_like(middle), np.where(inside, middle, ends))

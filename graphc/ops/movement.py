@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from graphc.ops import samples
 from graphc.ops.duals import check_axes, reduce_sum
 from graphc.ops.elementwise import sub
 from graphc.ops.leaf import constant
+
+ZERO: Size = 0
 
 
 def plain(sizes: Sequence[Size]) -> tuple[int, ...]:
@@ -84,7 +87,7 @@ def _infer_reshape(a: ShapeAttrs, x: TensorType) -> TensorType:
     return tensor(x.dtype, a.shape)
 
 
-reshape = Op(
+reshape: Op = Op(
     "reshape",
     infer=_infer_reshape,
     reference=lambda a, x: x.reshape(plain(a.shape)),
@@ -118,7 +121,7 @@ def inverse(permutation: Sequence[int]) -> tuple[int, ...]:
     return tuple(permutation.index(axis) for axis in range(len(permutation)))
 
 
-transpose = Op(
+transpose: Op = Op(
     "transpose",
     infer=_infer_transpose,
     reference=lambda a, x: np.transpose(x, a.permutation),
@@ -140,7 +143,7 @@ def _infer_slice(a: SliceAttrs, x: TensorType) -> TensorType:
         raise ShapeError(f"slice: got bounds of {len(a.start)} axes, expected {x.rank} for {x}")
     shape: list[Size] = []
     for start, limit, step, size in zip(a.start, a.limit, a.stride, x.shape, strict=True):
-        if step < 1 or not (0 <= start <= limit <= size):  # type: ignore[operator]
+        if step < 1 or not (0 <= start <= limit <= size):
             raise ShapeError(
                 f"slice: got {start}:{limit}:{step}, expected a forward range inside {size}"
             )
@@ -150,10 +153,7 @@ def _infer_slice(a: SliceAttrs, x: TensorType) -> TensorType:
 
 def _slice(a: SliceAttrs, x: np.ndarray) -> np.ndarray:
     bounds = zip(plain(a.start), plain(a.limit), a.stride, strict=True)
-    return x[tuple(slice_(*bound) for bound in bounds)]
-
-
-slice_ = slice
+    return x[tuple(builtins.slice(*bound) for bound in bounds)]
 
 
 def _slice_vjp(node: Node, g: Node) -> Cotangents:
@@ -173,7 +173,7 @@ def _slice_samples() -> list[Sample]:
     return [Sample(s.arrays, SliceAttrs(*case)) for case in cases for s in samples.floats((5, 10))]
 
 
-slice = Op(  # noqa: A001 (the field's name)
+slice: Op = Op(
     "slice",
     infer=_infer_slice,
     reference=_slice,
@@ -204,10 +204,10 @@ def _pad(a: PadAttrs, x: np.ndarray, value: np.ndarray) -> np.ndarray:
         shape = list(x.shape)
         shape[axis] = max(low, 0) + spread + max(high, 0)
         wide = np.full(shape, value, x.dtype)
-        at: list[slice_] = [slice_(None)] * x.ndim
-        at[axis] = slice_(max(low, 0), max(low, 0) + spread, step)
+        at: list[builtins.slice] = [builtins.slice(None)] * x.ndim
+        at[axis] = builtins.slice(max(low, 0), max(low, 0) + spread, step)
         wide[tuple(at)] = x
-        at[axis] = slice_(max(-low, 0), shape[axis] - max(-high, 0))
+        at[axis] = builtins.slice(max(-low, 0), shape[axis] - max(-high, 0))
         x = wide[tuple(at)]
     return x
 
@@ -233,7 +233,7 @@ def _pad_samples() -> list[Sample]:
     ]
 
 
-pad = Op(
+pad: Op = Op(
     "pad",
     infer=_infer_pad,
     reference=_pad,
@@ -262,18 +262,18 @@ def _infer_concatenate(a: AxisAttrs, *types: TensorType) -> TensorType:
 
 def _concatenate_vjp(node: Node, g: Node) -> Cotangents:
     assert isinstance(node.attrs, AxisAttrs)
-    axis, begin, parts = node.attrs.axis, 0, []
+    axis, begin, parts = node.attrs.axis, ZERO, []
     for operand in node.operands:
         end = begin + operand.tensor.shape[axis]
-        start, limit = [0] * g.tensor.rank, list(g.tensor.shape)
-        start[axis], limit[axis] = begin, end  # type: ignore[call-overload]
+        start, limit = [ZERO] * g.tensor.rank, list(g.tensor.shape)
+        start[axis], limit[axis] = begin, end
         ones = (1,) * g.tensor.rank
         parts.append(slice(g, start=tuple(start), limit=tuple(limit), stride=ones))
-        begin = end  # type: ignore[assignment]
+        begin = end
     return parts
 
 
-concatenate = Op(
+concatenate: Op = Op(
     "concatenate",
     infer=_infer_concatenate,
     reference=lambda a, *xs: np.concatenate(xs, a.axis),
@@ -291,7 +291,7 @@ def _infer_reverse(a: AxesAttrs, x: TensorType) -> TensorType:
     return x
 
 
-reverse = Op(
+reverse: Op = Op(
     "reverse",
     infer=_infer_reverse,
     reference=lambda a, x: np.flip(x, a.axes),

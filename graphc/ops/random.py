@@ -14,10 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphc.ir.errors import DtypeError
-from graphc.ir.node import Attrs, Node, Op, Sample
+from graphc.ir.node import Node, Op, Sample
 from graphc.ir.types import U32, TensorType, tensor
 from graphc.ops import elementwise as e
 from graphc.ops.build import splat
+from graphc.ops.duals import broadcast
 from graphc.ops.leaf import iota
 from graphc.ops.movement import ShapeAttrs, plain, reshape, slice
 
@@ -70,7 +71,7 @@ def _expand(a: RandomAttrs, key: Node) -> Node:
     words = []
     for i in range(2):
         word = slice(key, start=(i,), limit=(i + 1,), stride=(1,))
-        words.append(e.broadcast(reshape(word, shape=()), shape=flat, axes=()))
+        words.append(broadcast(reshape(word, shape=()), shape=flat, axes=()))
     keys = [*words, e.xor(e.xor(words[0], words[1]), splat(PARITY, U32, flat))]
     x, y = keys[0], e.add(iota(type=tensor(U32, flat), axis=0), keys[1])
     for group in range(ROUNDS // 4):
@@ -87,7 +88,7 @@ def _samples() -> list[Sample]:
     return [Sample((key,), RandomAttrs(shape), smooth=False) for shape in ((5,), (3, 21), ())]
 
 
-random_bits = Op(
+random_bits: Op = Op(
     "random_bits",
     infer=_infer,
     reference=_reference,

@@ -22,8 +22,7 @@ def extreme(dtype: DType, largest: bool) -> float | int | bool:
         return largest
     if dtype.is_float:
         return np.inf if largest else -np.inf
-    limits = np.iinfo(dtype.numpy)
-    return int(limits.max if largest else limits.min)
+    return dtype.largest if largest else dtype.smallest
 
 
 def _extreme_reference(function: np.ufunc, largest: bool) -> object:
@@ -84,7 +83,7 @@ def _prod_vjp(node: Node, g: Node) -> Cotangents:
     return (e.mul(expand_axes(g, shape, axes), others),)
 
 
-reduce_prod = Op(
+reduce_prod: Op = Op(
     "reduce_prod",
     infer=infer_reduction("reduce_prod"),  # type: ignore[arg-type]
     reference=_prod,

@@ -91,9 +91,9 @@ def _depends(nodes: Iterable[Node], sources: Iterable[Node]) -> set[Node]:
     """Nodes through which a float result depends on `sources`."""
     found = set(sources)
     for node in nodes:
-        if node not in found and any(operand in found for operand in node.operands):
-            if any(type_.dtype.is_float for type_ in node.results):
-                found.add(node)
+        depends = any(operand in found for operand in node.operands)
+        if depends and any(type_.dtype.is_float for type_ in node.results):
+            found.add(node)
     return found
 
 

@@ -72,9 +72,9 @@ def divisors(kinds: frozenset[str], count: int) -> Sequence[Sample]:
         reals(kinds, count), away_from_zero(kinds, count), strict=True)]  # fmt: skip
     awkward = []
     for dtype in (I8, I32, I64, U8, U32):
-        limits = np.iinfo(dtype.numpy)
-        edge = np.array([limits.min, limits.max, 0, 7, limits.min, limits.max], dtype.numpy)
-        by = np.array([-1 % 2**dtype.bits if limits.min == 0 else -1, 0, 0, 0, 1, 3])
+        low, high = dtype.smallest, dtype.largest
+        edge = np.array([low, high, 0, 7, low, high], dtype.numpy)
+        by = np.array([high if low == 0 else -1, 0, 0, 0, 1, 3])
         awkward.append(Sample((edge, by.astype(dtype.numpy)), smooth=False))
     return tame + awkward
 
@@ -95,13 +95,10 @@ def bits(kinds: frozenset[str], count: int) -> Sequence[Sample]:
         if dtype is BOOL:
             found.append(Sample(tuple(random.random(SHAPE) < 0.5 for _ in range(count))))
             continue
-        limits = np.iinfo(dtype.numpy)
-        draw = [
-            random.integers(limits.min, limits.max, SHAPE, dtype.numpy, endpoint=True)
-            for _ in range(count)
-        ]
+        low, high = dtype.smallest, dtype.largest
+        draw = [random.integers(low, high, SHAPE, dtype.numpy, endpoint=True) for _ in range(count)]
         for array in draw:
-            array.flat[:2] = (0, limits.min)
+            array.flat[:2] = (0, low)
         found.append(Sample(tuple(draw)))
     return found
 

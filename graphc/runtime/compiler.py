@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from graphc.codegen.host import version as llvm_version
 from graphc.codegen.llvm.engine import emit_object, load_object
-from graphc.codegen.llvm.entry import print_program
+from graphc.codegen.llvm.entry import print_array_entry, print_program, uses_threads
 from graphc.codegen.loops.assemble import assemble
 from graphc.codegen.loops.program import Program
 from graphc.codegen.loops.schedule import schedule_for
@@ -26,13 +26,14 @@ from graphc.ir.text.printer import print_graph
 from graphc.ir.types import Size
 from graphc.passes.plan_buffers import frame_size
 from graphc.runtime.cache import DiskCache, cache_key
-from graphc.runtime.executable import Executable, Failure, Signature
+from graphc.runtime.executable import DATA_OFFSET, Executable, Failure, Signature
 from graphc.runtime.options import Options
 from graphc.runtime.pipeline import optimise
 from graphc.runtime.source import fingerprint
 from graphc.runtime.threads import ThreadPools, load_pool
 
-ENTRY = "graphc_main"
+ENTRY = "graphc_main"  # takes tables of data pointers; what executables link
+ARRAY_ENTRY = "graphc_arrays"  # takes tables of array objects; what Python calls
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ class Compilation:
         if entry is None:
             options.say("cache", f"miss: {cache.last_miss}")
             signature = self.signature
-            data = emit_object(self.llvm, options.target)
+            arrays = print_array_entry(self.program, ARRAY_ENTRY, DATA_OFFSET)
+            data = emit_object(self.llvm + "\n" + arrays, options.target)
             cache.put(key, _packed(signature, data))
             if cache.last_unwritten:
                 options.say("cache", f"not written: {cache.last_unwritten}")
@@ -105,7 +107,7 @@ class Compilation:
         """What a caller must know of the program."""
         graph, program = self.graph, self.program
         return Signature(
-            ENTRY,
+            ARRAY_ENTRY,
             graph.input_types,
             graph.names,
             graph.output_types,
@@ -113,6 +115,7 @@ class Compilation:
             frame_size(self.kernels),
             program.sizes,
             tuple(Failure(check.message, tuple(check.places)) for check in program.checks),
+            uses_threads(program),
         )
 
 
@@ -139,6 +142,7 @@ def _packed(signature: Signature, data: bytes) -> bytes:
         "arena": str(signature.arena),
         "sizes": signature.sizes,
         "failures": failures,
+        "parallel": signature.parallel,
     }
     text = json.dumps(header).encode()
     return len(text).to_bytes(8, "little") + text + data
@@ -153,7 +157,7 @@ def _unpacked(graph: Graph, entry: bytes) -> tuple[Signature, bytes]:
         for message, places in header["failures"]
     )
     signature = Signature(
-        ENTRY,
+        ARRAY_ENTRY,
         graph.input_types,
         graph.names,
         graph.output_types,
@@ -161,6 +165,7 @@ def _unpacked(graph: Graph, entry: bytes) -> tuple[Signature, bytes]:
         arena,
         tuple(header["sizes"]),
         failures,
+        bool(header["parallel"]),
     )
     return signature, entry[8 + length :]
 

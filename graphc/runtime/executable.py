@@ -1,13 +1,16 @@
 """The call path: from NumPy arrays to one native call and back.
 
-An executable keeps spare frames (arena and pointer tables), one for each call in
-progress, so that calls from several threads do not meet. The native function
-runs without Python's lock.
+An executable keeps spare frames (arena and tables of operands), one for each call
+in progress, so that calls from several threads do not meet. The native function
+runs without Python's lock. Native code is handed the array objects themselves and
+reads their data pointers, which lie right behind the object's head; asking Python for
+each address would cost more than a small kernel.
 """
 
 from __future__ import annotations
 
 import ctypes
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -15,14 +18,21 @@ import numpy as np
 
 from graphc.codegen.llvm.engine import Library
 from graphc.ir.dims import evaluate
-from graphc.ir.errors import ArgumentError, DonationError, OutOfRangeError, ShapeError
+from graphc.ir.errors import (
+    ArgumentError,
+    DonationError,
+    OutOfRangeError,
+    ShapeError,
+    UnsupportedError,
+)
 from graphc.ir.places import Place, written_at
 from graphc.ir.types import Size, TensorType
 from graphc.runtime.donation import donatable, donate, is_donated
 from graphc.runtime.threads import ThreadPools
 
 ALIGNMENT = 64
-NATIVE = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * 5)
+DATA_OFFSET = object.__basicsize__  # of the data pointer in an array object
+NATIVE = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_size_t)
 
 
 @dataclass(frozen=True)
@@ -45,20 +55,23 @@ class Signature:
     arena: Size
     sizes: tuple[str, ...]
     failures: tuple[Failure, ...]
+    parallel: bool  # whether any step is dealt to threads
 
 
 class _Frame:
-    """Memory of one call in progress."""
+    """Memory of one call in progress: the arena, and the words that native code reads.
 
-    __slots__ = ("address", "inputs", "memory", "outputs", "sizes")
+    The words are the arena, the pool, the inputs, the outputs (array objects), the sizes.
+    """
+
+    __slots__ = ("address", "memory", "words")
 
     def __init__(self, signature: Signature, arena: int) -> None:
         self.memory = np.empty(arena + ALIGNMENT, np.uint8)
         start = self.memory.ctypes.data
-        self.address = start + -start % ALIGNMENT
-        self.inputs = (ctypes.c_void_p * max(1, len(signature.inputs)))()
-        self.outputs = (ctypes.c_void_p * max(1, len(signature.outputs)))()
-        self.sizes = (ctypes.c_int64 * max(1, len(signature.sizes)))()
+        count = 2 + len(signature.inputs) + len(signature.outputs) + len(signature.sizes)
+        self.words = (ctypes.c_size_t * count)(start + -start % ALIGNMENT)
+        self.address = ctypes.addressof(self.words)
 
 
 @dataclass(eq=False)
@@ -74,13 +87,12 @@ class Executable:
     def __post_init__(self) -> None:
         signature = self.signature
         self._native = NATIVE(self.library.address(signature.name))
+        self._pools = self.pools if signature.parallel else None
         self._alias = dict(signature.aliases)
         self._donated = frozenset(self._alias.values())
-        self._expected = [
-            (i, type_.dtype.numpy, type_.shape, type_.is_static)
-            for i, type_ in enumerate(signature.inputs)
-        ]
+        self._expected = [(type_.dtype.numpy, type_.shape) for type_ in signature.inputs]
         self._results = [(type_.shape, type_.dtype.numpy) for type_ in signature.outputs]
+        _require_known_layout()
 
     def __call__(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Run on arrays, one per parameter, and give one array per output.
@@ -90,11 +102,31 @@ class Executable:
             DonationError: an array has been donated before.
             OutOfRangeError: an index was outside its axis.
         """
-        arrays = list(arrays)
-        sizes = self._check(arrays)
+        if len(arrays) != len(self._expected):
+            raise ArgumentError(f"got {len(arrays)} arrays, expected {len(self._expected)}")
+        sizes: dict[str, int] = {}
+        for i, (array, (dtype, shape)) in enumerate(zip(arrays, self._expected, strict=True)):
+            if array.dtype != dtype or array.shape != shape:
+                self._check_type(i, array, sizes)
+        return self.run(list(arrays), {name: sizes[name] for name in self.signature.sizes})
+
+    def run(self, arrays: list[np.ndarray], sizes: Mapping[str, int]) -> list[np.ndarray]:
+        """Run on arrays that are known to have their parameters' types."""
+        for i, array in enumerate(arrays):
+            if not array.flags.carray:
+                arrays[i] = _readable(array)
+            if is_donated(array):
+                raise DonationError(
+                    f"{self.signature.names[i]}: got an array that was donated to an earlier "
+                    "call, expected the array which that call returned"
+                )
+        if self._donated:
+            self._take_donated(arrays)
         arena = self.signature.arena
         need = arena if isinstance(arena, int) else evaluate(arena, sizes)
-        spare = self._spare.setdefault(need, [])
+        spare = self._spare.get(need)
+        if spare is None:
+            spare = self._spare.setdefault(need, [])
         try:
             frame = spare.pop()
         except IndexError:
@@ -103,27 +135,6 @@ class Executable:
             return self._run(frame, arrays, sizes)
         finally:
             spare.append(frame)
-
-    def _check(self, arrays: list[np.ndarray]) -> Mapping[str, int]:
-        """Make every array one that native code can read; the values of symbolic sizes."""
-        if len(arrays) != len(self._expected):
-            raise ArgumentError(f"got {len(arrays)} arrays, expected {len(self._expected)}")
-        sizes: dict[str, int] = {}
-        for i, dtype, shape, static in self._expected:
-            array = arrays[i]
-            if array.dtype != dtype or (array.shape != shape if static else True):
-                self._check_type(i, array, sizes)
-            flags = array.flags
-            if not (flags.c_contiguous and flags.aligned and array.dtype.isnative):
-                arrays[i] = np.array(array, dtype, order="C")
-            if is_donated(array):
-                raise DonationError(
-                    f"{self.signature.names[i]}: got an array that was donated to an earlier "
-                    "call, expected the array which that call returned"
-                )
-        if self._donated:
-            self._take_donated(arrays)
-        return sizes
 
     def _check_type(self, i: int, array: np.ndarray, sizes: dict[str, int]) -> None:
         name, expected = self.signature.names[i], self.signature.inputs[i]
@@ -154,25 +165,39 @@ class Executable:
     def _run(
         self, frame: _Frame, arrays: list[np.ndarray], sizes: Mapping[str, int]
     ) -> list[np.ndarray]:
-        pointers = frame.inputs
-        for i, array in enumerate(arrays):
-            pointers[i] = array.ctypes.data
-        results = []
-        for k, (shape, dtype) in enumerate(self._results):
-            source = self._alias.get(k)
-            if source is not None:
-                array = arrays[source]
-            elif sizes:
-                array = np.empty([evaluate(size, sizes) for size in shape], dtype)
-            else:
-                array = np.empty(shape, dtype)  # type: ignore[arg-type]
-            frame.outputs[k] = array.ctypes.data
-            results.append(array)
-        for number, name in enumerate(self.signature.sizes):
-            frame.sizes[number] = sizes[name]
-        pool = self.pools.address(self.threads) if self.pools is not None else None
-        code = self._native(frame.inputs, frame.outputs, frame.address, pool, frame.sizes)
+        results = self._outputs(arrays, sizes)
+        pool = self._pools.address(self.threads) if self._pools is not None else 0
+        frame.words[1:] = [pool, *map(id, arrays), *map(id, results), *sizes.values()]
+        code = self._native(frame.address)
         if code:
             failure = self.signature.failures[code - 1]
             raise OutOfRangeError(failure.message + written_at(failure.places))
         return results
+
+    def _outputs(self, arrays: list[np.ndarray], sizes: Mapping[str, int]) -> list[np.ndarray]:
+        """Memory for the results: new, or that of donated arrays."""
+        if sizes:
+            shapes = [[evaluate(size, sizes) for size in shape] for shape, _ in self._results]
+            results = [np.empty(s, t) for s, (_, t) in zip(shapes, self._results, strict=True)]
+        else:
+            results = [np.empty(shape, dtype) for shape, dtype in self._results]
+        for k, source in self._alias.items():
+            results[k] = arrays[source]
+        return results
+
+
+def _readable(array: np.ndarray) -> np.ndarray:
+    """An array that native code can read, the same one where it can."""
+    flags = array.flags
+    if flags.c_contiguous and flags.aligned and array.dtype.isnative:
+        return array
+    return np.array(array, array.dtype.newbyteorder("="), order="C")
+
+
+@functools.cache
+def _require_known_layout() -> None:
+    """Make sure that array objects hold their data pointer where native code looks for it."""
+    probe = np.empty(3)
+    found = ctypes.c_void_p.from_address(id(probe) + DATA_OFFSET).value
+    if found != probe.ctypes.data:
+        raise UnsupportedError("this NumPy keeps array data where compiled code does not look")

@@ -2,7 +2,7 @@
 
 | argument | variable | meaning |
 |---|---|---|
-| `cache_dir` | `GRAPHC_CACHE_DIR` | where compiled code is kept; empty means the user's cache folder |
+| `cache_dir` | `GRAPHC_CACHE_DIR` | where compiled code is kept, by default the user's cache |
 | `threads` | `GRAPHC_THREADS` | threads of a call, all processors by default |
 | `target` | `GRAPHC_TARGET` | CPU to compile for: `native`, `x86-64-v3`, `aarch64`, ... |
 | `dump` | `GRAPHC_DUMP` | folder that gets every step of a compilation as a text file |
@@ -48,7 +48,7 @@ class Options:
     def say(self, topic: str, text: str) -> None:
         """Tell something on standard error, if its topic is asked for."""
         if topic in self.log:
-            print(f"graphc {topic}: {text}", file=sys.stderr, flush=True)
+            sys.stderr.write(f"graphc {topic}: {text}\n")
 
 
 @dataclass(frozen=True)

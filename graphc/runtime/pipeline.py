@@ -11,6 +11,7 @@ from graphc.passes.manager import Pass, run
 from graphc.passes.observers import standard_observers
 from graphc.runtime.options import Options
 
+
 def optimise(graph: Graph, donated: Sequence[int], options: Options) -> tuple[Graph, Graph]:
     """The graph after the graph passes, and the planned graph of kernels."""
     observers = standard_observers(
@@ -25,4 +26,3 @@ def optimise(graph: Graph, donated: Sequence[int], options: Options) -> tuple[Gr
     planning = Pass("plan_buffers", partial(plan_buffers, donated=tuple(donated)))
     planned = run(graph, (*STANDARD, fuse, planning), (*observers, keep))
     return found[0], planned
-

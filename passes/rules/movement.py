@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from graphc.ir.node import Node
-from graphc.ir.types import Shape, Size
+from graphc.ir.types import DType, Shape, Size, TensorType
 from graphc.ops import elementwise as e
 from graphc.ops.duals import BroadcastAttrs, broadcast
 from graphc.ops.indexing import dynamic_slice, dynamic_update_slice
@@ -127,6 +127,8 @@ def broadcast_twice(node: Node) -> Node | None:
 
 def broadcast_of_ones(node: Node) -> Node | None:
     """A broadcast that adds only axes of size 1 -> a reshape"""
+    if scalar_of(node) is not None:
+        return None  # a repeated number is written as one, whatever its shape
     assert isinstance(node.attrs, BroadcastAttrs)
     shape, axes = node.attrs.shape, node.attrs.axes
     added = [size for axis, size in enumerate(shape) if axis not in axes]
@@ -264,14 +266,17 @@ def convert_nothing(node: Node) -> Node | None:
 def convert_twice(node: Node) -> Node | None:
     """convert(convert(x)) -> convert(x), where the first conversion loses nothing"""
     match node.operands:
-        case (Node(op=e.convert, operands=(x,)) as middle,) if _holds_all(x, middle):
-            return e.convert(x, dtype=node.tensor.dtype)
+        case (Node(op=e.convert, operands=(x,), type=TensorType(dtype=middle)),):
+            source, target = x.tensor.dtype, node.tensor.dtype
+            wraps = source.is_integer and middle.is_float and target.is_integer
+            # From integers integers are cut off, from floats they saturate.
+            if _holds_all(source, middle) and (not wraps or _holds_all(source, target)):
+                return e.convert(x, dtype=target)
     return None
 
 
-def _holds_all(narrow: Node, wide: Node) -> bool:
-    """Whether the type of `wide` has every value of the type of `narrow`."""
-    source, target = narrow.tensor.dtype, wide.tensor.dtype
+def _holds_all(source: DType, target: DType) -> bool:
+    """Whether the type `target` has every value of `source`."""
     if source.kind == "bool":
         return True
     if source.is_float:
@@ -279,7 +284,8 @@ def _holds_all(narrow: Node, wide: Node) -> bool:
     if target.is_float:
         exact = {"f16": 11, "bf16": 8, "f32": 24, "f64": 53}[target.name]
         return source.bits <= exact
-    return target.bits > source.bits and (source.kind == "uint" or target.kind == "int")
+    wider = target.bits > source.bits
+    return source is target or (wider and (source.kind == "uint" or target.kind == "int"))
 
 
 # windows whose start turns out to be known

@@ -25,6 +25,8 @@ HIDDEN_IMPORTS_ALLOWED = frozenset(
     {
         ("graphc.cli.program", "?"),  # a command is imported when it is asked for
         ("graphc.codegen.cuda.compile", "pycuda"),  # only launching needs it, and a GPU
+        ("graphc.codegen", "?"),  # printed targets, loaded when they are asked for
+        ("graphc.codegen.host", "llvmlite"),  # 60 ms that only the first compilation needs
         ("graphc.ir.dims", "sympy"),  # a third of a second that static programs never need
         ("graphc.ir.text.engine", "lark"),  # who reads no text does not pay for a parser
     }

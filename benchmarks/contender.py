@@ -1,0 +1,219 @@
+"""graphc as a contender: `make(workload, loop=False) -> (run, info)`.
+
+`run()` makes one measured call of a workload: all steps of a training run, or as many
+evaluations as it asks for. With `loop` the steps of a training run are one
+native call. Nothing is kept between calls and no argument is a constant of the
+program. A workload is anything with the fields `kind model params data steps opt sizes`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+import graphc as gc
+import graphc.numpy as gnp
+from graphc import nn, tree
+from graphc.tree import Tree
+
+Params = dict[str, Tree]
+
+
+def mlp(p: Params, x: Tree) -> Tree:
+    """Dense layers with relu between them."""
+    count = sum(key[0] == "w" and key[1:].isdigit() for key in p)
+    for i in range(count):
+        x = x @ p[f"w{i}"] + p[f"b{i}"]
+        if i < count - 1:
+            x = nn.relu(x)
+    return x
+
+
+def lstm(p: Params, tokens: Tree) -> Tree:
+    """One recurrent layer over token embeddings, and a dense layer on every state."""
+
+    def cell(state: Tree, x: Tree) -> Tree:
+        h, c = state
+        i, f, g, o = gnp.split(x + h @ p["wh"], 4, 1)
+        c = nn.sigmoid(f) * c + nn.sigmoid(i) * gnp.tanh(g)
+        h = nn.sigmoid(o) * gnp.tanh(c)
+        return (h, c), h
+
+    x = p["emb"][tokens.T] @ p["wx"] + p["b"]
+    zero = gnp.zeros((tokens.shape[0], p["wh"].shape[0]))
+    _, h = gc.scan(cell, (zero, zero), x)
+    return gnp.swapaxes(mlp(p, h), 0, 1)
+
+
+def layernorm(x: Tree, gain: Tree, bias: Tree) -> Tree:
+    """Normalised rows, scaled and moved."""
+    return nn.layer_norm(x, gain, bias, 1e-5)
+
+
+def attention(q: Tree, k: Tree, v: Tree) -> Tree:
+    """Causal attention of arrays (batch, length, heads, width)."""
+    length = q.shape[1]
+    scores = gnp.einsum("bthd,bshd->bhts", q, k) / math.sqrt(q.shape[-1])
+    causal = gnp.arange(length)[:, None] >= gnp.arange(length)[None, :]
+    weights = nn.softmax(gnp.where(causal, scores, -math.inf))
+    return gnp.einsum("bhts,bshd->bthd", weights, v)
+
+
+def gpt(p: Params, tokens: Tree, layers: int, heads: int) -> Tree:
+    """A transformer decoder."""
+    x = p["wte"][tokens] + p["wpe"]
+    for n in range(layers):
+        part = {key.split(".")[1]: value for key, value in p.items() if key.startswith(f"{n}.")}
+        h = layernorm(x, part["ln1g"], part["ln1b"]) @ part["wqkv"] + part["bqkv"]
+        split = gnp.reshape(h, (*tokens.shape, 3, heads, h.shape[-1] // 3 // heads))
+        q, k, v = (split[:, :, i] for i in range(3))
+        x = x + gnp.reshape(attention(q, k, v), x.shape) @ part["wo"] + part["bo"]
+        h = layernorm(x, part["ln2g"], part["ln2b"]) @ part["wi"] + part["bi"]
+        x = x + nn.gelu(h, approximate=True) @ part["wp"] + part["bp"]
+    return layernorm(x, p["lnfg"], p["lnfb"]) @ p["wte"].T
+
+
+def autoencoder(p: Params, x: Tree) -> Tree:
+    """A multilayer perceptron that ends in a sigmoid."""
+    return nn.sigmoid(mlp(p, x))
+
+
+def chain(p: Params, x: Tree) -> Tree:
+    """A chain of elementwise functions."""
+    return nn.gelu(x, approximate=True) * nn.sigmoid(x) + 0.5 * gnp.tanh(x)
+
+
+def rows(p: Params, x: Tree) -> Tree:
+    """Softmax, then layer norm, of rows."""
+    return layernorm(nn.softmax(x), p["g"], p["b"])
+
+
+def rows_gradient(p: Params, x: Tree, cotangent: Tree) -> Tree:
+    """The value, and the cotangent carried back to x, gain and bias."""
+
+    def weighted(x: Tree, g: Tree, b: Tree) -> Tree:
+        y = rows({"g": g, "b": b}, x)
+        return gnp.sum(y * cotangent), y
+
+    (_, y), (dx, dg, db) = gc.value_and_grad(weighted, (0, 1, 2), has_aux=True)(x, p["g"], p["b"])
+    return y, dx, dg, db
+
+
+MODELS: dict[str, Callable[..., Tree]] = {
+    "mlp": mlp,
+    "lstm": lstm,
+    "gpt": gpt,
+    "autoencoder": autoencoder,
+    "chain": chain,
+    "chain_grad": lambda p, x: gc.grad(lambda x: gnp.sum(chain(p, x)))(x),
+    "rows": rows,
+    "rows_grad": rows_gradient,
+    "gemm": lambda p, a, b: a @ b,
+    "linear": lambda p, x: nn.relu(mlp(p, x)),
+    "add1": lambda p, x: x + 1,
+}
+
+
+def loss_of(w: Tree) -> Callable[..., Tree]:
+    """`loss(params, *batch)` of a training workload."""
+    if w.model == "autoencoder":
+        return lambda p, x: gnp.mean((autoencoder(p, x) - x) ** 2)
+
+    def cross_entropy(p: Params, x: Tree, y: Tree) -> Tree:
+        return gnp.mean(nn.cross_entropy(MODELS[w.model](p, x, **w.sizes), y))
+
+    return cross_entropy
+
+
+def zeros(p: Params) -> Params:
+    """Zeros like the parameters."""
+    return tree.map(np.zeros_like, p)
+
+
+def sgd(lr: float, momentum: float = 0.0) -> tuple[Callable[..., Tree], Callable[..., Tree]]:
+    """Gradient descent: its first state and its update."""
+
+    def update(p: Params, g: Params, v: Tree) -> tuple[Params, Tree]:
+        if momentum:
+            g = v = tree.map(lambda v, g: momentum * v + g, v, g)
+        return tree.map(lambda p, g: p - lr * g, p, g), v
+
+    return (zeros if momentum else lambda p: ()), update
+
+
+def adam(lr: float, weight_decay: float = 0.0) -> tuple[Callable[..., Tree], Callable[..., Tree]]:
+    """Adam, or AdamW with a weight decay: its first state and its update."""
+
+    def update(p: Params, g: Params, state: Tree) -> tuple[Params, Tree]:
+        m, v, t = state
+        t = t + 1
+        m = tree.map(lambda m, g: 0.9 * m + 0.1 * g, m, g)
+        v = tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, v, g)
+        first, second = 1 - 0.9**t, 1 - 0.999**t
+
+        def step(p: Tree, m: Tree, v: Tree) -> Tree:
+            return p * (1 - lr * weight_decay) - lr * (m / first) / (gnp.sqrt(v / second) + 1e-8)
+
+        return tree.map(step, p, m, v), (m, v, t)
+
+    return lambda p: (zeros(p), zeros(p), np.float32(0)), update
+
+
+OPTIMIZERS: dict[str, Callable[..., Tree]] = {"sgd": sgd, "adam": adam, "adamw": adam}
+
+
+def make(w: Tree, loop: bool = False) -> tuple[Callable[[], Tree], dict[str, Tree]]:
+    """The measured call of a workload."""
+    if w.model not in MODELS:
+        raise NotImplementedError(f"no {w.model} yet")
+    return _training(w, loop) if w.kind == "train" else _evaluation(w, loop)
+
+
+def _evaluation(w: Tree, loop: bool) -> tuple[Callable[[], Tree], dict[str, Tree]]:
+    if loop:
+        raise NotImplementedError("not a loop")
+    model = MODELS[w.model]
+    several = "grad" in w.model and w.model.startswith("rows")
+    if w.params:
+        compiled = gc.jit(lambda p, *data: model(p, *data, **w.sizes))
+        call = partial(compiled, w.params, *w.data)
+    else:
+        compiled = gc.jit(lambda *data: model({}, *data, **w.sizes))
+        call = partial(compiled, *w.data)
+
+    def run() -> Tree:
+        for _ in range(w.steps):
+            y = call()
+        return y
+
+    return run, {"host": lambda y: list(y) if several else [y]}
+
+
+def _training(w: Tree, loop: bool) -> tuple[Callable[[], Tree], dict[str, Tree]]:
+    value_and_grad = gc.value_and_grad(loss_of(w))
+    start, update = OPTIMIZERS[w.opt[0]](**w.opt[1])
+
+    def step(state: Tree, batch: Tree) -> Tree:
+        value, gradients = value_and_grad(state[0], *batch)
+        return update(state[0], gradients, state[1]), value
+
+    if loop:
+
+        @gc.jit
+        def train(p: Params, optimizer: Tree, data: Tree) -> Tree:
+            return gc.scan(step, (p, optimizer), data)[1][-1]
+
+        return lambda: float(train(w.params, start(w.params), w.data)), {}
+    jitted = gc.jit(step, donate_argnums=0)
+    batches = list(zip(*w.data, strict=True))
+
+    def run() -> float:
+        state = (tree.map(np.copy, w.params), start(w.params))
+        for batch in batches:
+            state, value = jitted(state, batch)
+        return float(value)
+
+    return run, {}
