@@ -163,7 +163,8 @@ class Grouping:
                 self._join(group, node)
             return
         for group in self._first_readers(readers):
-            if not self._accepts(group, node) or self._depends_on_others(group, node, readers):
+            others = [*readers, *operand_of]
+            if not self._accepts(group, node) or self._depends_on_others(group, node, others):
                 continue
             if stored and _sums_columns(group):
                 continue  # stored anyway: leave it to the kernel that computes it row by row
