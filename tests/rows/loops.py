@@ -249,9 +249,7 @@ def whiles() -> Iterator[Looped]:
 
         def run(n: Node, a: Node, b: Node, region: Graph = region) -> Sequence[Node]:
             start = leaf.constant(0, "i32")
-            return results(
-                while_(n, start, a, b, condition=condition, body=region, invariant=1)
-            )
+            return results(while_(n, start, a, b, condition=condition, body=region, invariant=1))
 
         for rounds in range(4):
             found = made(f"while_{name}_{rounds}", (COUNT, V, V), run, smooth=False)
