@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import os
 import re
 import subprocess
@@ -19,7 +18,7 @@ from tests.house.sources import ROOT
 from tests.house.test_readme import PAGES, blocks, program
 
 NAMED = re.compile(r"`((?:graphc|passes|codegen|tests|examples|docs)/[\w./-]*?)(?::(\w+))?`")
-PLANNED = ("graphc/cli/", "graphc/data/", "graphc/io/")  # rooms of the map, filled one by one
+PLANNED = ("graphc/data/", "graphc/io/")  # rooms of the map, filled one by one
 OPENING = 2  # commands of the README that make an environment of their own
 
 
@@ -77,12 +76,7 @@ def test_files_and_names_on_the_page_exist(page: str) -> None:
             assert name in defined(ROOT / path), f"{page}: no {name} in {path}"
 
 
-def has_command() -> bool:
-    return importlib.util.find_spec("graphc.cli") is not None
-
-
 @pytest.mark.needs_cc
-@pytest.mark.skipif(not has_command(), reason="needs the command graphc")
 def test_commands_of_the_readme(tmp_path: Path) -> None:
     tools, work = tmp_path / "tools", tmp_path / "work"
     tools.mkdir()
