@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from graphc.codegen.link.names import distinct, file_stem, identifier, output_name
+from graphc.codegen.llvm.entry import uses_threads
 from graphc.codegen.loops.index import Combined, Index, Named
 from graphc.codegen.loops.program import Program
 from graphc.ir.dims import Dim
@@ -70,7 +71,10 @@ class Symbol:
 
 @dataclass(frozen=True)
 class Interface:
-    """A program seen from outside; `name` is the prefix of everything that it exports."""
+    """A program seen from outside; `name` is the prefix of everything that it exports.
+
+    `parallel` tells whether any of its steps is dealt to threads.
+    """
 
     name: str
     function: str
@@ -79,6 +83,7 @@ class Interface:
     sizes: tuple[Symbol, ...]
     arena: Index
     failures: tuple[str, ...]
+    parallel: bool
 
     def size_position(self, name: str) -> int:
         """The place of a named size among the sizes."""
@@ -121,6 +126,7 @@ def describe(
         tuple(Symbol(n, word) for n, word in zip(program.sizes, sizes, strict=True)),
         program.arena,
         tuple(check.message + written_at(check.places) for check in program.checks),
+        uses_threads(program),
     )
 
 
