@@ -9,7 +9,7 @@ from graphc.codegen.link.names import distinct, file_stem, identifier, output_na
 from graphc.codegen.llvm.entry import uses_threads
 from graphc.codegen.loops.index import Combined, Index, Named
 from graphc.codegen.loops.program import Program
-from graphc.ir.dims import Dim
+from graphc.ir.dims import Dim, names_of
 from graphc.ir.places import written_at
 from graphc.ir.types import DType, Size, TensorType
 
@@ -107,8 +107,11 @@ def describe(
     overwritten = {source: k for k, source in program.aliases}
     shown = distinct(paths, output_name)
     own = {f"{name}_{part}" for part in ("open", "run", "close", "error", "context", "program")}
-    words = distinct((*program.sizes, *names, *shown), identifier, own)
-    sizes, rest = words[: len(program.sizes)], words[len(program.sizes) :]
+    told = {size for type_ in program.inputs for size in names_of(type_.shape)}
+    # The program reads its own sizes first; those that no step uses stand behind them.
+    known = (*program.sizes, *sorted(told - set(program.sizes)))
+    words = distinct((*known, *names, *shown), identifier, own)
+    sizes, rest = words[: len(known)], words[len(known) :]
     options = distinct(names, lambda text: f"input.{text}" if text in OPTIONS else text)
     return Interface(
         name,
@@ -123,7 +126,7 @@ def describe(
                 zip(program.outputs, distinct(shown, file_stem), strict=True)
             )
         ),
-        tuple(Symbol(n, word) for n, word in zip(program.sizes, sizes, strict=True)),
+        tuple(Symbol(n, word) for n, word in zip(known, sizes, strict=True)),
         program.arena,
         tuple(check.message + written_at(check.places) for check in program.checks),
         uses_threads(program),

@@ -63,4 +63,14 @@ def computed(double: gnp.Array, y: gnp.Array) -> tuple[gnp.Array, ...]:
 @gc.entry(gc.ShapeDtypeStruct((3, 3), "float32"))
 def doubled(x: gnp.Array) -> gnp.Array:
     """The least that can be built."""
-    return x * 2
+    made: gnp.Array = x * 2
+    return made
+
+
+CLASHING = {"a.b": np.zeros(2), "a": {"b": np.zeros(2)}, "x=y z": np.zeros(1)}
+
+
+@gc.entry(CLASHING, gc.ShapeDtypeStruct(("unused",), "bool"))
+def clashing(p: dict[str, gnp.Array], for_: gnp.Array) -> dict[str, gnp.Array]:
+    """Names that are equal in C, or dangerous as files, and a size that nothing reads."""
+    return {"../up": p["a.b"] - p["a"]["b"], "dir/file": p["x=y z"]}

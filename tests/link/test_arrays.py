@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import struct
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -32,11 +33,25 @@ def written(header: str, data: bytes = GOOD.tobytes(), version: int = 1) -> byte
     return b"\x93NUMPY" + bytes([version, 0]) + struct.pack(width, len(text)) + text + data
 
 
+SANITIZED = "cc -g -fsanitize=address,undefined -fno-sanitize-recover=all"
+
+
+def has_sanitizers(folder: Path) -> bool:
+    """Whether the compiler here can watch every access to memory, and its programs run."""
+    (folder / "probe.c").write_text("int main(void) { return 0; }\n", encoding="ascii")
+    command = [*SANITIZED.split(), "probe.c", "-o", "probe"]
+    built = subprocess.run(command, cwd=folder, capture_output=True, check=False)
+    return built.returncode == 0 and run(folder / "probe").returncode == 0
+
+
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An executable that gives back twice its 3x3 input."""
+    """An executable that gives back twice its 3x3 input, watched by sanitizers where they are."""
     folder = tmp_path_factory.mktemp("reader")
-    return build("doubled", folder / "doubled", "exe")
+    with pytest.MonkeyPatch.context() as patch:
+        if has_sanitizers(folder):
+            patch.setenv("CC", SANITIZED)
+        return build("doubled", folder / "doubled", "exe")
 
 
 def outcome(program: Path, data: bytes) -> tuple[int, str]:

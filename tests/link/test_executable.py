@@ -126,6 +126,19 @@ def test_computed_sizes(folder: Path, tmp_path: Path) -> None:
     assert "got n = 4, expected 3 as before" in finished.stderr
 
 
+def test_names_that_clash(folder: Path, tmp_path: Path) -> None:
+    program = build("clashing", folder / "clashing", "exe")
+    arrays = {"p.a.b": np.array([1.0, 2]), "p.a.b_2": np.array([5.0, 5]), "p.x=y z": np.ones(1)}
+    options = saved(tmp_path, {**arrays, "for_": np.ones(7, np.bool_)})
+    out = tmp_path / "deep" / "out"
+    out.parent.mkdir()
+    options[4:6] = [f"{options[4]}={options[5]}"]
+    assert run(program, *options, "--out", str(out)).returncode == 0
+    assert sorted(os.listdir(out)) == ["_.._up.npy", "dir_file.npy"]
+    assert np.load(out / "_.._up.npy").tolist() in ([-4.0, -3.0], [4.0, 3.0])
+    assert os.listdir(out.parent) == ["out"]
+
+
 def test_help_lists_what_there_is(looked_up: Path) -> None:
     finished = run(looked_up, "--help")
     assert finished.returncode == 0
