@@ -279,6 +279,8 @@ def _quotient(value: Index, divisor: Index) -> tuple[Index, Index]:
     by = divisor.as_int
     if by == 1:
         return value, ZERO
+    if by == 0:
+        return ZERO, ZERO  # in a loop that never runs
     if by is None:
         if value == ZERO:
             return ZERO, ZERO
