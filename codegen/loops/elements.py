@@ -154,6 +154,8 @@ class Builder:
         return value
 
     def _element(self, node: Node, position: Place, guard: Expr | None) -> Expr:
+        if node.tensor.size == 0:
+            return literal(0, node.tensor.dtype)  # of a loop that never runs
         buffer = self.buffers.get(node)
         if buffer is not None:
             return self.let(Load(buffer, flat(position, node.tensor.shape), guard))

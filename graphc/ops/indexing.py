@@ -69,6 +69,8 @@ def fill_value(dtype_name: str) -> float | int | bool:
 def _check_indices(name: str, axes: tuple[int, ...], mode: str, *types: TensorType) -> None:
     operand, indices = types
     check_axes(name, axes, operand.rank)
+    if not axes:
+        raise ShapeError(f"{name}: got no axes of {operand}, expected one or more")
     if mode not in MODES:
         raise ShapeError(f"{name}: got mode {mode!r}, expected one of {' '.join(MODES)}")
     if not indices.dtype.is_integer:

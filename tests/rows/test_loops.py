@@ -10,8 +10,8 @@ from graphc.codegen.cuda.emulation import Emulated, emulate
 from graphc.codegen.cuda.program import print_programs
 from graphc.codegen.loops.program import Program
 from graphc.ir.graph import Graph
-from graphc.ir.verify import verify
 from graphc.ir.types import static_shape
+from graphc.ir.verify import verify
 from graphc.ops.reverse import differentiable_outputs, joint_graph
 from graphc.runtime.compiler import compile_graph
 from graphc.runtime.options import Settings
