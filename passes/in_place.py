@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from graphc.ir.graph import Graph
+from graphc.ir.graph import Graph, order
 from graphc.ir.node import Node
 from graphc.ops.contraction import dot_general
+from graphc.ops.indexing import scatter
+from graphc.passes.fusion_groups import REDUCTIONS
 
 
 def overwritable(body: Graph, operand: int, result: int) -> bool:
     """Whether the result may lie where the operand lies.
 
     It may when every element of the operand is read only for the elements at the same place of
-    results of the same shape: then each is read before it is overwritten, whatever the order of
-    the loops and however they are dealt to threads.
+    results that are stored in the same walk of the same loops, or in an earlier walk: then each
+    is read before it is overwritten, however the loops are dealt to threads.
     """
     param, output = body.params[operand], body.outputs[result]
     if param.type != output.type or param.tensor.rank == 0:
@@ -26,18 +28,29 @@ def overwritable(body: Graph, operand: int, result: int) -> bool:
             if user not in seen:
                 seen.add(user)
                 stack.append(user)
-    return _same_loops(body, output)
+    if any(node.op is dot_general and node.type != output.type for node in body.nodes):
+        return False
+    loops, walk = _stored(body, output)
+    readers = [_stored(body, other) for other in body.outputs if other in seen]
+    return all(own == loops and number <= walk for own, number in readers)
 
 
-def _same_loops(body: Graph, output: Node) -> bool:
-    """Whether all of the kernel's results are computed by one loop nest, element by element."""
-    shape = output.tensor.shape
-    for node in body.nodes:
-        if node.op is dot_general and node.tensor.shape != shape:
-            return False
-    return all(other.tensor.shape == shape for other in body.outputs) or _is_elementwise(body)
+def _stored(body: Graph, output: Node) -> tuple[object, int]:
+    """What tells the loops that store an output, and in which of their walks they do.
 
-
-def _is_elementwise(body: Graph) -> bool:
-    """Whether the kernel is a map, so that results of other shapes have loops of their own."""
-    return all(node.op is not dot_general for node in body.nodes)
+    Outputs of one shape that reduce the same axes share loops; a walk folds the reductions
+    whose operands are known by then.
+    """
+    if output.op is scatter:
+        return output, 0
+    params = set(body.params)
+    folded: list[Node] = []
+    walks: dict[Node, int] = {}
+    for node in order([output], params):
+        before = 0 if node in params else max([walks[x] for x in node.operands], default=0)
+        reduces = node not in params and node.op in REDUCTIONS
+        walks[node] = before + reduces
+        folded += [node] * reduces
+    if not folded:
+        return output.tensor.shape, 0
+    return (folded[0].operands[0].tensor.shape, folded[0].attrs), walks[output]

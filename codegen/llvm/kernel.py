@@ -77,16 +77,22 @@ class KernelPrinter(IndexPrinter):
         )
 
     def _unpack(self) -> None:
-        names = [buffer.name for buffer in self.kernel.arguments]
-        for number, name in enumerate([*names, *self.kernel.sizes, "status", "code"]):
-            place = f"getelementptr inbounds i64, ptr %context, i64 {number}"
-            self.f.line(f"%{name}.at = {place}")
-            is_size = name in self.kernel.sizes or name == "code"
-            self.f.line(f"%{name} = load {'i64' if is_size else 'ptr'}, ptr %{name}.at, align 8")
-            if is_size:
-                self.variables[Named(name, is_size=True)] = Value(f"%{name}", I64)
-            else:
-                self.pointers[name] = Value(f"%{name}", I64)
+        # Numbered, since a size's name is the user's and a buffer's may be a counter's.
+        for number, buffer in enumerate(self.kernel.arguments):
+            self.pointers[buffer.name] = self._argument(number, f"%arg{number}", "ptr")
+        number = len(self.kernel.arguments)
+        for name in self.kernel.sizes:
+            size = self._argument(number, f"%arg{number}", "i64")
+            self.variables[Named(name, is_size=True)] = size
+            number += 1
+        self._argument(number, "%status", "ptr")
+        self._argument(number + 1, "%code", "i64")
+
+    def _argument(self, number: int, name: str, kind: str) -> Value:
+        """One word of the context."""
+        self.f.line(f"{name}.at = getelementptr inbounds i64, ptr %context, i64 {number}")
+        self.f.line(f"{name} = load {kind}, ptr {name}.at, align 8")
+        return Value(name, I64)
 
     def _pieces(self, loop: For, first: Value, begin: Value, end: Value) -> None:
         """The pieces of one parallel loop that lie between `begin` and `end`."""

@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from graphc.ir.errors import ShapeError
+from graphc.ir.errors import DtypeError, ShapeError
 from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample
-from graphc.ir.types import BF16, F16, Shape, TensorType, tensor
+from graphc.ir.types import BF16, BOOL, F16, Shape, TensorType, tensor
 from graphc.ops import samples
 
 
@@ -73,10 +73,12 @@ broadcast: Op = Op(
 )
 
 
-def infer_reduction(name: str) -> object:
-    """The type rule of a reduction that keeps the element type."""
+def infer_reduction(name: str, numbers: bool = False) -> object:
+    """The type rule of a reduction that keeps the element type; `numbers` are no bools."""
 
     def infer(a: ReduceAttrs, x: TensorType) -> TensorType:
+        if numbers and x.dtype is BOOL:
+            raise DtypeError(f"{name}: got {x}, expected numbers")
         check_axes(name, a.axes, x.rank)
         kept = tuple(size for axis, size in enumerate(x.shape) if axis not in a.axes)
         return tensor(x.dtype, kept)
@@ -122,7 +124,7 @@ def _sum_samples() -> list[Sample]:
 
 reduce_sum: Op = Op(
     "reduce_sum",
-    infer=infer_reduction("reduce_sum"),  # type: ignore[arg-type]
+    infer=infer_reduction("reduce_sum", numbers=True),  # type: ignore[arg-type]
     reference=_sum,
     attrs=ReduceAttrs,
     vjp=_sum_vjp,

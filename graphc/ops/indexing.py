@@ -13,18 +13,21 @@ What an index outside its axis means is the `mode`:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from graphc.ir.errors import DtypeError, OutOfRangeError, ShapeError, UnsupportedError
 from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample
-from graphc.ir.types import Shape, TensorType, dtype_of, tensor
+from graphc.ir.types import BOOL, I32, Shape, TensorType, dtype_of, tensor
 from graphc.ops import samples
-from graphc.ops.build import zeros_like
+from graphc.ops.build import splat, zeros_like
 from graphc.ops.contraction import free_axes
-from graphc.ops.duals import check_axes
-from graphc.ops.movement import SizesAttrs, plain
+from graphc.ops.duals import broadcast, check_axes
+from graphc.ops.elementwise import eq, select
+from graphc.ops.leaf import iota
+from graphc.ops.movement import SizesAttrs, plain, reshape
 
 MODES = ("error", "clip", "fill", "promise_in_bounds")
 COMBINE = {
@@ -153,6 +156,8 @@ def _infer_scatter(
     _check_indices("scatter", a.axes, a.mode, operand, indices)
     if a.combine not in COMBINE:
         raise ShapeError(f"scatter: got {a.combine!r}, expected one of {' '.join(COMBINE)}")
+    if operand.dtype is BOOL and a.combine in ("add", "mul"):
+        raise DtypeError(f"scatter: got {operand} for combine={a.combine!r}, expected numbers")
     expected = tensor(operand.dtype, indices.shape[:-1] + window(operand, a.axes))
     if updates != expected:
         raise ShapeError(f"scatter: got updates {updates}, expected {expected}")
@@ -180,11 +185,34 @@ def _scatter(
 
 
 def _scatter_vjp(node: Node, g: Node) -> Cotangents:
-    assert isinstance(node.attrs, ScatterAttrs)
-    if node.attrs.combine != "add":
-        raise UnsupportedError(f"scatter: no derivative for combine={node.attrs.combine!r}")
-    mode = "clip" if node.attrs.mode == "error" else node.attrs.mode
-    return g, None, gather(g, node.operands[1], axes=node.attrs.axes, mode=mode)
+    a = node.attrs
+    assert isinstance(a, ScatterAttrs)
+    if a.combine not in ("add", "set"):
+        raise UnsupportedError(f"scatter: no derivative for combine={a.combine!r}")
+    operand, indices, updates = node.operands
+    mode = "clip" if a.mode == "error" else a.mode
+    own = gather(g, indices, axes=a.axes, mode=mode)
+    if a.combine == "add" and mode != "fill":
+        return g, None, own
+    # An update counts where it is found again: neither outside nor overwritten by a later one.
+    nothing = zeros_like(updates)
+    found = splat(-1, I32, operand.tensor.shape)
+    if a.combine == "set":
+        number = _numbered(indices.tensor, updates.tensor)
+        found = scatter(found, indices, number, axes=a.axes, combine="set", mode=a.mode)
+        g = scatter(g, indices, nothing, axes=a.axes, combine="set", mode=a.mode)
+    else:
+        number = splat(-1, I32, updates.tensor.shape)
+    counts = eq(gather(found, indices, axes=a.axes, mode=mode), number)
+    return g, None, select(counts, own, nothing)
+
+
+def _numbered(indices: TensorType, updates: TensorType) -> Node:
+    """The number of its index at each element of the updates."""
+    leading = indices.shape[:-1]
+    count = iota(type=tensor(I32, (math.prod(leading),)), axis=0)
+    axes = tuple(range(len(leading)))
+    return broadcast(reshape(count, shape=leading), shape=updates.shape, axes=axes)
 
 
 def _scatter_samples() -> list[Sample]:
@@ -199,7 +227,7 @@ def _scatter_samples() -> list[Sample]:
         updates = samples.generator(5).uniform(-1, 1, shape).astype(operand.dtype)
         for combine in COMBINE:
             attrs = ScatterAttrs(axes, combine, mode)
-            smooth = combine == "add" and mode != "fill"
+            smooth = combine in ("add", "set")
             found.append(Sample((operand, indices, updates), attrs, smooth))
     return found
 

@@ -85,7 +85,7 @@ def _prod_vjp(node: Node, g: Node) -> Cotangents:
 
 reduce_prod: Op = Op(
     "reduce_prod",
-    infer=infer_reduction("reduce_prod"),  # type: ignore[arg-type]
+    infer=infer_reduction("reduce_prod", numbers=True),  # type: ignore[arg-type]
     reference=_prod,
     attrs=ReduceAttrs,
     vjp=_prod_vjp,

@@ -120,4 +120,7 @@ def _vjp(
             f"expected stop_gradient around it or another operation"
             f"{written_at(graph.place(node))}"
         )
-    return node.op.vjp(node, cotangent)
+    try:
+        return node.op.vjp(node, cotangent)
+    except UnsupportedError as error:
+        raise UnsupportedError(f"{error}{written_at(graph.place(node))}") from None

@@ -1,0 +1,191 @@
+"""Whether compiled results are right, for any program: by how far rounding may have moved them.
+
+The interpreter is run again several times with noise: each operation that rounds has its result
+moved by a few units in the last place, at random (Monte Carlo arithmetic: D. S. Parker, 1997).
+What the noise does to an output is what a compiler's other order of sums, fused multiplications
+and own functions may do. Integers that the noise leaves alone must be equal; where it flips a
+comparison, nothing can be said of what follows from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from graphc.ir.graph import Graph
+from graphc.ir.interpret import bind_sizes, bound, interpret
+from graphc.ir.node import Node, Value
+from graphc.ir.types import BF16, F16, F32, DType, dtype_of
+from graphc.ops import contraction, duals, elementwise, indexing, reduction
+from graphc.ops.control import GroupAttrs, KernelAttrs, ScanAttrs, SwitchAttrs, WhileAttrs
+
+SAMPLES = 8
+SAFETY = 5.0  # how far beyond the largest move of all samples
+ROUNDINGS = 64  # that a sum of any length may lose, in its magnitude's last place, at most
+DIGITS = {"f64": 53, "f32": 24, "f16": 11, "bf16": 8}
+LOWEST = {"f64": -1074, "f32": -149, "f16": -24, "bf16": -133}
+
+e = elementwise
+ROUNDING = {
+    **dict.fromkeys((e.add, e.sub, e.mul, e.div, e.sqrt), 1.0),
+    **dict.fromkeys(e.TRANSCENDENTAL, 2.5),
+    e.pow: 2.5,
+    e.rem: 0.0,
+    e.sqrt: 1.0,
+}
+SUMS = (duals.reduce_sum, contraction.dot_general, indexing.scatter)
+
+
+def unit(values: np.ndarray, dtype: DType) -> np.ndarray:
+    """One unit in the last place of each value, as f64."""
+    wide = np.abs(values.astype(np.float64))
+    exponent = np.frexp(np.where(np.isfinite(wide), wide, 0.0))[1] - DIGITS[dtype.name]
+    return np.asarray(np.ldexp(1.0, np.maximum(exponent, LOWEST[dtype.name])))
+
+
+def disagreement(
+    graph: Graph, arrays: Sequence[np.ndarray], got: Sequence[np.ndarray], seed: int = 0
+) -> str:
+    """How results of `graph` differ from the interpreter's beyond rounding, or nothing."""
+    with np.errstate(all="ignore"):
+        expected = interpret(graph, *arrays)
+        if len(got) != len(expected):
+            return f"got {len(got)} results, expected {len(expected)}"
+        for k, (mine, true) in enumerate(zip(got, expected, strict=True)):
+            if mine.shape != true.shape or mine.dtype != true.dtype:
+                shown = f"{mine.dtype}{mine.shape}, expected {true.dtype}{true.shape}"
+                return f"output {k}: got {shown}"
+        wrong = [~_equal(mine, true) for mine, true in zip(got, expected, strict=True)]
+        if not any(mask.any() for mask in wrong):
+            return ""
+        random = np.random.default_rng(seed)
+        moved = [noisy(graph, arrays, random) for _ in range(SAMPLES)]
+        for k, mine in enumerate(got):
+            bad = wrong[k] & ~_within(mine, expected[k], [sample[k] for sample in moved])
+            if bad.any():
+                at = tuple(int(i) for i in np.argwhere(bad)[0])
+                seen = ", ".join(str(sample[k][at]) for sample in moved[:4])
+                return (
+                    f"output {k}: got {mine[at]!s} at {list(at)}, expected "
+                    f"{expected[k][at]!s} (with noise: {seen})"
+                )
+    return ""
+
+
+def _equal(got: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    if not dtype_of(got.dtype).is_float:
+        return np.asarray(got == expected)
+    return np.asarray((got == expected) | (np.isnan(got) & np.isnan(expected)))
+
+
+def _within(got: np.ndarray, expected: np.ndarray, moved: list[np.ndarray]) -> np.ndarray:
+    """Where the noise explains what was got."""
+    unstable = np.zeros(got.shape, bool)
+    for sample in moved:
+        unstable |= ~_equal(sample, expected)
+    dtype = dtype_of(got.dtype)
+    if not dtype.is_float:
+        return unstable
+    wide = expected.astype(np.float64)
+    samples = [sample.astype(np.float64) for sample in moved]
+    lost = np.zeros(got.shape, bool)
+    reach = 2.0 * unit(wide, dtype)
+    for sample in samples:
+        lost |= np.isfinite(sample) != np.isfinite(wide)
+        reach = np.maximum(reach, SAFETY * np.abs(sample - wide))
+    near = np.abs(got.astype(np.float64) - wide) <= reach
+    return np.asarray(lost | (np.isfinite(wide) & near))
+
+
+# the interpreter with noise
+
+
+def noisy(
+    graph: Graph, arrays: Sequence[np.ndarray], random: np.random.Generator
+) -> tuple[np.ndarray, ...]:
+    """The outputs of `graph` with every rounding moved at random."""
+    sizes = bind_sizes(graph, [array.shape for array in arrays])
+    values: dict[Node, Value] = dict(zip(graph.params, arrays, strict=True))
+    for node in graph.nodes:
+        if node in values:
+            continue
+        operands = [values[operand] for operand in node.operands]
+        inner = _region(node, operands, random)  # type: ignore[arg-type]
+        if inner is not None:
+            values[node] = inner if len(node.results) > 1 or _is_tuple(node) else inner[0]
+            continue
+        assert node.op.reference is not None
+        attrs = bound(node.attrs, sizes) if sizes else node.attrs
+        value = node.op.reference(attrs, *operands)
+        if isinstance(value, np.ndarray) and dtype_of(value.dtype).is_float:
+            value = _moved(node, attrs, operands, value, random)  # type: ignore[arg-type]
+        values[node] = value
+    return tuple(np.asarray(values[output]) for output in graph.outputs)
+
+
+def _is_tuple(node: Node) -> bool:
+    return not isinstance(node.attrs, GroupAttrs | KernelAttrs)
+
+
+def _region(
+    node: Node, operands: Sequence[np.ndarray], random: np.random.Generator
+) -> tuple[np.ndarray, ...] | None:
+    """The results of an operation that holds graphs, None for any other."""
+    match node.attrs:
+        case WhileAttrs() as a:
+            fixed, carry = tuple(operands[: a.invariant]), tuple(operands[a.invariant :])
+            while noisy(a.condition, [*fixed, *carry], random)[0]:
+                carry = noisy(a.body, [*fixed, *carry], random)
+            return carry
+        case ScanAttrs() as a:
+            return _scanned(a, operands, random)
+        case SwitchAttrs(branches=branches):
+            chosen = min(max(int(operands[0]), 0), len(branches) - 1)
+            return noisy(branches[chosen], operands[1:], random)
+        case GroupAttrs(body=body) | KernelAttrs(body=body):
+            return noisy(body, operands, random)
+    return None
+
+
+def _scanned(
+    a: ScanAttrs, operands: Sequence[np.ndarray], random: np.random.Generator
+) -> tuple[np.ndarray, ...]:
+    first = a.invariant + a.carried
+    fixed, carry, rows = operands[: a.invariant], operands[a.invariant : first], operands[first:]
+    stacked = [
+        np.zeros((a.length, *map(int, map(str, t.shape))), t.dtype.numpy)
+        for t in a.body.output_types[a.carried :]
+    ]
+    for step in reversed(range(a.length)) if a.reverse else range(a.length):
+        outputs = noisy(a.body, [*fixed, *carry, *(row[step] for row in rows)], random)
+        carry = outputs[: a.carried]
+        for column, row in zip(stacked, outputs[a.carried :], strict=True):
+            column[step] = row
+    return (*carry, *stacked)
+
+
+def _moved(
+    node: Node,
+    attrs: object,
+    operands: Sequence[np.ndarray],
+    value: np.ndarray,
+    random: np.random.Generator,
+) -> np.ndarray:
+    """A rounded result, moved; exact zeros stay, for most of them are exact."""
+    dtype = dtype_of(value.dtype)
+    units = ROUNDING.get(node.op, 0.0)
+    reach = units * unit(value, dtype)
+    if node.op in SUMS or node.op is reduction.reduce_prod:
+        assert node.op.reference is not None
+        sizes = [np.abs(x) if dtype_of(x.dtype).is_float else x for x in operands]
+        magnitude = np.asarray(node.op.reference(attrs, *sizes)).astype(np.float64)
+        longest = min(max((x.size for x in operands), default=1), ROUNDINGS)
+        work = F32 if dtype in (F16, BF16) else dtype
+        reach = longest * 2.0 ** -DIGITS[work.name] * magnitude + unit(value, dtype) / 2
+        reach = np.where(magnitude == 0, 0.0, reach)
+    shift = np.where(value == 0, reach * (node.op in SUMS), reach)
+    if not shift.any():
+        return value
+    moved = value.astype(np.float64) + random.uniform(-1.0, 1.0, value.shape) * shift
+    return np.where(np.isfinite(value), moved.astype(value.dtype), value)
