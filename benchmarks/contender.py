@@ -130,7 +130,8 @@ def loss_of(w: Tree) -> Callable[..., Tree]:
 
 def zeros(p: Params) -> Params:
     """Zeros like the parameters."""
-    return tree.map(np.zeros_like, p)
+    zeroed: Params = tree.map(np.zeros_like, p)
+    return zeroed
 
 
 def sgd(lr: float, momentum: float = 0.0) -> tuple[Callable[..., Tree], Callable[..., Tree]]:
@@ -185,7 +186,8 @@ def _evaluation(w: Tree, loop: bool) -> tuple[Callable[[], Tree], dict[str, Tree
         call = partial(compiled, *w.data)
 
     def run() -> Tree:
-        for _ in range(w.steps):
+        y = call()
+        for _ in range(w.steps - 1):
             y = call()
         return y
 
@@ -211,7 +213,7 @@ def _training(w: Tree, loop: bool) -> tuple[Callable[[], Tree], dict[str, Tree]]
     batches = list(zip(*w.data, strict=True))
 
     def run() -> float:
-        state = (tree.map(np.copy, w.params), start(w.params))
+        state, value = (tree.map(np.copy, w.params), start(w.params)), np.zeros(())
         for batch in batches:
             state, value = jitted(state, batch)
         return float(value)

@@ -100,6 +100,7 @@ def fit(wanted: Fit, dtype: str) -> tuple[list[float], mpf]:
     values = [mpf(wanted.target(point)) for point in points]
     weights = [abs(mpf(wanted.weight(point))) for point in points]
     result: list[float] = []
+    coefficients: list[mpf] = []
     rest, scales = list(values), list(weights)
     for count in range(degree + 1, max(degree - 2, 0), -1):
         coefficients, _ = remez(points, rest, scales, count)

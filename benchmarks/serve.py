@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc as garbage
+import importlib
 import json
 import os
 import sys
@@ -26,19 +27,17 @@ def main() -> None:
     replies = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     start = time.perf_counter()
-    if name.startswith("graphc"):
-        from benchmarks import contender
-    else:
-        from benchmarks import peers
-
-        __import__(name)
+    is_graphc = name.startswith("graphc")
+    module = importlib.import_module("benchmarks." + ("contender" if is_graphc else "peers"))
+    if not is_graphc:
+        importlib.import_module(name)
     imported = time.perf_counter() - start
     w = WORKLOADS[workload]()
     start = time.perf_counter()
-    if name.startswith("graphc"):
-        run = contender.make(w, loop=name == "graphc_loop")[0]
+    if is_graphc:
+        run = module.make(w, loop=name == "graphc_loop")[0]
     else:
-        run = getattr(peers, f"{name}_run")(w)
+        run = getattr(module, f"{name}_run")(w)
     loss = run()
     first = time.perf_counter() - start
     start = time.perf_counter()

@@ -180,9 +180,7 @@ def require_runnable(target: Target) -> None:
     if architecture != "x86_64" or target.name == "native":
         return
     there = {name for name, enabled in here.features if enabled}
-    needed = _level_features(_X86_LEVELS.get(target.cpu, 1))
-    needed |= {flag[1:] for flag in target.features.split(",") if flag[:1] == "+"}
-    missing = sorted(needed - there)
+    missing = sorted(required_features(target) - there)
     if missing:
         raise CompileError(
             f"target: {target.name} cannot run here, got a processor without "
@@ -194,6 +192,20 @@ def require_runnable(target: Target) -> None:
             f"target: {target.name} may use instructions that this processor lacks, "
             f"got {target.cpu}, expected {here.cpu} or a level such as x86-64-v3"
         )
+
+
+def required_features(target: Target) -> frozenset[str]:
+    """The processor features that code for a target may use, by LLVM's names.
+
+    Example: `"avx2" in required_features(parse_target("x86-64-v3"))`.
+    """
+    needed = _level_features(_X86_LEVELS.get(target.cpu, 1))
+    for flag in filter(None, target.features.split(",")):
+        if flag[0] == "+":
+            needed.add(flag[1:])
+        else:
+            needed.discard(flag[1:])
+    return frozenset(needed)
 
 
 def _target(name: str, architecture: str, cpu: str, flags: list[str], enabled: set[str]) -> Target:

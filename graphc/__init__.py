@@ -13,7 +13,7 @@ _ROOM = _os.path.dirname(_os.path.abspath(__file__))
 if not _os.path.isdir(_os.path.join(_ROOM, "passes")):
     __path__.append(_os.path.dirname(_ROOM))
 
-from graphc import lax, nn, numpy, random, tree
+from graphc import lax, nn, numpy, optim, random, tree
 from graphc.api.control import cond, fori_loop, scan, switch, while_loop
 from graphc.api.entry import entry
 from graphc.api.gradients import grad, value_and_grad
@@ -38,6 +38,7 @@ __all__ = [
     "make_graph",
     "nn",
     "numpy",
+    "optim",
     "parse",
     "random",
     "scan",

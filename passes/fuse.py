@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from graphc.ir.errors import RewriteError
 from graphc.ir.graph import Graph, order, substitute
 from graphc.ir.node import Attrs, Node, make
 from graphc.ir.places import MOST_PLACES, Places, recording
@@ -108,6 +109,7 @@ def _in_order(grouping: Grouping, groups: list[Group]) -> list[Node | Group]:
     graph = grouping.graph
     home = {node: group for group in groups for node in group.outputs}
     done: dict[Node | Group, None] = {}
+    open_: set[Node | Group] = set()
     wanted = [node for node in graph.nodes if node in home or is_leaf(node)]
     stack: list[tuple[Node | Group, bool]] = [(home.get(n, n), False) for n in reversed(wanted)]
     while stack:
@@ -117,6 +119,9 @@ def _in_order(grouping: Grouping, groups: list[Group]) -> list[Node | Group]:
         if ready:
             done[item] = None
             continue
+        if item in open_:
+            raise RewriteError(f"kernels wait for each other: got a ring through {item}")
+        open_.add(item)
         stack.append((item, True))
         for operand in _reads(item):
             source = home.get(operand, operand)

@@ -22,7 +22,8 @@ Axes = tuple[int, ...]
 Alignment = Axes | None
 
 REDUCTIONS = frozenset({duals.reduce_sum, *reduction.ROWS} - {reduction.argmax, reduction.argmin})
-LOOPS = frozenset({control.while_, control.scan, control.switch})
+# What runs as it stands: loops, and kernels of an earlier fusion.
+LOOPS = frozenset({control.while_, control.scan, control.switch, control.kernel})
 MOVES = frozenset({movement.transpose, movement.slice, movement.reverse})
 EXPENSIVE = frozenset(
     {*elementwise.TRANSCENDENTAL, elementwise.pow, elementwise.rem, indexing.gather}
@@ -162,8 +163,9 @@ class Grouping:
             for group in readers:
                 self._join(group, node)
             return
+        others = [*readers, *operand_of]
         for group in self._first_readers(readers):
-            if not self._accepts(group, node) or self._depends_on_others(group, node, readers):
+            if not self._accepts(group, node) or self._depends_on_others(group, node, others):
                 continue
             if stored and _sums_columns(group):
                 continue  # stored anyway: leave it to the kernel that computes it row by row
@@ -233,7 +235,7 @@ class Grouping:
         if group.fixed:
             return False
         whole = at == group.every
-        row = bool(group.reduced) and at == group.kept
+        row = at == group.kept if group.reduced else at is not None and _makes_rows(node, group, at)
         cheap = node.op not in EXPENSIVE
         return whole or row or cheap or node.tensor.rank == 0
 
@@ -256,10 +258,10 @@ class Grouping:
 
     # dependencies between groups
 
-    def _depends_on_others(self, group: Group, node: Node, readers: list[Group]) -> bool:
+    def _depends_on_others(self, group: Group, node: Node, others: list[Group]) -> bool:
         """Whether another reader of `node` must run before `group`."""
         before = self._all_ancestors(group)
-        for other in readers:
+        for other in others:
             if other is not group and before & self._bits(other):
                 return True
         if node in self.needed:
@@ -332,6 +334,23 @@ class Grouping:
 def _sums_columns(group: Group) -> bool:
     """Whether a group reduces other axes than the last."""
     return bool(group.reduced) and len(group.full) - 1 not in group.reduced
+
+
+def _makes_rows(node: Node, group: Group, at: Axes) -> bool:
+    """Whether a value that a map repeats comes from a reduction that will make it a row's value."""
+    seen, stack = {node}, [node]
+    while stack:
+        for operand in stack.pop().operands:
+            if operand.op in REDUCTIONS:
+                assert isinstance(operand.attrs, duals.ReduceAttrs)
+                shape, axes = operand.operands[0].tensor.shape, operand.attrs.axes
+                kept = tuple(axis for axis in range(len(shape)) if axis not in axes)
+                if shape == group.full and kept == at:
+                    return True
+            elif operand not in seen and operand.op.elementwise:
+                seen.add(operand)
+                stack.append(operand)
+    return False
 
 
 def _is_trivial(node: Node) -> bool:

@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from graphc.ir.dims import dim
+from graphc.ir.dims import Dim, dim, evaluate
 from graphc.ir.graph import Graph
 from graphc.ir.node import Attrs, Node, make, regions
 from graphc.ir.places import Places, recording
@@ -66,8 +66,12 @@ def frame_size(graph: Graph) -> Size:
             ends.append(slot_offset(node.attrs.frame) + loop_frame(node))
     fixed = max(end for end in ends if isinstance(end, int))
     symbolic = [end for end in ends if not isinstance(end, int)]
-    # Symbolic buffers are stacked, so the longest expression is the last end.
-    return max(symbolic, key=lambda end: len(str(end))) if symbolic else fixed
+    # Symbolic buffers are stacked, so the end that is last for large sizes is last for all.
+    return max(symbolic, key=_for_large_sizes) if symbolic else fixed
+
+
+def _for_large_sizes(end: Dim) -> int:
+    return evaluate(end, dict.fromkeys(end.names, 1 << 20))
 
 
 def spares(node: Node) -> list[TensorType]:

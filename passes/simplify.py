@@ -5,11 +5,18 @@ from __future__ import annotations
 from graphc.ir.errors import ArgumentError
 from graphc.ir.graph import Graph
 from graphc.passes.rewrite import RuleTable, merged, rewrite
-from graphc.passes.rules import arithmetic, control, logic, movement, reductions
+from graphc.passes.rules import arithmetic, control, logic, maps, movement, reductions
 from graphc.passes.rules.refused import REFUSED
 
 TABLE: RuleTable = merged(
-    (arithmetic.RULES, logic.RULES, movement.RULES, reductions.RULES, control.RULES)
+    (
+        arithmetic.RULES,
+        logic.RULES,
+        movement.RULES,
+        maps.RULES,
+        reductions.RULES,
+        control.RULES,
+    )
 )
 
 

@@ -142,7 +142,7 @@ class _Contraction:
         rows = self.rows.size if self.rows else 1
         if not isinstance(rows, int):
             return most // 2, vectors
-        pieces = -(-rows // most)
+        pieces = max(1, -(-rows // most))
         return max(1, -(-rows // pieces)), vectors
 
     # positions

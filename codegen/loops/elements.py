@@ -31,7 +31,7 @@ from graphc.codegen.loops.language import (
 )
 from graphc.ir.errors import CompileError
 from graphc.ir.node import Node, Op
-from graphc.ir.types import BF16, BOOL, F16, F32, I64, DType, Shape, Size
+from graphc.ir.types import BF16, BOOL, F16, F32, I64, DType, Shape, Size, static_shape
 from graphc.ops import duals, elementwise, indexing, leaf, movement
 from graphc.ops.contraction import free_axes
 
@@ -271,7 +271,7 @@ def _pad(builder: Builder, node: Node, position: Place, guard: Expr | None) -> E
         untouched = a.low[axis] == 0 and a.high[axis] == 0 and step == 1
         if step > 1:
             # Shifted by a multiple of the step, so that no quotient is of a negative number.
-            shift = max(0, -(-int(str(a.low[axis])) // step))
+            shift = max(0, -(-static_shape(a.low)[axis] // step))
             inside = both(inside, compare("eq", (own + shift * step) % step, ZERO))
             own = (own + shift * step) // step - shift
         if not untouched:

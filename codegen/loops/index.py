@@ -24,6 +24,9 @@ class Var:
     name: str
     extent: Index | None = None
 
+    def __hash__(self) -> int:
+        return hash(self.name)  # names tell variables apart but for odd cases, and hash quickly
+
     def __str__(self) -> str:
         return self.name
 
@@ -63,6 +66,13 @@ class Index:
 
     terms: tuple[tuple[Monomial, int], ...]
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(self.terms)
+
     def __add__(self, other: Index | int) -> Index:
         return _sum((self.terms, index(other).terms))
 
@@ -71,7 +81,7 @@ class Index:
 
     def __mul__(self, other: Index | int) -> Index:
         parts = [
-            (tuple(sorted(left + right, key=str)), a * b)
+            (_product(left, right), a * b)
             for left, a in self.terms
             for right, b in index(other).terms
         ]
@@ -125,13 +135,14 @@ class Index:
         """The index with some atoms replaced."""
         if not self.atoms & values.keys():
             return self
-        total = ZERO
+        parts: list[tuple[Monomial, int]] = []
         for monomial, factor in self.terms:
             product = index(factor)
             for atom in monomial:
-                product = product * _replaced(atom, values)
-            total = total + product
-        return total
+                own = _replaced(atom, values)
+                product = own if product == ONE else product * own
+            parts += product.terms
+        return _sum((parts,))
 
 
 def _mentions(atom: Atom, var: Var) -> bool:
@@ -158,6 +169,17 @@ def _shown(monomial: Monomial, factor: int) -> str:
     return names if factor == 1 else f"{factor}*{names}"
 
 
+def _product(left: Monomial, right: Monomial) -> Monomial:
+    if not left or not right:
+        return left or right
+    return tuple(sorted(left + right, key=str))
+
+
+def _order(term: tuple[Monomial, int]) -> tuple[bool, list[tuple[str, str]]]:
+    """Terms by the kinds and names of their atoms, the constant last."""
+    return not term[0], [(type(atom).__name__, str(atom)) for atom in term[0]]
+
+
 def _sum(parts: Iterable[Iterable[tuple[Monomial, int]]]) -> Index:
     total: dict[Monomial, int] = {}
     for terms in parts:
@@ -166,7 +188,8 @@ def _sum(parts: Iterable[Iterable[tuple[Monomial, int]]]) -> Index:
     if any(type(atom) is Combined for monomial in total for atom in monomial):
         _recombine(total)
     kept = [(monomial, factor) for monomial, factor in total.items() if factor]
-    kept.sort(key=lambda term: (not term[0], str(term[0])))
+    if len(kept) > 1:
+        kept.sort(key=_order)
     return Index(tuple(kept))
 
 

@@ -58,11 +58,24 @@ def _buffer(name: str, node: Node) -> Buffer:
 def _groups(
     pairs: Sequence[tuple[Node, Buffer]], params: Sequence[Node]
 ) -> list[list[tuple[Node, Buffer]]]:
-    """Outputs that share loops: those of one full shape and the same reduced axes."""
+    """Outputs that share loops: those of one full shape and the same reduced axes.
+
+    A map over a full shape that is also reduced goes along with the reduction, so that what
+    both compute is computed once.
+    """
     groups: dict[object, list[tuple[Node, Buffer]]] = {}
     for node, buffer in pairs:
         groups.setdefault(_space(node, params), []).append((node, buffer))
+    reduced = {space[0]: space for space in groups if isinstance(space, tuple) and _is_pair(space)}
+    for space in list(groups):
+        if space in reduced:
+            groups[reduced[space]] += groups.pop(space)
     return list(groups.values())
+
+
+def _is_pair(space: tuple[object, ...]) -> bool:
+    """Whether a space is a full shape with what is reduced, not a shape alone."""
+    return len(space) == 2 and isinstance(space[0], tuple)
 
 
 def _space(node: Node, params: Sequence[Node]) -> object:

@@ -21,11 +21,13 @@ from graphc.codegen.loops.schedule import schedule_for
 from graphc.codegen.target import Target, require_runnable
 from graphc.ir.dims import dim
 from graphc.ir.graph import Graph
+from graphc.ir.node import regions
 from graphc.ir.places import Place
 from graphc.ir.text.printer import print_graph
 from graphc.ir.types import Size
 from graphc.passes.plan_buffers import frame_size
 from graphc.runtime.cache import DiskCache, cache_key
+from graphc.runtime.dump import write_targets
 from graphc.runtime.executable import DATA_OFFSET, Executable, Failure, Signature
 from graphc.runtime.options import Options
 from graphc.runtime.pipeline import optimise
@@ -63,16 +65,16 @@ class Compilation:
         """Loops and steps."""
         return assemble(self.kernels, schedule_for(self.options.target), ENTRY)
 
-    @functools.cached_property
+    @property
     def llvm(self) -> str:
-        """LLVM IR."""
+        """LLVM IR; printed anew each time, since it is long and seldom asked for."""
         return print_program(self.program, self.options.target.vector_bytes)
 
     @property
     def key(self) -> str:
-        """What the cache knows the result by."""
+        """What the cache knows the result by; lines count only where an error would name them."""
         parts = (
-            print_graph(self.graph, full_constants=True, places=True),
+            print_graph(self.graph, full_constants=True, places=_is_checked(self.graph)),
             repr(self.donated),
             self.options.target.key(),
             llvm_version(),
@@ -82,15 +84,15 @@ class Compilation:
 
     def executable(self) -> Executable:
         """The program ready to be called, from the cache or compiled now."""
-        options, start = self.options, time.perf_counter()
+        options, clock = self.options, _Clock()
         cache = DiskCache(options.cache_dir)
         key = self.key
-        entry = cache.get(key)
+        watched = options.dump is not None or options.verify
+        entry = None if watched else cache.get(key)
+        clock.lap("key")
         if entry is None:
-            options.say("cache", f"miss: {cache.last_miss}")
-            signature = self.signature
-            arrays = print_array_entry(self.program, ARRAY_ENTRY, DATA_OFFSET)
-            data = emit_object(self.llvm + "\n" + arrays, options.target)
+            options.say("cache", f"miss: {cache.last_miss or 'every pass is to be watched'}")
+            signature, data = self._compiled(clock)
             cache.put(key, _packed(signature, data))
             if cache.last_unwritten:
                 options.say("cache", f"not written: {cache.last_unwritten}")
@@ -98,9 +100,25 @@ class Compilation:
             options.say("cache", f"hit: {key[:16]}")
             signature, data = _unpacked(self.graph, entry)
         made = _load(signature, data, options, cache)
-        spent = 1e3 * (time.perf_counter() - start)
-        options.say("compile", f"{len(self.graph.nodes)} nodes in {spent:.1f} ms")
+        clock.lap("load")
+        options.say("compile", f"{len(self.graph.nodes)} nodes: {clock}")
         return made
+
+    def _compiled(self, clock: _Clock) -> tuple[Signature, bytes]:
+        """Signature and object code, all steps run and dumped where that is asked for."""
+        options = self.options
+        _ = self._stages
+        clock.lap("passes")
+        signature = self.signature
+        clock.lap("loops")
+        text = self.llvm
+        clock.lap("print")
+        arrays = print_array_entry(self.program, ARRAY_ENTRY, DATA_OFFSET)
+        data = emit_object(text + "\n" + arrays, options.target)
+        clock.lap("emit")
+        if options.dump is not None:
+            write_targets(options.dump, self.program, text, options.target)
+        return signature, data
 
     @functools.cached_property
     def signature(self) -> Signature:
@@ -117,6 +135,33 @@ class Compilation:
             tuple(Failure(check.message, tuple(check.places)) for check in program.checks),
             uses_threads(program),
         )
+
+
+class _Clock:
+    """How long each part of a compilation took."""
+
+    def __init__(self) -> None:
+        self.last = time.perf_counter()
+        self.laps: list[tuple[str, float]] = []
+
+    def lap(self, name: str) -> None:
+        """End a part."""
+        now = time.perf_counter()
+        self.laps.append((name, 1e3 * (now - self.last)))
+        self.last = now
+
+    def __str__(self) -> str:
+        total = sum(spent for _, spent in self.laps)
+        parts = ", ".join(f"{name} {spent:.1f}" for name, spent in self.laps)
+        return f"{total:.1f} ms ({parts})"
+
+
+def _is_checked(graph: Graph) -> bool:
+    """Whether a program can fail at a line of the user's."""
+    return any(
+        getattr(node.attrs, "mode", "") == "error" or any(map(_is_checked, regions(node)))
+        for node in graph.nodes
+    )
 
 
 def _load(signature: Signature, data: bytes, options: Options, cache: DiskCache) -> Executable:

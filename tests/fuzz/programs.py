@@ -1,7 +1,7 @@
 """Random programs as Hypothesis draws them, and as files hold them.
 
-    // seed 3, wild, donated 0 2
-    graph @main(...) ...
+// seed 3, wild, donated 0 2
+graph @main(...) ...
 """
 
 from __future__ import annotations

@@ -12,9 +12,18 @@ from collections.abc import Callable
 from graphc.ir.errors import Error
 from graphc.ir.graph import Graph
 from graphc.ir.types import BOOL, I32, I64, U32, TensorType, tensor
-from graphc.ops import contraction, control, duals, elementwise, indexing, leaf, movement, random
+from graphc.ops import (
+    contraction,
+    control,
+    duals,
+    elementwise,
+    indexing,
+    leaf,
+    movement,
+    random,
+    reduction,
+)
 from graphc.ops import elementwise as e
-from graphc.ops import reduction
 from graphc.ops.build import like
 from tests.fuzz.builder import LARGEST, RANK, Builder, Sizes, shape_of
 

@@ -91,6 +91,8 @@ def test_one_program_for_every_batch_size(row: Op) -> None:
         for batch in BATCHES:
             if min(concrete(one.graph.output_types[0], {"batch": batch}), default=0) < 0:
                 continue  # a padding that crops more than there is
+            if batch == 0 and any(getattr(one.case.attrs, "interior", ())):
+                continue  # whose size as a formula is that of one element or more
             arrays = one.arguments(batch)
             try:
                 got = guard.call(executable, arrays)
