@@ -221,8 +221,12 @@ class KernelPrinter(IndexPrinter):
         )
 
     def lane_count(self, loop: For) -> int:
-        """Lanes of a vector loop: registers' worth of its widest element, times its unroll."""
-        width = max([1, *_element_sizes(loop.body)])
+        """Lanes of a vector loop: registers' worth of its widest element, times its unroll.
+
+        Loops over a tile in registers must agree on its lanes, whatever else they touch.
+        """
+        tiles = _element_sizes(loop.body, "registers")
+        width = max([1, *(tiles or _element_sizes(loop.body))])
         lanes = max(1, self.vector_bytes // width)
         bound, count = upper_bound(loop.extent), lanes * loop.unroll
         while bound is not None and count > lanes and count // 2 >= bound:
@@ -366,17 +370,18 @@ def _is_unrolled(statement: Stmt) -> bool:
     return isinstance(statement, For) and statement.kind == "unrolled"
 
 
-def _element_sizes(body: Sequence[Stmt]) -> set[int]:
-    """Bytes of the elements that statements load, store or fold."""
+def _element_sizes(body: Sequence[Stmt], space: str = "") -> set[int]:
+    """Bytes of the elements that statements load, store or fold, in one space or anywhere."""
     found: set[int] = set()
     for statement in body:
         match statement:
             case Let(_, Load(buffer)) | Store(buffer):
-                found.add(buffer.dtype.bytes)
-            case Update(_, value):
+                if space in ("", buffer.space):
+                    found.add(buffer.dtype.bytes)
+            case Update(_, value) if not space:
                 found.add(value.dtype.bytes)
             case For() | Accumulate():
-                found |= _element_sizes(statement.body)
+                found |= _element_sizes(statement.body, space)
     return found
 
 

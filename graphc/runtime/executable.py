@@ -206,7 +206,8 @@ class Executable:
         else:
             results = [np.empty(shape, dtype) for shape, dtype in self._results]
         for k, source in self._alias.items():
-            results[k] = arrays[source]
+            # A result may be a reshape of what overwrote the donated array.
+            results[k] = arrays[source].reshape(results[k].shape)
         return results
 
 
