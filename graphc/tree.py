@@ -200,7 +200,7 @@ def _unflatten(structure: Structure, leaves: Tree) -> Tree:
     if kind is dict or kind is OrderedDict:
         return kind(zip(structure.keys, children, strict=True))
     if kind is defaultdict:
-        made = defaultdict(structure.extra)
+        made = defaultdict(structure.extra)  # type: ignore[call-overload]
         made.update(zip(structure.keys, children, strict=True))
         return made
     if kind is list or kind is tuple:

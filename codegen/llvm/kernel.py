@@ -118,7 +118,7 @@ class KernelPrinter(IndexPrinter):
             case Store(buffer, at, value):
                 self._store(buffer, at, self.expression(value))
             case Update(name, value):
-                self._update(self.accumulations[name], self.expression(value))
+                self._update(self.accumulations[name], value)
             case Local(buffer):
                 self._local(buffer)
             case Check(bad, code):
@@ -270,11 +270,17 @@ class KernelPrinter(IndexPrinter):
             total = scalar.apply(f, op, parts, total.dtype)
         return total
 
-    def _update(self, where: _Accumulation, value: Value) -> None:
+    def _update(self, where: _Accumulation, value: Expr) -> None:
+        """Fold a value in; a product that is added is added with one rounding."""
         f, dtype = self.f, where.accumulator.start.dtype
         type_ = llvm_type(dtype, where.lanes)
         old = f.effect(f"load {type_}, ptr {where.address}, align 64", dtype, where.lanes)
-        new = scalar.apply(f, where.accumulator.op, [old, value], dtype)
+        product = isinstance(value, Apply) and value.op == "mul" and dtype.is_float
+        if isinstance(value, Apply) and product and where.accumulator.op == "add":
+            terms = [self.expression(argument) for argument in value.arguments]
+            new = scalar.apply(f, "fma", [*terms, old], dtype)
+        else:
+            new = scalar.apply(f, where.accumulator.op, [old, self.expression(value)], dtype)
         if self.lanes is not None and self.lanes.mask is not None:
             new = scalar.select(f, self.lanes.mask, new, old)
         f.line(f"store {new}, ptr {where.address}, align 64")

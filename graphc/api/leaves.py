@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from graphc.ir.dims import Dim
 from graphc.ir.errors import DtypeError
 from graphc.ir.places import user_place, written_at
 from graphc.ir.types import BOOL, F32, I32, DType, TensorType, tensor
@@ -72,7 +73,7 @@ def lifted(value: Tree, name: str) -> Array:
     """
     if isinstance(value, Array):
         return value
-    if isinstance(value, Tracer) or is_python_number(value):
+    if isinstance(value, Tracer | Dim) or is_python_number(value):
         return asarray(value)
     try:
         return asarray(as_array(value))
