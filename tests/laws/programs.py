@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -14,16 +13,18 @@ import graphc.nn as nn
 import graphc.numpy as gnp
 from graphc.numpy.array import Array
 
-Program = Callable[..., Any]
+Program = Callable[..., object]
+Tree = object  # arrays, traced or not, in tuples
+Params = tuple[Array, ...]
 
 
-def sums(x: Array) -> Any:
+def sums(x: Array) -> Tree:
     """Long reductions along each axis, of all, and of rows after a map."""
     rows = gnp.sum(gnp.exp(x), axis=1)
     return gnp.sum(x, axis=0), rows, gnp.sum(x), gnp.mean(x, axis=0), nn.softmax(x)
 
 
-def products(x: Array, w: Array) -> Any:
+def products(x: Array, w: Array) -> Tree:
     """Contractions of each layout, with what follows them."""
     hidden = gnp.tanh(x @ w)
     return hidden, hidden.T @ x, gnp.sum(hidden @ hidden.T, axis=0)
@@ -34,33 +35,26 @@ def scattered(x: Array, picks: Array) -> Array:
     return gnp.zeros((7, x.shape[1]), "float32").at[picks].add(x)
 
 
-def network(params: Any, x: Array) -> Array:
+def loss(params: Params, x: Array, y: Array) -> Array:
     first, second = params
-    return gnp.tanh(x @ first) @ second
+    return gnp.mean((gnp.tanh(x @ first) @ second - y) ** 2)
 
 
-def loss(params: Any, x: Array, y: Array) -> Array:
-    return gnp.mean((network(params, x) - y) ** 2)
-
-
-def trained(params: Any, x: Array, y: Array) -> Any:
+def trained(params: Params, x: Array, y: Array) -> Tree:
     """A whole training loop: twenty steps of gradient descent and every loss."""
 
-    def step(params: Any, _: Any) -> Any:
+    def step(params: Params, _: None) -> tuple[Params, Array]:
         value, slopes = gc.value_and_grad(loss)(params, x, y)
         return tuple(p - 0.05 * s for p, s in zip(params, slopes, strict=True)), value
 
     return gc.scan(step, params, None, length=20)
 
 
-PROGRAMS_OF_ONE_CALL = ("sums", "products", "scattered", "trained")
-
-
 def reals(*shape: int) -> np.ndarray:
     return np.random.default_rng(sum(shape)).standard_normal(shape).astype(np.float32)
 
 
-def programs() -> dict[str, tuple[Program, tuple[Any, ...]]]:
+def programs() -> dict[str, tuple[Program, tuple[Tree, ...]]]:
     """Each program with its arguments."""
     picks = np.random.default_rng(1).integers(0, 7, 900)
     params = (reals(40, 300) / 8, reals(300, 3) / 16)
@@ -72,7 +66,7 @@ def programs() -> dict[str, tuple[Program, tuple[Any, ...]]]:
     }
 
 
-def digest(result: Any) -> str:
+def digest(result: Tree) -> str:
     """A hash of all arrays of a result."""
     found = hashlib.sha256()
     for leaf in gc.tree.flatten(result)[0]:

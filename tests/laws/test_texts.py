@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 import graphc as gc
-from graphc.ir.node import Op
 from graphc.ir.graph import Graph
+from graphc.ir.node import Op
 from graphc.ir.text.printer import print_graph
 from graphc.ir.verify import verify
 from graphc.runtime.options import Settings

@@ -7,15 +7,13 @@ import pytest
 
 from graphc.codegen.cuda.scalar import BY_KIND
 from graphc.codegen.llvm.scalar import SCALAR
-from graphc.codegen.loops.contraction import dot_general
 from graphc.codegen.loops.domain import REDUCTIONS
 from graphc.codegen.loops.elements import RULES
-from graphc.codegen.loops.lower import scatter
 from graphc.ir.graph import Graph
 from graphc.ir.interpret import interpret
 from graphc.ir.node import Op
 from graphc.ir.types import type_of
-from graphc.ops import BY_NAME, ROWS, control, leaf
+from graphc.ops import BY_NAME, ROWS, contraction, control, indexing, leaf
 from tests.fuzz import steps
 from tests.rows import loops
 from tests.rows.cases import SAMPLED, cases
@@ -23,7 +21,7 @@ from tests.rows.cases import SAMPLED, cases
 STEPS = {control.while_, control.scan, control.switch}  # what a program does besides kernels
 GONE = {control.composite, control.stop_gradient}  # before anything is lowered
 STRUCTURE = {control.project, control.kernel, *leaf.ROWS}
-LOWERED = {*RULES, *REDUCTIONS, dot_general, scatter}
+LOWERED = {*RULES, *REDUCTIONS, contraction.dot_general, indexing.scatter}
 
 
 @pytest.mark.parametrize("row", SAMPLED, ids=str)
@@ -43,7 +41,7 @@ def test_every_row_is_tried(row: Op) -> None:
 
 def test_random_programs_draw_from_every_row() -> None:
     drawn = {row for row in vars(steps).values() if isinstance(row, Op)}
-    drawn |= {*steps.UNARY, *steps.REDUCTIONS, control.project, leaf.parameter}
+    drawn |= {*steps.PLAIN, *steps.REDUCTIONS, control.project, leaf.parameter}
     text = "".join(str(step.__code__.co_names) for step in steps.STEPS)
     left = [row.name for row in ROWS if row not in drawn and f"'{row.name}" not in text]
     assert set(left) <= {"kernel", "constant"}
