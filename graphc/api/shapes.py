@@ -48,9 +48,7 @@ def _size(size: object) -> Size:
         return size
     if isinstance(size, int | np.integer) and not isinstance(size, bool):
         return int(size)
-    raise ShapeError(
-        f"a size: got {size!r}, expected an int or a name{written_at(user_place())}"
-    )
+    raise ShapeError(f"a size: got {size!r}, expected an int or a name{written_at(user_place())}")
 
 
 tree.register_leaf(ShapeDtypeStruct)

@@ -30,5 +30,7 @@ def refused(
     lines = str(caught.value).split("\n")
     assert len(lines) <= MOST_LINES, lines
     assert not re.match("[A-Z][a-z]", lines[0]), lines[0]
-    assert re.search(r"\b(got|given|missing|unknown|expected|do not fit|unable)\b", "".join(lines)), lines
+    assert re.search(
+        r"\b(got|given|missing|unknown|expected|do not fit|unable)\b", "".join(lines)
+    ), lines
     assert re.fullmatch(rf"  written at .*{file}\w*\.py:\d+ in .*", lines[-1]), lines[-1]
