@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 import graphc as gc
 import graphc.numpy as gnp
 from graphc.api.staged import STAGES
+from graphc.tree import Tree
 
 V = np.arange(3, dtype=np.float32)
 
 
 def test_a_chain_of_5000_operations() -> None:
-    def chain(x: Any) -> Any:
+    def chain(x: Tree) -> Tree:
         for _ in range(2500):
             x = gnp.sin(x) + 0.5
         return x
@@ -32,7 +31,7 @@ def test_a_chain_of_5000_operations() -> None:
 
 
 def test_a_chain_of_kernels() -> None:
-    def chain(x: Any) -> Any:
+    def chain(x: Tree) -> Tree:
         for _ in range(300):
             x = x - gnp.sum(x) * 0.001
         return x
@@ -41,7 +40,7 @@ def test_a_chain_of_kernels() -> None:
 
 
 def test_the_gradient_of_a_chain() -> None:
-    def chain(x: Any) -> Any:
+    def chain(x: Tree) -> Tree:
         for _ in range(500):
             x = gnp.sin(x)
         return gnp.sum(x)
@@ -55,7 +54,7 @@ def test_300_results_of_one_array() -> None:
 
 
 def test_loops_inside_loops() -> None:
-    def nested(depth: int, x: Any) -> Any:
+    def nested(depth: int, x: Tree) -> Tree:
         if depth == 0:
             return x + 1
         return gc.fori_loop(0, 1, lambda _, v: nested(depth - 1, v), x)

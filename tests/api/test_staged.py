@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
 import graphc as gc
 import graphc.numpy as gnp
 from graphc.api.staged import STAGES
+from graphc.tree import Tree
 
 X, W = np.ones((8, 16), np.float32), np.ones((16, 4), np.float32)
 
 
-def model(params: Any, x: Any) -> Any:
+def model(params: Tree, x: Tree) -> Tree:
     return gnp.tanh(x @ params["w"])
 
 
@@ -67,7 +66,7 @@ def test_the_same_chain_as_in_jax() -> None:
     import jax
     import jax.numpy as jnp
 
-    def jax_model(params: Any, x: Any) -> Any:
+    def jax_model(params: Tree, x: Tree) -> Tree:
         return jnp.tanh(x @ params["w"])
 
     theirs = jax.jit(jax_model).trace({"w": W}, X).lower().compile()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ import pytest
 import graphc as gc
 import graphc.numpy as gnp
 from graphc.ir.errors import OutOfRangeError, ShapeError, TraceError, UnsupportedError
+from graphc.tree import Tree
 from tests.bad_input.refusals import refused
 
 ROWS = gc.ShapeDtypeStruct(("batch", 4), "float32")
@@ -24,12 +24,12 @@ PARAMS = {
 }
 
 
-def forward(params: Any, x: Any) -> Any:
+def forward(params: Tree, x: Tree) -> Tree:
     hidden = gnp.maximum(x @ params["w0"] + params["b0"], 0)
     return hidden @ params["w1"] + params["b1"]
 
 
-def loss(params: Any, x: Any, y: Any) -> Any:
+def loss(params: Tree, x: Tree, y: Tree) -> Tree:
     scores = gc.nn.log_softmax(forward(params, x))
     return -gnp.mean(gnp.sum(scores * gc.nn.one_hot(y, 10), axis=-1))
 
@@ -53,7 +53,7 @@ def test_a_network_and_its_gradient() -> None:
             assert all(slopes[k].shape == PARAMS[k].shape for k in PARAMS)
 
 
-SAME: list[Callable[[Any], Any]] = [
+SAME: list[Callable[[Tree], Tree]] = [
     lambda x: x * 2 + 1,
     lambda x: gnp.tanh(x).T @ x,
     lambda x: x @ x.T,
@@ -62,7 +62,7 @@ SAME: list[Callable[[Any], Any]] = [
     lambda x: x.reshape(x.shape[0], 2, 2) + 1,
     lambda x: x[::-1],
     lambda x: gnp.pad(x, ((1, 1), (0, 0))),
-    lambda x: gc.nn.softmax(x),
+    gc.nn.softmax,
     lambda x: gnp.argmax(x, axis=1),
     lambda x: gnp.sum(x, axis=0),
     lambda x: gnp.arange(x.shape[0]) + 0 * x[:, 0],
@@ -79,10 +79,10 @@ SAME: list[Callable[[Any], Any]] = [
 @pytest.mark.parametrize("number", range(len(SAME)))
 def test_one_program_for_every_size(number: int) -> None:
     function = SAME[number]
-    compiled = gc.jit(lambda x: function(x)).lower(ROWS).compile()
+    compiled = gc.jit(function).lower(ROWS).compile()
     for batch in BATCHES:
         x = rng.random((batch, 4), np.float32)
-        found, expected = compiled(x), gc.jit(lambda x: function(x))(x)
+        found, expected = compiled(x), gc.jit(function)(x)
         for one, other in zip(gc.tree.leaves(found), gc.tree.leaves(expected), strict=True):
             assert one.shape == other.shape
             assert np.allclose(one, other, rtol=1e-5, atol=1e-6)
@@ -128,17 +128,17 @@ def test_expressions() -> None:
         (ShapeError, ValueError, lambda x: x[1:], "cannot tell whether batch >= 1"),
         (ShapeError, ValueError, lambda x: x if x.shape[0] > 3 else -x, "whether batch > 3"),
         (TraceError, TypeError, lambda x: list(range(x.shape[0])), "got batch, expected an int"),
-        (TraceError, TypeError, lambda x: len(x), "symbolic size x.shape"),
+        (TraceError, TypeError, len, "symbolic size x.shape"),
         (ShapeError, ValueError, lambda x: sum(v for v in x), "got the symbolic size batch"),
         (UnsupportedError, NotImplementedError, lambda x: gc.scan(_pair, 0.0, x), "length batch"),
     ],
 )
-def test_what_needs_a_number(kind: Any, builtin: Any, function: Any, match: str) -> None:
+def test_what_needs_a_number(kind: Tree, builtin: Tree, function: Tree, match: str) -> None:
     with refused(kind, builtin, match):
         gc.jit(function).lower(ROWS)
 
 
-def _pair(carry: Any, value: Any) -> Any:
+def _pair(carry: Tree, value: Tree) -> Tree:
     return carry, value
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 import graphc as gc
 import graphc.numpy as gnp
+from graphc.tree import Tree
 
 X = np.random.default_rng(0).random((48, 48), np.float32)
 
@@ -34,22 +34,33 @@ def together(count: int, work: Callable[[int], None]) -> None:
     assert not raised
 
 
+def _shifted(shift: float) -> Callable[[Tree], Tree]:
+    return lambda x: gnp.tanh(x) @ x + shift
+
+
+def _keeping(found: dict[int, Tree], function: Callable[[Tree], Tree]) -> Callable[[int], None]:
+    def work(number: int) -> None:
+        found[number] = function(X)
+
+    return work
+
+
 def test_the_first_call_from_eight_threads() -> None:
     for shift in range(3):
-        function = gc.jit(lambda x, s=float(shift): gnp.tanh(x) @ x + s)
-        found: dict[int, Any] = {}
-        together(8, lambda i, f=function, r=found: r.update({i: f(X)}))
+        function = gc.jit(_shifted(float(shift)))
+        found: dict[int, Tree] = {}
+        together(8, _keeping(found, function))
         assert all(np.array_equal(value, found[0]) for value in found.values())
 
 
 def test_different_functions_at_once() -> None:
-    def scaled(number: int) -> Any:
-        def step(carry: Any, row: Any) -> Any:
+    def scaled(number: int) -> Tree:
+        def step(carry: Tree, row: Tree) -> Tree:
             return carry * 0.5 + gc.jit(gnp.sum)(row) + number, carry
 
         return gc.jit(lambda x: gc.scan(step, 0.0, x))(X)
 
-    found: dict[int, Any] = {}
+    found: dict[int, Tree] = {}
     together(6, lambda i: found.update({i: scaled(i)}))
     for number in range(6):
         expected = scaled(number)
@@ -78,11 +89,11 @@ def test_errors_belong_to_their_call() -> None:
 
 
 def test_traces_do_not_meet() -> None:
-    def slow(x: Any) -> Any:
+    def slow(x: Tree) -> Tree:
         for _ in range(200):
             x = gnp.sin(x)
         return x
 
-    graphs: dict[int, Any] = {}
+    graphs: dict[int, Tree] = {}
     together(4, lambda i: graphs.update({i: gc.make_graph(slow)(X)}))
     assert len(set(graphs.values())) == 1

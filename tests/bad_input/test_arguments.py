@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
 import graphc as gc
 import graphc.numpy as gnp
 from graphc.ir.errors import ArgumentError, DtypeError, ShapeError, TraceError, UnsupportedError
+from graphc.tree import Tree
 from tests.bad_input.refusals import refused
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -17,7 +16,7 @@ V = np.arange(3, dtype=np.float32)
 
 
 @gc.jit
-def product(left: Any, right: Any) -> Any:
+def product(left: Tree, right: Tree) -> Tree:
     return left @ right
 
 
@@ -46,11 +45,11 @@ def test_wrong_shapes() -> None:
 
 
 def test_a_compiled_function_takes_what_it_was_compiled_for() -> None:
-    def f(params: Any, x: Any) -> Any:
+    def f(params: Tree, x: Tree) -> Tree:
         return params["w"] * x
 
     compiled = gc.jit(f).trace({"w": V}, V).lower().compile()
-    wrong: list[tuple[type[gc.Error], type[Exception], tuple[Any, ...], dict[str, Any], str]] = [
+    wrong: list[tuple[type[gc.Error], type[Exception], tuple[Tree, ...], dict[str, Tree], str]] = [
         (ArgumentError, TypeError, ({"w": V},), {}, "f: missing x"),
         (ArgumentError, TypeError, ({"w": V}, V, V), {}, "f: unknown argument 2"),
         (ArgumentError, TypeError, ({"w": V}, V), {"x": V}, "f: given twice x"),
@@ -97,7 +96,7 @@ def test_static_arguments_are_no_part_of_the_compiled_call() -> None:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_is_no_array_of_numbers(value: Any) -> None:
+def test_what_is_no_array_of_numbers(value: Tree) -> None:
     with refused(DtypeError, TypeError, "x: "):
         gc.jit(lambda x: x)(value)
     with refused(DtypeError, TypeError):
@@ -117,7 +116,7 @@ def test_what_is_no_array_of_numbers(value: Any) -> None:
         ({"donate_argnums": 0, "static_argnums": 0}, "got x as static and donated"),
     ],
 )
-def test_options_of_jit(options: dict[str, Any], match: str) -> None:
+def test_options_of_jit(options: dict[str, Tree], match: str) -> None:
     with refused(ArgumentError, TypeError, match):
         gc.jit(lambda x: x, **options)
 
@@ -129,7 +128,7 @@ def test_static_arguments_must_have_a_hash(value: object) -> None:
 
 
 @pytest.mark.parametrize("value", [3, "f", None, V])
-def test_only_functions_can_be_compiled(value: Any) -> None:
+def test_only_functions_can_be_compiled(value: Tree) -> None:
     if value is not None:  # jit() alone is a decorator with options
         with refused(ArgumentError, TypeError, "jit: got .*, expected a function"):
             gc.jit(value)
@@ -159,7 +158,7 @@ def test_functions_must_give_arrays(result: object, shown: str) -> None:
 
 
 def test_generators_and_coroutines() -> None:
-    def generator(x: Any) -> Any:
+    def generator(x: Tree) -> Tree:
         yield x
 
     with refused(DtypeError, TypeError, "the result of generator: .*got generator"):
@@ -191,25 +190,25 @@ def test_python_floats_may_be_infinite_in_f32() -> None:
         ((3,), "floaty", DtypeError),
     ],
 )
-def test_descriptions_of_arrays_that_cannot_be(shape: Any, dtype: str, kind: Any) -> None:
+def test_descriptions_of_arrays_that_cannot_be(shape: Tree, dtype: str, kind: Tree) -> None:
     with pytest.raises(kind, match="got"):
         gc.jit(lambda x: x).trace(gc.ShapeDtypeStruct(shape, dtype))
 
 
 def test_exceptions_of_the_function_pass_through() -> None:
-    class Own(Exception):
+    class OwnError(Exception):
         pass
 
     calls = []
 
     @gc.jit
-    def f(x: Any) -> Any:
+    def f(x: Tree) -> Tree:
         calls.append(x)
         if len(calls) == 1:
-            raise Own("boo")
+            raise OwnError("boo")
         return x + 1
 
-    with pytest.raises(Own, match=r"^boo$"):
+    with pytest.raises(OwnError, match=r"^boo$"):
         f(V)
     assert np.array_equal(f(V), V + 1)  # nothing is left of the failed trace
     with pytest.raises(KeyError):
@@ -219,12 +218,12 @@ def test_exceptions_of_the_function_pass_through() -> None:
     assert gnp.sum(V) == 3
 
 
-def _endless(x: Any) -> Any:
+def _endless(x: Tree) -> Tree:
     return _endless(x)
 
 
 def test_a_tracer_is_no_argument_outside() -> None:
-    kept = []
-    gc.jit(lambda x: kept.append(x) or x)(V)
+    kept: list[Tree] = []
+    gc.jit(kept.append)(V)
     with refused(TraceError, TypeError, "left its function: got f32"):
         gc.jit(lambda x: x)(kept[0])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import mmap
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ import pytest
 import graphc as gc
 import graphc.numpy as gnp
 from graphc.ir.errors import OutOfRangeError
+from graphc.tree import Tree
 from tests.bad_input.processes import output
 from tests.bad_input.refusals import refused
 
@@ -38,15 +38,15 @@ def guarded(array: np.ndarray) -> np.ndarray:
     return found
 
 
-def _fold(x: Any, indices: Any) -> Any:
+def _fold(x: Tree, indices: Tree) -> Tree:
     return gc.scan(lambda total, i: (total + x[i], total), np.float32(0), indices)
 
 
-def _branch(x: Any, i: Any) -> Any:
+def _branch(x: Tree, i: Tree) -> Tree:
     return gc.cond(x[0] >= 0, lambda: x[i], lambda: x[0])
 
 
-READS: dict[str, tuple[Callable[..., Any], np.ndarray, Any]] = {
+READS: dict[str, tuple[Callable[..., Tree], np.ndarray, Tree]] = {
     "scalar": (lambda x, i: x[i], X, np.int32(3)),
     "negative": (lambda x, i: x[i], X, np.int32(-4)),
     "array": (lambda x, i: x[i], X, np.array([0, 7], np.int32)),
@@ -67,7 +67,7 @@ READS: dict[str, tuple[Callable[..., Any], np.ndarray, Any]] = {
 @pytest.mark.parametrize("name", READS)
 def test_an_index_out_of_range_is_an_error_with_its_line(name: str) -> None:
     function, x, index = READS[name]
-    compiled = gc.jit(lambda x, i: function(x, i))
+    compiled = gc.jit(function)
     for array in (x, guarded(x)):
         with refused(OutOfRangeError, IndexError, "got an index out of range, expected one within"):
             compiled(array, index)
@@ -77,7 +77,7 @@ def test_an_index_out_of_range_is_an_error_with_its_line(name: str) -> None:
 
 def test_the_line_is_that_of_the_index_which_failed() -> None:
     @gc.jit
-    def f(x: Any, i: Any, j: Any) -> Any:
+    def f(x: Tree, i: Tree, j: Tree) -> Tree:
         first = x[i] * 2
         second = x[j] + 1
         return first + second
@@ -93,7 +93,7 @@ def test_the_line_is_that_of_the_index_which_failed() -> None:
 
 @pytest.mark.parametrize("shape", [(3,), (3, 4), (1, 33)])
 @pytest.mark.parametrize("dtype", [np.float32, np.int8, np.float64, bool])
-def test_modes(shape: tuple[int, ...], dtype: Any) -> None:
+def test_modes(shape: tuple[int, ...], dtype: Tree) -> None:
     x = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
     index = np.concatenate([FAR, np.array([-1, 0, len(x) - 1, len(x), -len(x)], np.int32)])
     wrapped = np.where(index < 0, index + np.int64(len(x)), index)
@@ -151,10 +151,10 @@ def test_indices_behind_branches_not_taken_do_not_count() -> None:
 
 LAYOUTS = [
     lambda x: x + 1,
-    lambda x: gnp.sum(x),
+    gnp.sum,
     lambda x: x.T @ x,
     lambda x: gnp.concatenate([x, x])[::-1],
-    lambda x: gc.nn.softmax(x),
+    gc.nn.softmax,
     lambda x: gnp.max(x, axis=0),
     lambda x: gc.scan(lambda c, v: (c + v, c * 2), x[0], x),
     lambda x: x[:, ::2] * gnp.pad(x, ((1, 0), (0, 1)))[1:, :-1][:, ::2],

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
 import graphc as gc
 import graphc.numpy as gnp
+from graphc.tree import Tree
 
 SIGNED = [np.int8, np.int16, np.int32, np.int64]
 UNSIGNED = [np.uint8, np.uint16, np.uint32, np.uint64]
@@ -16,7 +15,7 @@ UNSIGNED = [np.uint8, np.uint16, np.uint32, np.uint64]
 
 @pytest.mark.parametrize("dtype", SIGNED)
 @pytest.mark.parametrize("count", [1, 3, 40])
-def test_signed_division(dtype: Any, count: int) -> None:
+def test_signed_division(dtype: Tree, count: int) -> None:
     least, most = np.iinfo(dtype).min, np.iinfo(dtype).max
     a = np.array([7, -7, least, 0, least, 7, -7] * count, dtype)
     b = np.array([0, 0, -1, 0, 0, -1, 2] * count, dtype)
@@ -33,7 +32,7 @@ def test_signed_division(dtype: Any, count: int) -> None:
 
 
 @pytest.mark.parametrize("dtype", UNSIGNED)
-def test_unsigned_division(dtype: Any) -> None:
+def test_unsigned_division(dtype: Tree) -> None:
     a, b = np.array([7, 0, 9], dtype), np.array([0, 0, 2], dtype)
     quotient, rest = gc.jit(lambda a, b: (a // b, a % b))(a, b)
     assert quotient.tolist() == [np.iinfo(dtype).max, np.iinfo(dtype).max, 4]
@@ -47,7 +46,7 @@ def test_division_by_a_constant_zero() -> None:
 
 @pytest.mark.parametrize("source", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("target", SIGNED + UNSIGNED)
-def test_floats_that_are_no_integers_saturate(source: Any, target: Any) -> None:
+def test_floats_that_are_no_integers_saturate(source: Tree, target: Tree) -> None:
     limits = np.iinfo(target)
     numbers = [np.nan, np.inf, -np.inf, -1.0, 99.7, -0.0, np.finfo(source).max, 2.0**15]
     x = np.array(numbers * 5, source)
@@ -64,7 +63,7 @@ def test_floats_that_are_no_integers_saturate(source: Any, target: Any) -> None:
 
 
 @pytest.mark.parametrize("dtype", SIGNED + UNSIGNED)
-def test_shifts_by_too_much(dtype: Any) -> None:
+def test_shifts_by_too_much(dtype: Tree) -> None:
     bits = np.iinfo(dtype).bits
     x, by = np.array([1, 3], dtype), np.array([bits, bits - 1], dtype)
     left, right = gc.jit(lambda x, n: (x << n, x >> n))(x, by)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
-import pickle
 import threading
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +13,7 @@ import pytest
 import graphc as gc
 import graphc.numpy as gnp
 from graphc.ir.errors import TraceError, UnsupportedError
+from graphc.tree import Tree
 from tests.bad_input.refusals import refused
 
 V = np.arange(3, dtype=np.float32)
@@ -22,30 +21,30 @@ S = np.float32(1)
 I = np.int32(1)  # noqa: E741
 
 
-def _while(x: Any) -> Any:
+def _while(x: Tree) -> Tree:
     while x < 3:
         x = x + 1
     return x
 
 
-def _assert(x: Any) -> Any:
+def _assert(x: Tree) -> Tree:
     assert x > 0
     return x
 
 
-def _assign(x: Any) -> Any:
+def _assign(x: Tree) -> Tree:
     x[0] = 1
     return x
 
 
-def _match(x: Any) -> Any:
+def _match(x: Tree) -> Tree:
     match x:
         case 1:
             return x
     return -x
 
 
-USES: dict[str, tuple[Callable[[Any], Any], Any, str]] = {
+USES: dict[str, tuple[Callable[[Tree], Tree], Tree, str]] = {
     "if": (lambda x: 1 if x > 0 else 2, S, "gc.cond, gc.while_loop or graphc.numpy.where"),
     "while": (_while, S, "gc.while_loop"),
     "assert": (_assert, S, "gc.cond"),
@@ -56,27 +55,27 @@ USES: dict[str, tuple[Callable[[Any], Any], Any, str]] = {
     "match": (_match, S, "gc.cond"),
     "max": (lambda x: max(x[0], x[1]), V, "graphc.numpy.where"),
     "sorted": (lambda x: sorted([x[1], x[0]]), V, "truth value"),
-    "any": (lambda x: any(x), V, "truth value"),
-    "int": (lambda x: int(x), S, "int.. needs a concrete value.*astype, or a static argument"),
-    "float": (lambda x: float(x), S, "float.. needs .*astype"),
-    "complex": (lambda x: complex(x), S, "complex.. needs"),
-    "math": (lambda x: math.exp(x), S, "needs a concrete value"),
+    "any": (any, V, "truth value"),
+    "int": (int, S, "int.. needs a concrete value.*astype, or a static argument"),
+    "float": (float, S, "float.. needs .*astype"),
+    "complex": (complex, S, "complex.. needs"),
+    "math": (math.exp, S, "needs a concrete value"),
     "item": (lambda x: x.item(), S, "item.* needs a concrete value"),
     "tolist": (lambda x: x.tolist(), V, "tolist.* needs a concrete value"),
-    "range": (lambda n: [i for i in range(n)], I, "size needs a concrete value.*static argument"),
+    "range": (lambda n: list(range(n)), I, "size needs a concrete value.*static argument"),
     "list": (lambda n: [1, 2, 3][n], I, "an index or a size needs a concrete value"),
     "shape": (lambda n: gnp.zeros((n, 3)), I, "got a traced size, expected an int"),
     "reshape": (lambda n: gnp.ones(3).reshape(n, 1), I, "got a traced size, expected an int"),
     "slice": (lambda n: gnp.ones(3)[:n], I, "dynamic_slice"),
     "hash": (lambda x: {x: 1}, V, "hash.. needs a concrete value"),
     "key": (lambda x: {0: x}[x[0]], V, "hash.. needs a concrete value"),
-    "numpy.exp": (lambda x: np.exp(x), V, "a NumPy function needs.*graphc.numpy"),
-    "numpy.sum": (lambda x: np.sum(x), V, "numpy.sum needs .*expected graphc.numpy.sum"),
+    "numpy.exp": (np.exp, V, "a NumPy function needs.*graphc.numpy"),
+    "numpy.sum": (np.sum, V, "numpy.sum needs .*expected graphc.numpy.sum"),
     "numpy.maximum": (lambda x: np.maximum(x, 0), V, "in graphc.numpy"),
     "numpy.array": (lambda x: np.array([x, x]), V, "in graphc.numpy"),
     "numpy.concatenate": (lambda x: np.concatenate([x, x]), V, "graphc.numpy.concatenate"),
     "format": (lambda x: f"{x:.3f}", S, "the format '.3f' needs a concrete value"),
-    "pickle": (lambda x: pickle.dumps(x), V, "pickling needs a concrete value"),
+    "pickle": (lambda x: x.__reduce__(), V, "pickling needs a concrete value"),
     "assign": (_assign, V, "got x.*= value, expected x = x.at"),
 }
 
@@ -87,7 +86,7 @@ def test_a_traced_value_is_not_concrete(name: str) -> None:
     with refused(TraceError, TypeError, match):
         gc.jit(function)(value)
     with refused(TraceError, TypeError, match):
-        gc.make_graph(lambda x: gc.jit(function)(x))(value)
+        gc.make_graph(gc.jit(function))(value)
 
 
 def test_a_mask_gives_a_shape_that_depends_on_data() -> None:
@@ -96,7 +95,7 @@ def test_a_mask_gives_a_shape_that_depends_on_data() -> None:
 
 
 def test_what_python_may_do_with_traced_values() -> None:
-    def f(x: Any) -> Any:
+    def f(x: Tree) -> Tree:
         assert "traced" in f"{x}"
         assert copy.copy(x) is x
         assert copy.deepcopy({"x": x})["x"] is x
@@ -106,25 +105,29 @@ def test_what_python_may_do_with_traced_values() -> None:
     assert gc.jit(f)(V).tolist() == [7, 9, 11]
 
 
-KEEP: list[Any] = []
+KEEP: list[Tree] = []
 
 
-def _from_scan(x: Any) -> Any:
+def _from_scan(x: Tree) -> Tree:
     gc.scan(lambda c, v: (c, KEEP.append(v)), S, x)  # type: ignore[func-returns-value]
     return KEEP[-1] + 1
 
 
-def _from_cond(x: Any) -> Any:
+def _from_cond(x: Tree) -> Tree:
     gc.cond(x[0] > 0, lambda v: KEEP.append(v * 2), lambda v: None, x)
     return KEEP[-1] + x
 
 
-def _from_grad(x: Any) -> Any:
-    gc.grad(lambda v: KEEP.append(v * 2) or gnp.sum(v))(x)  # type: ignore[func-returns-value]
+def _from_grad(x: Tree) -> Tree:
+    def loss(value: Tree) -> Tree:
+        KEEP.append(value * 2)
+        return gnp.sum(value)
+
+    gc.grad(loss)(x)
     return KEEP[-1] + x
 
 
-def _in_thread(x: Any) -> Any:
+def _in_thread(x: Tree) -> Tree:
     raised: list[BaseException] = []
 
     def work() -> None:
@@ -140,25 +143,25 @@ def _in_thread(x: Any) -> Any:
 
 
 @pytest.mark.parametrize("function", [_from_scan, _from_cond, _from_grad, _in_thread])
-def test_inner_values_stay_inside(function: Callable[[Any], Any]) -> None:
+def test_inner_values_stay_inside(function: Callable[[Tree], Tree]) -> None:
     with refused(TraceError, TypeError, r"left its function: got f32\[\d?\] of another trace"):
         gc.jit(function)(V)
 
 
-LATER: list[Callable[[Any], Any]] = [
+LATER: list[Callable[[Tree], Tree]] = [
     lambda kept: kept + 1,
-    lambda kept: gnp.sin(kept),
+    gnp.sin,
     lambda kept: gc.jit(lambda x: x + kept)(V),
     lambda kept: gc.jit(lambda x: kept)(V),
-    lambda kept: gc.jit(lambda x: x)(kept),
+    gc.jit(lambda x: x),
     lambda kept: gc.scan(lambda c, x: (c + kept, c), V, V),
 ]
 
 
 @pytest.mark.parametrize("use", LATER, ids=range(len(LATER)))
-def test_a_value_that_was_kept_is_refused_later(use: Callable[[Any], Any]) -> None:
-    kept: list[Any] = []
-    gc.jit(lambda x: kept.append(x) or x)(V)  # type: ignore[func-returns-value]
+def test_a_value_that_was_kept_is_refused_later(use: Callable[[Tree], Tree]) -> None:
+    kept: list[Tree] = []
+    gc.jit(kept.append)(V)
     with refused(TraceError, TypeError, "left its function"):
         use(kept[0])
     assert gc.jit(lambda x: x + 1)(V).tolist() == [1, 2, 3]

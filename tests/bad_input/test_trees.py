@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections import OrderedDict, defaultdict
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 import graphc as gc
 from graphc.ir.errors import ArgumentError
+from graphc.tree import Tree
 from tests.bad_input.refusals import refused
 
 V = np.arange(3, dtype=np.float32)
@@ -18,23 +19,23 @@ same = gc.jit(lambda tree: tree)
 
 
 class Pair(NamedTuple):
-    a: Any
-    b: Any
+    a: Tree
+    b: Tree
 
 
 @dataclasses.dataclass
 class Layer:
-    w: Any
-    size: Any = dataclasses.field(default=2, metadata={"static": True})
+    w: Tree
+    size: Tree = dataclasses.field(default=2, metadata={"static": True})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Frozen:
-    w: Any
+    w: Tree
 
 
 class Own:
-    def __init__(self, a: Any) -> None:
+    def __init__(self, a: Tree) -> None:
         self.a = a
 
 
@@ -55,13 +56,13 @@ gc.tree.register(Own, lambda own: ((own.a,), None), lambda _, children: Own(*chi
         Layer(V, 7),
         Frozen({"w": V}),
         OrderedDict(b=V, a=V + 1),
-        defaultdict(list, b=V, a=V + 1),
+        defaultdict(V.copy, b=V, a=V + 1),
         {"a.b": V, "a": {"b": V + 1}},
         {"": V, "a b\n\"%": V, "é": V, "\ud800": V, "x" * 5000: V},
     ],
     ids=range(14),
 )  # fmt: skip
-def test_trees_come_back(tree: Any) -> None:
+def test_trees_come_back(tree: Tree) -> None:
     for found in (same(tree), same.trace(tree).lower().compile()(tree)):
         assert gc.tree.structure(found) == gc.tree.structure(tree)
         assert type(found) is type(tree)
@@ -96,11 +97,11 @@ def test_keys_that_have_no_order() -> None:
 
 
 def test_a_container_in_itself() -> None:
-    ring: list[Any] = [V]
+    ring: list[Tree] = [V]
     ring.append(ring)
     with refused(ArgumentError, TypeError, "containers more than 100 deep"):
         same(ring)
-    deep: Any = V
+    deep: Tree = V
     for _ in range(90):
         deep = (deep,)
     assert gc.tree.structure(same(deep)) == gc.tree.structure(deep)
