@@ -1,1 +1,3 @@
-"""Tests that grow from the table of operations: no operation has a test of its own."""
+"""What a user imports: jit, its stages, control flow, gradients, symbolic sizes, threads."""
+
+from __future__ import annotations
