@@ -87,14 +87,16 @@ __device__ __forceinline__ f64 digamma(f64 x) {
     total = -3.141592653589793 / tan(3.141592653589793 * part);
     x = 1 - x;
   }
-  while (x < 10) {
-    total -= 1 / x;
-    x += 1;
+  f64 lost = 0;  // what the sum and its terms are rounded by
+  for (; x < 10; x += 1) {
+    const f64 term = -1 / x, sum = total + term, back = sum - total;
+    lost += (total - (sum - back)) + (term - back) - fma(term, x, 1.0) / x;
+    total = sum;
   }
   const f64 z = 1 / (x * x);
   const f64 series = z * (1.0 / 12 - z * (1.0 / 120 - z * (1.0 / 252 - z * (1.0 / 240
       - z * (1.0 / 132 - z * (691.0 / 32760 - z / 12))))));
-  return total + (log(x) - 0.5 / x - series);
+  return (total + log(x)) + (lost - 0.5 / x - series);
 }
 __device__ __forceinline__ f32 digamma(f32 x) { return (f32)digamma((f64)x); }
 """,

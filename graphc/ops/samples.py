@@ -68,6 +68,11 @@ away_from_zero = _moved(lambda a: a if a.dtype.kind in "bui" else _from_zero(a))
 away_from_integers = _moved(lambda a: np.floor(a) + np.asarray(0.25, a.dtype))
 
 
+def away_from_root(kinds: frozenset[str], count: int) -> Sequence[Sample]:
+    """On both sides of the positive zero of digamma, where only absolute errors are small."""
+    return [*_between(0.1, 1.1)(kinds, count), *_between(2.2, 6.0)(kinds, count)]
+
+
 def divisors(kinds: frozenset[str], count: int) -> Sequence[Sample]:
     """Dividends with divisors away from 0, and integers with the awkward divisors."""
     tame = [Sample((s.arrays[0], *t.arrays[1:])) for s, t in zip(

@@ -126,10 +126,10 @@ digamma: Op = unary(
     "digamma",
     meaning.digamma,
     lambda y, g, x: (mul(g, trigamma(x)),),
-    drawn=samples.positive,
+    drawn=samples.away_from_root,
 )
 lgamma: Op = unary(
-    "lgamma", meaning.lgamma, lambda y, g, x: (mul(g, digamma(x)),), drawn=samples.positive
+    "lgamma", meaning.lgamma, lambda y, g, x: (mul(g, digamma(x)),), drawn=samples.away_from_root
 )
 
 # bits

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
 # B(2k) of k = 1, 2, ...: what the series of digamma and its derivative need from SHIFTS on.
 BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6)
 SHIFTS = 10
+EULER = 0.5772156649015329
 
 
 def _each(function: Callable[[float], float]) -> Callable[[np.ndarray], np.ndarray]:
@@ -22,28 +24,64 @@ def _each(function: Callable[[float], float]) -> Callable[[np.ndarray], np.ndarr
     return of_array
 
 
+@cache
+def _zeta_less_one() -> tuple[float, ...]:
+    """zeta(k) - 1 of k = 2, 3, ...: fifty terms, the rest by Euler and Maclaurin."""
+    n, found = 50, []
+    for k in range(2, 30):
+        rest = n / (k - 1) - 0.5 + k / (12 * n) - k * (k + 1) * (k + 2) / (720 * n**3)
+        rest += math.prod(range(k, k + 5)) / (30240 * n**5)
+        found.append(math.fsum([*(i**-k for i in range(2, n + 1)), rest * n**-k]))
+    return tuple(found)
+
+
+def _near_two(z: float) -> float:
+    """log(gamma(2 + z)) for |z| <= 1/2, by its power series; exact in relation to itself."""
+    terms = [z * (1 - EULER)]
+    for k, zeta in enumerate(_zeta_less_one(), start=2):
+        terms.append((-z) ** k * zeta / k)
+    return math.fsum(terms)
+
+
 def _log_gamma(x: float) -> float:
+    """By the recurrence from about 2, where it is a power series; Stirling's series from 20."""
+    if not math.isfinite(x):
+        return abs(x)
     if x <= 0 and x == math.floor(x):
         return math.inf
+    if x < 0:
+        sine = abs(math.sin(math.pi * (x - math.floor(x))))
+        return math.log(math.pi / -x / sine) - _log_gamma(-x) if sine else math.inf
+    if x < 0.5:
+        return _near_two(x) - math.log1p(x) - math.log(x) if x > 1e-300 else -math.log(x)
+    if x < 1.5:
+        return _near_two(x - 1) - math.log1p(x - 1)
+    if x < 20:
+        product = 1.0
+        while x > 2.5:
+            x -= 1
+            product *= x
+        return _near_two(x - 2) + math.log(product)
     return math.lgamma(x)
 
 
 def _digamma(x: float) -> float:
+    """By the recurrence to an argument where its series serves; reflected where x < 0."""
     if not math.isfinite(x):
         return math.inf if x > 0 else math.nan
     if x == 0:
         return -math.copysign(math.inf, x)
-    total = 0.0
+    terms = []
     if x < 0:
         part = x - math.floor(x)
         if part == 0:
             return math.nan
-        total, x = -math.pi / math.tan(math.pi * part), 1 - x
+        terms, x = [-math.pi / math.tan(math.pi * part)], 1 - x
     while x < SHIFTS:
-        total -= 1 / x
+        terms.append(-1 / x)
         x += 1
-    series = sum(b / (2 * k * x ** (2 * k)) for k, b in enumerate(BERNOULLI, start=1))
-    return total + (math.log(x) - 0.5 / x - series)
+    terms += [-b / (2 * k) * (1 / x) ** (2 * k) for k, b in enumerate(BERNOULLI, start=1)]
+    return math.fsum([*terms, math.log(x), -0.5 / x])
 
 
 def _erf_inv(x: float) -> float:
