@@ -227,7 +227,7 @@ def floor_divide(x1: ArrayLike, x2: ArrayLike) -> Array:
     if not common(x1, x2).dtype.is_float:
         quotient, left = elementwise(e.div, x1, x2), elementwise(e.rem, x1, x2)
         lower = logical_and(_signs_differ(left, x2), not_equal(x2, 0))
-        return subtract(quotient, where(lower, 1, 0))
+        return where(lower, subtract(quotient, 1), quotient)
     left = elementwise(e.rem, x1, x2)
     quotient = divide(subtract(x1, left), x2)
     lower = where(_signs_differ(left, x2), subtract(quotient, 1), quotient)
