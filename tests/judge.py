@@ -17,7 +17,7 @@ from graphc.ir.graph import Graph
 from graphc.ir.interpret import bind_sizes, bound, interpret
 from graphc.ir.node import Node, Value
 from graphc.ir.types import BF16, F16, F32, DType, dtype_of
-from graphc.ops import contraction, duals, elementwise, indexing, reduction
+from graphc.ops import contraction, duals, elementwise, indexing, reduction, special
 from graphc.ops.control import GroupAttrs, KernelAttrs, ScanAttrs, SwitchAttrs, WhileAttrs
 
 SAMPLES = 8
@@ -29,7 +29,7 @@ LOWEST = {"f64": -1074, "f32": -149, "f16": -24, "bf16": -133}
 e = elementwise
 ROUNDING = {
     **dict.fromkeys((e.add, e.sub, e.mul, e.div, e.sqrt), 1.0),
-    **dict.fromkeys(e.TRANSCENDENTAL, 2.5),
+    **dict.fromkeys((*e.TRANSCENDENTAL, *special.TRANSCENDENTAL), 2.5),
     e.pow: 2.5,
     e.rem: 0.0,
     e.sqrt: 1.0,

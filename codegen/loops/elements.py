@@ -32,7 +32,7 @@ from graphc.codegen.loops.language import (
 from graphc.ir.errors import CompileError
 from graphc.ir.node import Node, Op
 from graphc.ir.types import BF16, BOOL, F16, F32, I64, DType, Shape, Size, static_shape
-from graphc.ops import duals, elementwise, indexing, leaf, movement
+from graphc.ops import duals, elementwise, indexing, leaf, movement, special
 from graphc.ops.contraction import free_axes
 
 Place = tuple[Index, ...]
@@ -176,6 +176,8 @@ class Builder:
             return converted(arguments[0], dtype)
         if node.op is elementwise.select:
             return Apply("select", tuple(arguments), dtype)
+        if node.op is special.bitcast:
+            return Apply("bitcast", tuple(arguments), dtype)
         wide = tuple(converted(argument, work_type(argument.dtype)) for argument in arguments)
         narrow = arguments[0].dtype in NARROW
         work = F32 if narrow and dtype in NARROW else dtype

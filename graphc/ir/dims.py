@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from graphc.ir.errors import ShapeError, TraceError
@@ -137,6 +138,13 @@ def simplified(expression: Expression) -> Dim | int:
     return int(expanded) if expanded.is_Integer else Dim(expanded)
 
 
+def sympy_module() -> ModuleType:
+    """sympy, imported when the first one asks: this is its one owner."""
+    import sympy
+
+    return sympy
+
+
 @lru_cache(maxsize=256)
 def dim(text: str) -> Dim | int:
     """The dimension written as `text`: a name, or an expression of names.
@@ -144,8 +152,7 @@ def dim(text: str) -> Dim | int:
     Raises:
         ShapeError: `text` is not an integer expression over names.
     """
-    import sympy  # the one owner of this heavy import
-
+    sympy = sympy_module()
     if text.isidentifier():  # not left to sympy, which reads `lambda` as Python does
         return Dim(sympy.Symbol(text, integer=True, nonnegative=True))
     names = {}
