@@ -8,8 +8,9 @@ safely; the rest is one row per step of the tree. sympy is imported when a formu
 from __future__ import annotations
 
 import keyword
+import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -76,7 +77,9 @@ class Elementwise:
         if by not in self.arguments:
             raise ArgumentError(f"{self}: got {by}, expected one of {', '.join(self.arguments)}")
         symbol = sympy_module().Symbol(by, real=True)
-        return Elementwise(self.expression.diff(symbol), self.arguments)
+        slope = self.expression.diff(symbol)
+        joined = sympy_module().factor(slope)  # what cancels, cancels here
+        return Elementwise(slope if _may_overflow(joined) else joined, self.arguments)
 
     def __str__(self) -> str:
         return str(self.expression)
@@ -113,9 +116,7 @@ def elementwise(formula: Formula, arguments: Sequence[str] | str | None = None) 
 def _parsed(text: str) -> Expression:
     """The expression of a text: names, numbers, and functions that rows compute."""
     if len(text) > LONGEST or not ALLOWED.fullmatch(text) or "__" in text:
-        raise ParseError(
-            f"not a formula: got {text[:80]!r}, expected names and + - * / **"
-        )
+        raise ParseError(f"not a formula: got {text[:80]!r}, expected names and + - * / **")
     sympy = sympy_module()
     words = set(WORD.findall(text))
     scope = {word: _meaning(text, word) for word in sorted(words - set(CONSTANTS))}
@@ -193,6 +194,15 @@ def _opposite(e: Expression) -> Expression:
     return one, inner, 1 if one == two else -1
 
 
+def _may_overflow(e: Expression) -> bool:
+    """Whether a product has a sum with exponentials as a factor, beside which others vanish."""
+    sympy = sympy_module()
+    return any(
+        factor.is_Add and factor.has(sympy.exp, sympy.sinh, sympy.cosh)
+        for factor in sympy.Mul.make_args(e)
+    )
+
+
 def _is(e: Expression, name: str) -> bool:
     return type(e).__name__ == name
 
@@ -248,12 +258,12 @@ class Emitter:
 
     def _step(self, e: Expression) -> ArrayLike:
         at = self.value(e)
-        return gnp.multiply(0.5, gnp.add(gnp.sign(at), 1.0))
+        return _multiply(0.5, _add(gnp.sign(at), 1.0))
 
     # sums: 1 - f(x) of what comes near 1
 
     def _sum(self, e: Expression) -> ArrayLike:
-        constant, rest = e.as_coeff_Add()
+        constant, rest = e.as_independent(*e.free_symbols, as_Add=True)
         terms = list(rest.args if rest.is_Add else (rest,))
         for term in terms if constant != 0 else ():
             near = self._beside_constant(constant, *term.as_coeff_Mul())
@@ -267,9 +277,9 @@ class Emitter:
         for term in terms:
             factor, rest = term.as_coeff_Mul()
             if factor == -1:
-                total = gnp.subtract(total, self.value(rest))
+                total = _subtract(total, self.value(rest))
             else:
-                total = gnp.add(total, self.value(term))
+                total = _add(total, self.value(term))
         return total
 
     def _beside_constant(self, c: Expression, k: Expression, f: Expression) -> ArrayLike | None:
@@ -296,12 +306,12 @@ class Emitter:
         """1 - e^2 as a product."""
         if _is(e, "tanh"):
             both = (self._logistic(sign * 2 * e.args[0]) for sign in (1, -1))
-            return gnp.multiply(4.0, gnp.multiply(*both))
+            return _multiply(4.0, _multiply(*both))
         at = self.value(e)
-        return gnp.multiply(gnp.subtract(1.0, at), gnp.add(1.0, at))
+        return _multiply(_subtract(1.0, at), _add(1.0, at))
 
     def _times(self, factor: float, value: ArrayLike) -> ArrayLike:
-        return value if factor == 1 else gnp.multiply(factor, value)
+        return value if factor == 1 else _multiply(factor, value)
 
     def _logistic(self, e: Expression) -> ArrayLike:
         return gnp.sigmoid(self.value(e))
@@ -322,7 +332,7 @@ class Emitter:
                 parts += [self._log(sympy_module().Mul(*rest))] if rest else []
                 total = parts[0]
                 for part in parts[1:]:
-                    total = gnp.add(total, part)
+                    total = _add(total, part)
                 return total
         if e.is_number:
             return _number(sympy_module().log(e))
@@ -340,7 +350,7 @@ class Emitter:
 
     def _power(self, base: Expression, exponent: Expression) -> ArrayLike:
         exponents = _exponents(base)
-        if len(exponents) > 1 and exponent.is_number and exponent < 0 and not _is(base, "cosh"):
+        if len(exponents) > 1 and exponent.is_number and exponent < 0:
             return self._ratio(None, [(exponents, -exponent)])
         if exponent.is_Rational and exponent.q == 2:
             squares = _squares(base)
@@ -354,26 +364,29 @@ class Emitter:
         if base.is_number:
             log = sympy_module().log(base)
             return self._function("exp2", [exponent]) if base == 2 else gnp.exp(
-                gnp.multiply(_number(log), self.value(exponent))
+                _multiply(_number(log), self.value(exponent))
             )  # fmt: skip
         return gnp.pow(self.value(base), self.value(exponent))
 
     def _product(self, e: Expression) -> ArrayLike:
         """A quotient of products; exponentials over sums of exponentials as one factor."""
-        factor, rest = e.as_coeff_Mul()
-        factors = list(_with_tanh(rest))
+        factor, rest = e.as_independent(*e.free_symbols, as_Add=False)
+        factors, one = _with_tanh(rest), sympy_module().Integer(1)
         sums, grown, above, below = [], None, [], []
         for f in factors:
-            base, power = f.as_base_exp() if f.is_Pow else (f, 1)
+            base, power = f.as_base_exp() if f.is_Pow else (f, one)
             exponents = _exponents(base) if power != 1 and power.is_number else []
-            if len(exponents) > 1 and power < 0 and not _is(base, "cosh"):
+            if len(exponents) > 1 and power < 0:
                 sums.append((exponents, -power))
             elif _is(f, "exp"):
-                grown = f.args[0]
+                grown = f.args[0] if grown is None else grown + f.args[0]
             elif power != 1 and power.is_number and power < 0 and power.is_Integer:
                 below.append(base ** (-power))
             else:
                 above.append(f)
+        for f in above if sums else ():
+            if f.is_Add and f.has(sympy_module().exp):  # it may grow beyond all bounds: apart
+                return self.value(f.func(*(term * (e / f) for term in f.args)))
         values = [self._ratio(grown, sums)] if sums else []
         above += [sympy_module().exp(grown)] if grown is not None and not sums else []
         values += [self.value(f) for f in above]
@@ -386,13 +399,13 @@ class Emitter:
     def _quotient(self, above: Sequence[ArrayLike], below: Sequence[ArrayLike]) -> ArrayLike:
         total = above[0]
         for value in above[1:]:
-            total = gnp.multiply(total, value)
+            total = _multiply(total, value)
         if not below:
             return total
         under = below[0]
         for value in below[1:]:
-            under = gnp.multiply(under, value)
-        return gnp.divide(total, under)
+            under = _multiply(under, value)
+        return _divide(total, under)
 
     def _ratio(
         self, grown: Expression | None, sums: Sequence[tuple[list[Expression], Expression]]
@@ -409,7 +422,7 @@ class Emitter:
                 return found
         total: ArrayLike = 0.0 if grown is None else self.value(grown)
         for terms, times in sums:
-            total = gnp.subtract(total, self._times(_number(times), self._log_of_sum(terms)))
+            total = _subtract(total, self._times(_number(times), self._log_of_sum(terms)))
         return gnp.exp(total)
 
     def _of_two(
@@ -426,9 +439,28 @@ class Emitter:
             parts = [left] * m + [right] * (power - m)
             total = parts[0]
             for part in parts[1:]:
-                total = gnp.multiply(total, part)
+                total = _multiply(total, part)
             return self._times(_number(sympy_module().exp(scale)), total)
         return None
+
+
+def _of_numbers(
+    of_arrays: Callable[[ArrayLike, ArrayLike], Array], of_floats: Callable[[float, float], float]
+) -> Callable[[ArrayLike, ArrayLike], ArrayLike]:
+    """Arithmetic in which two Python numbers stay one, with all their digits."""
+
+    def function(left: ArrayLike, right: ArrayLike) -> ArrayLike:
+        if isinstance(left, float) and isinstance(right, float):
+            return of_floats(left, right)
+        return of_arrays(left, right)
+
+    return function
+
+
+_add = _of_numbers(gnp.add, operator.add)
+_subtract = _of_numbers(gnp.subtract, operator.sub)
+_multiply = _of_numbers(gnp.multiply, operator.mul)
+_divide = _of_numbers(gnp.divide, operator.truediv)
 
 
 def _number(e: Expression) -> float:
@@ -454,19 +486,20 @@ def _exponents(e: Expression) -> list[Expression]:
     """e1, e2, ... where an expression is exp(e1) + exp(e2) + ..., else nothing."""
     log = sympy_module().log
     found: list[Expression] = []
+    number = sympy_module().Integer(0)
     for term in e.args if e.is_Add else (e,):
-        factor, rest = term.as_coeff_Mul()
+        factor, rest = term.as_independent(*e.free_symbols, as_Add=False)
         if not factor.is_positive:
             return []
         if _is(rest, "exp"):
             found.append(rest.args[0] + log(factor))
         elif _is(rest, "cosh"):
             found += [sign * rest.args[0] + log(factor / 2) for sign in (1, -1)]
-        elif rest == 1 and e.is_Add:
-            found.append(log(factor))
+        elif rest == 1:
+            number += factor
         else:
             return []
-    return found if any(not exponent.is_number for exponent in found) else []
+    return [*found, log(number)] if found and number != 0 else found
 
 
 def _squares(e: Expression) -> list[Expression]:
@@ -487,13 +520,12 @@ def _squares(e: Expression) -> list[Expression]:
 
 
 def _with_tanh(e: Expression) -> Sequence[Expression]:
-    """The factors of a product, sinh(a)/cosh(a) among them as tanh(a)."""
+    """The factors of a product; a sinh(a) over a power of cosh(a) among them as tanh(a)."""
     sympy = sympy_module()
-    factors = list(e.args if e.is_Mul else (e,))
-    for factor in list(factors):
-        over = 1 / sympy.cosh(factor.args[0]) if _is(factor, "sinh") else None
-        if over in factors:
-            factors.remove(factor)
-            factors.remove(over)
-            factors.append(sympy.tanh(factor.args[0]))
-    return factors
+    for factor in e.args if e.is_Mul else ():
+        if _is(factor, "sinh"):
+            (inner,) = factor.args
+            power = e.as_powers_dict().get(sympy.cosh(inner), 0)
+            if power.is_number and power <= -1:
+                e = e / factor * sympy.cosh(inner) * sympy.tanh(inner)
+    return e.args if e.is_Mul else (e,)
