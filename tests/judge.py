@@ -106,7 +106,7 @@ def noisy(
 ) -> tuple[np.ndarray, ...]:
     """The outputs of `graph` with every rounding moved at random."""
     sizes = bind_sizes(graph, [array.shape for array in arrays])
-    values: dict[Node, Value] = dict(zip(graph.params, arrays, strict=True))
+    values: dict[Node, Value] = dict(zip(graph.params, map(np.asarray, arrays), strict=True))
     for node in graph.nodes:
         if node in values:
             continue
@@ -118,6 +118,7 @@ def noisy(
         assert node.op.reference is not None
         attrs = bound(node.attrs, sizes) if sizes else node.attrs
         value = node.op.reference(attrs, *operands)
+        value = value if isinstance(value, tuple) else np.asarray(value)
         if isinstance(value, np.ndarray) and dtype_of(value.dtype).is_float:
             value = _moved(node, attrs, operands, value, random)  # type: ignore[arg-type]
         values[node] = value

@@ -50,7 +50,7 @@ def to_array(value: Tree, type_: TensorType, name: str) -> np.ndarray:
         DtypeError: a Python int that the type cannot hold, or not an array of numbers.
     """
     if not is_python_number(value):
-        return as_array(value)
+        return _named_array(value, name)
     dtype = type_.dtype
     if isinstance(value, int) and dtype.is_integer:
         _require_fit(value, dtype, name)
@@ -75,7 +75,11 @@ def lifted(value: Tree, name: str) -> Array:
         return value
     if isinstance(value, Tracer | Dim) or is_python_number(value):
         return asarray(value)
+    return asarray(_named_array(value, name))
+
+
+def _named_array(value: Tree, name: str) -> np.ndarray:
     try:
-        return asarray(as_array(value))
+        return as_array(value)
     except DtypeError as error:
         raise DtypeError(f"{name}: {error}") from None

@@ -59,7 +59,7 @@ def in_attrs(attrs: Attrs, of: int) -> Attrs:
             changed[field.name] = renamed(sizes, of)
         elif isinstance(value, TensorType):
             changed[field.name] = tensor(value.dtype, renamed(value.shape, of))
-    return dataclasses.replace(attrs, **changed)  # type: ignore[arg-type]
+    return dataclasses.replace(attrs, **changed)
 
 
 def batched(row: Op) -> Iterator[Batched]:
