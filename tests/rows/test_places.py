@@ -86,7 +86,7 @@ THREE = {
 }
 WORDS = {
     "graphc/lax.py",
-    "graphc/formula.py",
+    "graphc/formula/emitter.py",
     "graphc/ops/formulas.py",
     "graphc/ops/special_meaning.py",
     "codegen/cuda/prelude.py",
