@@ -125,6 +125,23 @@ T remains(T a, T b) {
   return (T)-1 < 0 && b == (T)-1 ? (T)0 : (T)(a % b);
 }
 """,
+    "whole_power": "// By squaring; 0 for most to a negative power.\n"
+    + ONE
+    + """\
+T whole_power(T base, T exponent) {
+  if (exponent < 0) {
+    if (base == 1) return 1;
+    return base == (T)-1 ? (exponent & 1 ? base : (T)1) : (T)0;
+  }
+  u64 result = 1;
+  u64 square = (u64)base;
+  for (u64 digits = (u64)exponent; digits != 0; digits >>= 1) {
+    if (digits & 1) result *= square;
+    square *= square;
+  }
+  return (T)result;
+}
+""",
     "shifted_left": """\
 // 0 where the distance is outside the width.
 template <typename U, typename T>

@@ -82,6 +82,7 @@ INTEGER = {
     "mul": "({t})(({u}){0} * ({u}){1})",
     "div": "quotient({0}, {1})",
     "rem": "remains({0}, {1})",
+    "pow": "whole_power({0}, {1})",
     "abs": "magnitude({0})",
     "sign": "sign_of({0})",
     "max": "larger({0}, {1})",

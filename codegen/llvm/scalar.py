@@ -128,6 +128,28 @@ def _remainder(f: Function, arguments: Sequence[Value], dtype: DType) -> Value:
     return select(f, by_zero, a, left)
 
 
+def _power(f: Function, arguments: Sequence[Value], dtype: DType) -> Value:
+    """Integers by squaring, one step for each bit; 0 for most to a negative power."""
+    base, exponent = arguments
+    if dtype.is_float:
+        return by_math("pow")(f, arguments, dtype)
+    one, zero = constant(1, base), constant(0, base)
+    result, square = one, base
+    for bit in range(dtype.bits - dtype.is_signed):
+        digit = plain("and", f, [exponent, constant(1 << bit, base)], dtype)
+        more = plain("mul", f, [result, square], dtype)
+        result = select(f, compare("icmp ne", f, digit, zero), more, result)
+        square = plain("mul", f, [square, square], dtype)
+    if not dtype.is_signed:
+        return result
+    # The digits of a negative exponent end as it does: of 1 and -1 that is all that counts.
+    shifted = plain("add", f, [base, one], dtype)
+    unit = compare("icmp ule", f, shifted, constant(2, base))
+    unit = plain("and", f, [unit, compare("icmp ne", f, base, zero)], BOOL)
+    negative = compare("icmp slt", f, exponent, zero)
+    return select(f, negative, select(f, unit, result, zero), result)
+
+
 def _extreme(largest: bool) -> Entry:
     def entry(f: Function, arguments: Sequence[Value], dtype: DType) -> Value:
         a, b = arguments
@@ -326,6 +348,7 @@ SCALAR: dict[str, Entry] = {
     "convert": _convert,
     "bitcast": _bitcast,
     **{name: by_math(name) for name in FUNCTIONS},
+    "pow": _power,
 }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -140,9 +141,7 @@ def simplified(expression: Expression) -> Dim | int:
 
 def sympy_module() -> ModuleType:
     """sympy, imported when the first one asks: this is its one owner."""
-    import sympy
-
-    return sympy
+    return import_module("sympy")
 
 
 @lru_cache(maxsize=256)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import ml_dtypes
 
-from graphc.ir.errors import DtypeError
 from graphc.ir.node import Op
 from graphc.ir.types import BOOL, DType
 from graphc.numpy.promotion import (
@@ -24,7 +23,6 @@ from graphc.numpy.promotion import (
     converted,
     element_type,
     elementwise,
-    fail,
     join,
     kind_of,
     scalar,
@@ -269,9 +267,7 @@ def pow(x1: ArrayLike, x2: ArrayLike) -> Array:
         small = builtins.abs(x2) <= MOST_MULTIPLICATIONS
         if small and x2 == int(x2) and (kind.dtype.is_float or x2 >= 0):
             return _whole_power(base, int(x2))
-    if common(x1, x2).dtype.is_float:
-        return elementwise(e.pow, x1, x2)
-    return _integer_power(x1, x2)
+    return elementwise(e.pow, x1, x2)
 
 
 power = pow
@@ -288,24 +284,6 @@ def _whole_power(base: ArrayLike, exponent: int) -> Array:
         if exponent:
             base = multiply(base, base)
     return full_of(base, 1) if result is None else positive(result)
-
-
-def _integer_power(x1: ArrayLike, x2: ArrayLike) -> Array:
-    kind = common(x1, x2)
-    if kind.dtype is BOOL:
-        fail(DtypeError, "pow: got bools, expected numbers")
-    base, exponent = converted(x1, kind.dtype), converted(x2, kind.dtype)
-    result: Array = full_of(base, 1)
-    power_of_two = base
-    for bit in range(kind.dtype.bits - kind.dtype.is_signed):
-        odd = not_equal(bitwise_and(exponent, 1 << bit), 0)
-        result = where(odd, multiply(result, power_of_two), result)
-        power_of_two = multiply(power_of_two, power_of_two)
-    if not kind.dtype.is_signed:
-        return result
-    odd = not_equal(bitwise_and(exponent, 1), 0)
-    unit = where(equal(base, -1), where(odd, -1, 1), where(equal(base, 1), 1, 0))
-    return where(less(exponent, 0), astype(unit, kind.dtype), result)
 
 
 def full_of(x: ArrayLike, value: float) -> Array:

@@ -3,7 +3,8 @@
 Operands of one operation have one type; broadcasting and promotion happen above,
 in `graphc.numpy`. Floats follow IEEE 754 and NumPy. Where NumPy and C leave a
 result open, graphc defines it: integer `x / 0` is -1 (all bits set), `x rem 0` is `x`,
-the smallest integer divided by -1 is itself; shifts by the width or more
+the smallest integer divided by -1 is itself; an integer to a negative power
+is 0 unless it is 1 or -1; shifts by the width or more
 give 0, or the sign for `shr_arith`; float to integer conversion takes NaN to 0 and
 saturates.
 """
@@ -142,7 +143,7 @@ def _pow_vjp(y: Node, g: Node, a: Node, b: Node) -> Cotangents:
     return mul(g, slope), mul(g, mul(y, logarithm))
 
 
-pow: Op = binary("pow", np.power, _pow_vjp, FLOAT, samples.bases)
+pow: Op = binary("pow", meaning.power, _pow_vjp, NUMBER, samples.bases)
 abs: Op = unary(
     "abs", meaning.absolute, lambda y, g, x: (mul(g, sign(x)),), NUMBER, samples.away_from_zero
 )

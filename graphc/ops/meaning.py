@@ -46,6 +46,16 @@ def remainder(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.asarray(np.where(b == 0, a, left))
 
 
+def power(x: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """x ** by; integers wrap, and to a negative power are 0 unless x is 1 or -1."""
+    if x.dtype.kind == "f":
+        return np.asarray(np.power(x, by))
+    negative = by < 0
+    inner = np.where(negative, np.where(np.abs(x) == 1, -by % 2, 0), by).astype(x.dtype)
+    found = np.power(x, inner)
+    return np.where(negative & (np.abs(x) != 1), 0, found).astype(x.dtype)
+
+
 def absolute(x: np.ndarray) -> np.ndarray:
     """Magnitude; of the smallest integer, itself."""
     return np.asarray(np.abs(x))

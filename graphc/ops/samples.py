@@ -87,11 +87,16 @@ def divisors(kinds: frozenset[str], count: int) -> Sequence[Sample]:
 
 
 def bases(kinds: frozenset[str], count: int) -> Sequence[Sample]:
-    """Positive bases with any exponent."""
+    """Positive bases with any exponent, and of integers those that are not like others."""
+    awkward = []
+    for dtype in (I8, I32, I64):
+        by = np.array([-3, -1, -2, -1, 31, 2, 0, -4, 3], dtype.numpy)
+        base = np.array([-1, 0, 1, 2, -2, -1, 0, -1, dtype.smallest], dtype.numpy)
+        awkward.append(Sample((base, by), smooth=False))
     return [
         Sample((p.arrays[0], *r.arrays[1:]))
         for p, r in zip(positive(kinds, count), reals(kinds, count), strict=True)
-    ]
+    ] + awkward
 
 
 def bits(kinds: frozenset[str], count: int) -> Sequence[Sample]:

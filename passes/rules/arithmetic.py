@@ -150,7 +150,7 @@ def small_power(node: Node) -> Node | None:
             return x
         case 2.0:
             return e.mul(x, x)
-        case -1.0:
+        case -1.0 if x.tensor.dtype.is_float:
             return e.div(like(x, 1), x)
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mpmath
 import numpy as np
 import pytest
 import sympy
@@ -10,6 +11,7 @@ import graphc as gc
 import graphc.numpy as gnp
 from graphc.codegen.cuda.emulation import emulate
 from graphc.codegen.cuda.program import print_program
+from graphc.formula import Elementwise
 from graphc.ir.errors import ArgumentError, ParseError, UnsupportedError
 from tests.rows.test_cuda import call_emulated, cuda_program
 
@@ -52,12 +54,135 @@ SEVERAL = [
 ]
 
 
-def exact(formula: gc.formula.Elementwise, *place: float) -> float:
-    """The value in digits enough for every cancellation here."""
-    symbols = [sympy.Symbol(name, real=True) for name in formula.arguments]
-    with np.errstate(all="ignore"):
-        function = sympy.lambdify(symbols, formula.expression, "mpmath")
-        with sympy.mpmath_context(12_000) if False else _digits():
-            import mpmath
+# Sums that cancel near 0 keep only their absolute accuracy there.
+CANCELLING = {"log(cosh(x))", "exp(x)/(exp(x) + exp(y) + exp(x*y/10000))"}
+CANCELLING_SLOPES = {
+    "exp(x)/(exp(x) + exp(y) + exp(x*y/10000))",
+    "x*y/(x**2 + y**2 + 1)",
+    "exp(-x)/(1 + exp(-x))**2",
+    "x*logistic(1.702*x)",
+}
 
-            return float(function(*(mpmath.mpf(number) for number in place)))
+
+def exact(formula: Elementwise, places: list[np.ndarray]) -> np.ndarray:
+    """The values, in digits enough for every cancellation here."""
+    symbols = [sympy.Symbol(name, real=True) for name in formula.arguments]
+    function = sympy.lambdify(symbols, formula.expression, "mpmath")
+    with mpmath.workdps(900):
+        points = zip(*(place.tolist() for place in places), strict=True)
+        return np.array([float(function(*map(mpmath.mpf, point))) for point in points])
+
+
+def places(formula: Elementwise) -> list[np.ndarray]:
+    """Points far out and near; of two variables, all pairs."""
+    if len(formula.arguments) == 1:
+        return [FAR]
+    return [axis.reshape(-1) for axis in np.meshgrid(FAR, FAR)]
+
+
+def close(got: object, wanted: np.ndarray, rtol: float, atol: float) -> None:
+    """Equal up to rounding; what is too small for a normal number may be 0."""
+    np.testing.assert_allclose(np.asarray(got), wanted, rtol=rtol, atol=max(atol, 1e-300))
+
+
+@pytest.mark.parametrize("text", [*ANYWHERE, *SEVERAL])
+def test_values_are_right_far_out(text: str) -> None:
+    function = gc.elementwise(text)
+    at = places(function)
+    wanted = exact(function, at)
+    atol = 4e-16 if text in CANCELLING else 0.0
+    close(function(*at), wanted, 1e-12, atol)
+    close(gc.jit(function)(*at), wanted, 1e-12, atol)
+    narrow = [place.astype(np.float32) for place in at]
+    wide = exact(function, [place.astype(np.float64) for place in narrow])
+    got = np.asarray(gc.jit(function)(*narrow))
+    assert got.dtype == np.float32
+    np.testing.assert_allclose(got, wide, rtol=5e-5, atol=2e-7 if atol else 1e-37)
+
+
+@pytest.mark.parametrize("text", [*ANYWHERE, *SEVERAL])
+def test_gradients_are_right_far_out(text: str) -> None:
+    function = gc.elementwise(text)
+    at = [place[~_is_origin(places(function))] for place in places(function)]
+    count = tuple(range(len(at)))
+    gradients = gc.jit(gc.grad(lambda *x: gnp.sum(function(*x)), argnums=count))(*at)
+    for name, gradient in zip(function.arguments, gradients, strict=True):
+        close(gradient, exact(function.derivative(name), at), 1e-11, 1e-15)
+
+
+@pytest.mark.parametrize("text", [*ANYWHERE, *SEVERAL])
+def test_symbolic_derivatives_are_right_far_out(text: str) -> None:
+    function = gc.elementwise(text)
+    at = [place[~_is_origin(places(function))] for place in places(function)]
+    for name in function.arguments:
+        slope = function.derivative(name)
+        atol = 1e-15 if text in CANCELLING_SLOPES else 0.0
+        close(gc.jit(slope)(*at), exact(slope, at), 1e-11, atol)
+
+
+def _is_origin(axes: list[np.ndarray]) -> np.ndarray:
+    """Where a norm of several variables has no derivative."""
+    return np.asarray(np.all([axis == 0 for axis in axes], axis=0) & (len(axes) > 1))
+
+
+def test_second_derivatives_of_what_has_no_choice() -> None:
+    function = gc.elementwise("x/(1 + exp(-x)) + sin(x)**2")
+    twice = gc.grad(lambda x: gnp.sum(gc.grad(lambda y: gnp.sum(function(y)))(x)))
+    wanted = exact(function.derivative().derivative(), [FAR])
+    close(twice(FAR), wanted, 1e-11, 1e-14)
+
+
+@pytest.mark.needs_cc
+def test_formulas_run_as_cuda() -> None:
+    functions = [gc.elementwise(text) for text in ANYWHERE]
+
+    def all_of(x: gnp.Array) -> tuple[gnp.Array, ...]:
+        return tuple(function(x) for function in functions)
+
+    program = cuda_program(gc.make_graph(all_of)(FAR), "formulas")
+    got = call_emulated(emulate(print_program(program)), program, [FAR])
+    for function, values in zip(functions, got, strict=True):
+        close(values, exact(function, [FAR]), 1e-11, 4e-16)
+
+
+def test_sympy_expressions_and_orders_of_arguments() -> None:
+    x, y = sympy.symbols("x y")
+    power = gc.elementwise(x**y + sympy.Rational(1, 3), "y x")
+    two, three = np.array([2.0]), np.array([3.0])
+    np.testing.assert_allclose(power(two, three), [9 + 1 / 3])
+    assert power.derivative("x").arguments == ("y", "x")
+    np.testing.assert_allclose(power.derivative("x")(two, three), [6.0])
+    assert gc.elementwise("x/3 + pi/7")(np.array([0.0]))[0] == np.pi / 7
+
+
+def test_integers_become_floats_and_shapes_broadcast() -> None:
+    found = gc.elementwise("x/2 + y")(np.arange(3), np.zeros((2, 1), np.float32))
+    assert found.shape == (2, 3)
+    assert found.dtype == np.float32
+    assert gc.elementwise("1", "x")(np.zeros((2, 2))).shape == (2, 2)
+
+
+def test_names_stand_in_the_graph() -> None:
+    graph = gc.make_graph(gc.elementwise("log(1 + exp(x))"))(np.ones(3))
+    assert "elementwise" in str(graph)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x +", "x.real", "f(x)", "__import__('os')", "x[0]", "lambda: 1", "x == y", "'a'"]
+)
+def test_what_is_no_formula_is_refused(text: str) -> None:
+    with pytest.raises(ParseError, match="not a formula"):
+        gc.elementwise(text)
+
+
+def test_wrong_arguments_are_refused() -> None:
+    with pytest.raises(ArgumentError, match="expected x, y"):
+        gc.elementwise("x*y", "x")
+    with pytest.raises(ArgumentError, match="expected 1"):
+        gc.elementwise("x")(np.ones(1), np.ones(1))
+    with pytest.raises(ArgumentError, match="expected one of x"):
+        gc.elementwise("x**2").derivative("z")
+    with pytest.raises(UnsupportedError, match="real"):
+        gc.elementwise("x + sqrt(-1)")(np.ones(1))
+    with pytest.raises(UnsupportedError, match="gamma"):
+        gc.elementwise(sympy.gamma(sympy.Symbol("x")))(np.ones(1))
