@@ -77,7 +77,7 @@ def test_gradients_along_random_directions(one: Looped) -> None:
     slope_matches(graph, arrays, wrt, watched, first)
     seeds = drawn(
         [np.zeros(first.input_types[i].shape) for i in range(len(arrays), len(first.params))], 3
-    )  # type: ignore[arg-type]  # noqa: E501
+    )  # type: ignore[arg-type]
     everything = [*wrt, *range(len(arrays), len(first.params))]
     gradients = list(range(len(graph.outputs), len(first.outputs)))
     second = joint_graph(first, everything, gradients)
