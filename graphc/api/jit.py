@@ -129,7 +129,7 @@ class Jitted:
                 )
             self.donated.add(known[number])
         self.compiled: dict[object, Compiled] = {}
-        functools.update_wrapper(self, function)
+        functools.update_wrapper(self, function, updated=())  # its attributes may be our own
 
     def __call__(self, *args: Tree, **kwargs: Tree) -> Tree:
         """Run the compiled function; inside another trace, run the function itself."""
