@@ -149,6 +149,8 @@ def _samples() -> list[Sample]:
         ((2, 3, 4), (2, 4, 5), DotAttrs((2,), (1,), (0,), (0,))),
         ((3, 2, 4), (4, 5, 2), DotAttrs((2,), (0,), (1,), (2,))),
         ((2, 3, 4), (4, 5, 3), DotAttrs((1, 2), (2, 0))),
+        ((5, 6), (5, 6), DotAttrs((1,), (1,), (0,), (0,))),
+        ((3, 5), (5, 3), DotAttrs((), (), (0, 1), (1, 0))),
     ]
     found = [
         Sample(s.arrays, attrs) for left, right, attrs in cases for s in samples.floats(left, right)

@@ -279,35 +279,42 @@ def lookup(x: Node, i: Node) -> Node:
 
 
 def counting(x: Node, n: Node) -> Sequence[Node]:
-    """The sum of the first `n` elements, read one by one."""
-    types = (x.tensor, n.tensor, n.tensor, tensor("f32", ()))
-    condition = made(types, lambda x, n, i, total: (e.lt(i, n),))
-    body = made(types, lambda x, n, i, total: (
-        e.add(i, leaf.constant(1, "i32")), e.add(total, lookup(x, i))))  # fmt: skip
-    zero = (leaf.constant(0, "i32"), leaf.constant(0, "f32"))
-    looped = control.while_(x, n, *zero, condition=condition, body=body, invariant=2)
+    """The sum of the first `n` elements, read one by one from the last of them."""
+    types = (x.tensor, n.tensor, tensor("f32", ()))
+    one, zero = leaf.constant(1, "i32"), leaf.constant(0, "i32")
+    condition = made(types, lambda x, left, total: (e.gt(left, zero),))
+    body = made(types, lambda x, left, total: (
+        e.sub(left, one), e.add(total, lookup(x, e.sub(left, one)))))  # fmt: skip
+    start = leaf.constant(0, "f32")
+    looped = control.while_(x, n, start, condition=condition, body=body, invariant=1)
     return control.results(looped)[1:]
 
 
-def nested_counting(x: Node, n: Node) -> Sequence[Node]:
-    """The same in a branch, in a group, in a scan."""
-    group = made((x.tensor, n.tensor), counting)
-    branches = (
-        made((x.tensor, n.tensor), lambda x, n: (leaf.constant(0, "f32"),)),
-        made((x.tensor, n.tensor), lambda x, n: (
-            e.add(lookup(x, n), control.composite(x, n, name="counting", body=group)),)),
-    )  # fmt: skip
-    step = made((x.tensor, n.tensor, tensor("f32", ())), lambda x, n, total: (
-        e.add(total, *control.results(control.switch(n, x, n, branches=branches))),))  # fmt: skip
+def nested_reader(x: Node, n: Node) -> Sequence[Node]:
+    """Reads the element `n` in a scan, in a group, in a branch, and others in a loop."""
+    types = (x.tensor, n.tensor)
+    read = made(types, lambda x, n: (lookup(x, n),))
+    branches = (read, made(types, counting))
+
+    def step(x: Node, n: Node, total: Node) -> Sequence[Node]:
+        total = e.add(total, lookup(x, n))
+        total = e.add(total, control.composite(x, n, name="read", body=read))
+        first = leaf.constant(0, "i32")
+        for index in (n, first, e.add(first, leaf.constant(1, "i32"))):
+            (found,) = control.results(control.switch(index, x, n, branches=branches))
+            total = e.add(total, found)
+        return (total,)
+
     start = leaf.constant(0, "f32")
-    return control.results(control.scan(x, n, start, body=step, length=2, invariant=2, carried=1))
+    body = made((*types, start.tensor), step)
+    return control.results(control.scan(x, n, start, body=body, length=2, invariant=2, carried=1))
 
 
 def chosen_reader(x: Node, n: Node) -> Sequence[Node]:
     """Reads the element `n`, or none where it is negative."""
     branches = (
         made((x.tensor, n.tensor), lambda x, n: (leaf.constant(0, "f32"),)),
-        made((x.tensor, n.tensor), nested_counting),
+        made((x.tensor, n.tensor), nested_reader),
     )
     inside = e.convert(e.ge(n, leaf.constant(0, "i32")), dtype=tensor("i32", ()).dtype)
     return control.results(control.switch(inside, x, n, branches=branches))
