@@ -20,6 +20,7 @@ from graphc.api.entry import entry
 from graphc.api.gradients import grad, value_and_grad
 from graphc.api.jit import eval_shape, jit, make_graph
 from graphc.api.shapes import ShapeDtypeStruct
+from graphc.formula import elementwise
 from graphc.ir.errors import Error
 from graphc.lax import stop_gradient
 from graphc.text import parse
@@ -30,6 +31,7 @@ __all__ = [
     "Error",
     "ShapeDtypeStruct",
     "cond",
+    "elementwise",
     "entry",
     "eval_shape",
     "fori_loop",

@@ -16,6 +16,7 @@ import numpy as np
 from graphc.ir.errors import Error
 from graphc.ir.graph import Graph
 from graphc.ir.node import Node, regions
+from graphc.ir.types import TupleType
 from graphc.ops.contraction import DotAttrs
 from graphc.ops.duals import broadcast
 from graphc.ops.leaf import ConstantAttrs, constant, iota, parameter
@@ -89,7 +90,7 @@ def _fold(graph: Graph, budget: _Budget) -> Graph:
 
 def _folded(node: Node, budget: _Budget) -> Node | None:
     """The value of a node on constants, or None with the reason noted."""
-    if len(node.results) != 1 or node.op.reference is None:
+    if isinstance(node.type, TupleType) or node.op.reference is None:
         return None
     scalars = [scalar_of(operand) for operand in node.operands]
     if node.op.elementwise and all(scalar is not None for scalar in scalars):
@@ -147,11 +148,11 @@ def _sizes(node: Node) -> tuple[int, ...]:
 
 def _cost(node: Node, budget: _Budget) -> tuple[str, int]:
     """Why not to compute a node (or nothing), and how many elements that would touch."""
+    if regions(node):
+        return f"{node.op.name} may run long", 0
     types: Sequence[Node] = (*node.operands, node)
     if not all(part.tensor.is_static for part in types):
         return "a size is not known yet", 0
-    if regions(node):
-        return f"{node.op.name} may run long", 0
     cost = sum(math.prod(_sizes(part)) for part in types)
     if isinstance(node.attrs, DotAttrs):
         inner = math.prod(_sizes(node.operands[0])[axis] for axis in node.attrs.lhs_contract)

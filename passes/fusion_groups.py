@@ -15,18 +15,20 @@ from dataclasses import dataclass, field
 from graphc.ir.graph import Graph
 from graphc.ir.node import Node
 from graphc.ir.types import Shape
-from graphc.ops import control, duals, elementwise, indexing, leaf, movement, reduction
+from graphc.ops import control, duals, elementwise, indexing, leaf, movement, reduction, special
 from graphc.ops.contraction import dot_general
 
 Axes = tuple[int, ...]
 Alignment = Axes | None
 
 REDUCTIONS = frozenset({duals.reduce_sum, *reduction.ROWS} - {reduction.argmax, reduction.argmin})
-LOOPS = frozenset({control.while_, control.scan, control.switch})
+# What runs as it stands: loops, and kernels of an earlier fusion.
+LOOPS = frozenset({control.while_, control.scan, control.switch, control.kernel})
 MOVES = frozenset({movement.transpose, movement.slice, movement.reverse})
 EXPENSIVE = frozenset(
-    {*elementwise.TRANSCENDENTAL, elementwise.pow, elementwise.rem, indexing.gather}
+    {*elementwise.TRANSCENDENTAL, *special.TRANSCENDENTAL, elementwise.pow, elementwise.rem}
     - {elementwise.sqrt}
+    | {indexing.gather}
 )
 LARGEST_GROUP = 160  # nodes; lowering recurses along chains of this length
 

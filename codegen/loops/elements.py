@@ -9,7 +9,7 @@ are read. Each element is written once per block.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -31,8 +31,8 @@ from graphc.codegen.loops.language import (
 )
 from graphc.ir.errors import CompileError
 from graphc.ir.node import Node, Op
-from graphc.ir.types import BF16, BOOL, F16, F32, I64, DType, Shape
-from graphc.ops import duals, elementwise, indexing, leaf, movement
+from graphc.ir.types import BF16, BOOL, F16, F32, I64, DType, Shape, Size, static_shape
+from graphc.ops import duals, elementwise, indexing, leaf, movement, special
 from graphc.ops.contraction import free_axes
 
 Place = tuple[Index, ...]
@@ -154,6 +154,8 @@ class Builder:
         return value
 
     def _element(self, node: Node, position: Place, guard: Expr | None) -> Expr:
+        if node.tensor.size == 0:
+            return literal(0, node.tensor.dtype)  # of a loop that never runs
         buffer = self.buffers.get(node)
         if buffer is not None:
             return self.let(Load(buffer, flat(position, node.tensor.shape), guard))
@@ -174,6 +176,8 @@ class Builder:
             return converted(arguments[0], dtype)
         if node.op is elementwise.select:
             return Apply("select", tuple(arguments), dtype)
+        if node.op is special.bitcast:
+            return Apply("bitcast", tuple(arguments), dtype)
         wide = tuple(converted(argument, work_type(argument.dtype)) for argument in arguments)
         narrow = arguments[0].dtype in NARROW
         work = F32 if narrow and dtype in NARROW else dtype
@@ -269,7 +273,7 @@ def _pad(builder: Builder, node: Node, position: Place, guard: Expr | None) -> E
         untouched = a.low[axis] == 0 and a.high[axis] == 0 and step == 1
         if step > 1:
             # Shifted by a multiple of the step, so that no quotient is of a negative number.
-            shift = max(0, -(-int(str(a.low[axis])) // step))
+            shift = max(0, -(-static_shape(a.low)[axis] // step))
             inside = both(inside, compare("eq", (own + shift * step) % step, ZERO))
             own = (own + shift * step) // step - shift
         if not untouched:
@@ -342,6 +346,18 @@ def addressed(
     return Addressed(tuple(coordinates), builder.let(valid or Literal(True, BOOL)))
 
 
+def has_elements(sizes: Iterable[Size]) -> Expr | None:
+    """The guard that no size is 0, None where that is known."""
+    guard: Expr | None = None
+    for size in sizes:
+        test = compare("lt", ZERO, index(size))
+        if test == Literal(False, BOOL):
+            return test
+        if not isinstance(test, Literal):
+            guard = both(guard, test)
+    return guard
+
+
 def report(builder: Builder, node: Node, valid: Expr, guard: Expr | None) -> None:
     """Tell the caller when an index is outside and the mode is `error`."""
     bad: Expr = Apply("not", (valid,), BOOL)
@@ -363,13 +379,15 @@ def _gather(builder: Builder, node: Node, position: Place, guard: Expr | None) -
     rest = free_axes(operand.tensor.rank, a.axes)
     for axis, at in zip(rest, position[rank:], strict=True):
         moved[axis] = at
-    empty = operand.tensor.size == 0
-    readable = Literal(False, BOOL) if empty else guard
-    value = builder.element(operand, tuple(moved), readable)
-    if a.mode != "fill":
-        return value
     missing = literal(indexing.fill_value(node.tensor.dtype.name), node.tensor.dtype)
-    return builder.let(Apply("select", (found.valid, value, missing), node.tensor.dtype))
+    some = has_elements(operand.tensor.shape[axis] for axis in a.axes)
+    if some == Literal(False, BOOL):
+        return missing
+    value = builder.element(operand, tuple(moved), both(guard, some))
+    there = found.valid if a.mode == "fill" else some
+    if there is None:
+        return value
+    return builder.let(Apply("select", (there, value, missing), node.tensor.dtype))
 
 
 def fitted(builder: Builder, starts: Sequence[Node], whole: Shape, sizes: Shape) -> Place:

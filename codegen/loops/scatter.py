@@ -6,8 +6,8 @@ element, and each applies all updates in order: sums are the same in every run.
 
 from __future__ import annotations
 
-from graphc.codegen.loops.elements import Builder, addressed, report
-from graphc.codegen.loops.index import ZERO, Index, Var, flat, index, piece, product
+from graphc.codegen.loops.elements import Addressed, Builder, addressed, report
+from graphc.codegen.loops.index import ZERO, Index, Var, flat, index, minimum, piece, product
 from graphc.codegen.loops.language import Apply, Buffer, Expr, Load, Store
 from graphc.codegen.loops.schedule import Schedule
 from graphc.ir.node import Node
@@ -23,6 +23,9 @@ def lower_scatter(builder: Builder, node: Node, result: Buffer, schedule: Schedu
     assert isinstance(a, ScatterAttrs)
     operand, indices, _ = node.operands
     shape = operand.tensor.shape
+    if operand.tensor.size == 0:
+        _only_check(builder, node)
+        return
     window = free_axes(len(shape), a.axes)
     rows = [Var(builder.fresh("n"), index(shape[axis])) for axis in a.axes]
     *outer, last = [index(shape[axis]) for axis in window] or [index(1)]
@@ -53,12 +56,18 @@ def lower_scatter(builder: Builder, node: Node, result: Buffer, schedule: Schedu
         builder.loop(lane, "vector", body)
 
     updates = [Var(builder.fresh("u"), index(size)) for size in indices.tensor.shape[:-1]]
+    # Not once where an axis turns out to be empty: then there is no element to write.
+    unknown = [index(shape[axis]) for axis in a.axes if not isinstance(shape[axis], int)]
+    once = [Var(builder.fresh("o"), minimum(size, index(1))) for size in unknown]
 
     def apply() -> None:
         row = tuple(index(var) for var in updates)
         found = addressed(builder, node, indices, row, a.axes, None)
         if a.mode == "error":
             report(builder, node, found.valid, None)
+        builder.nest(once, ["serial"] * len(once), lambda: write(row, found))
+
+    def write(row: Place, found: Addressed) -> None:
         with builder.inside() as body:
             _update(builder, node, result, place(found.coordinates), (*row, *column), found.valid)
         builder.loop(lane, "vector", body)
@@ -67,6 +76,24 @@ def lower_scatter(builder: Builder, node: Node, result: Buffer, schedule: Schedu
         builder.nest(rows, ["serial"] * len(rows), copy)
         builder.nest(updates, ["serial"] * len(updates), apply)
     builder.loop(chunk, "parallel", body)
+
+
+def _only_check(builder: Builder, node: Node) -> None:
+    """The indices of a scatter into an array without elements."""
+    a, indices = node.attrs, node.operands[1]
+    assert isinstance(a, ScatterAttrs)
+    if a.mode != "error":
+        return
+    updates = [Var(builder.fresh("u"), index(size)) for size in indices.tensor.shape[:-1]]
+
+    def check() -> None:
+        row = tuple(index(var) for var in updates)
+        found = addressed(builder, node, indices, row, a.axes, None)
+        report(builder, node, found.valid, None)
+
+    with builder.inside() as body:
+        builder.nest(updates, ["serial"] * len(updates), check)
+    builder.loop(Var(builder.fresh("c"), index(1)), "parallel", body)
 
 
 def _update(

@@ -21,7 +21,7 @@ import numpy as np
 
 from graphc.ir.errors import DtypeError, OutOfRangeError, ShapeError, UnsupportedError
 from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample
-from graphc.ir.types import BOOL, I32, I64, Shape, Size, TensorType, dtype_of, tensor
+from graphc.ir.types import BOOL, I32, I64, Shape, Size, TensorType, dtype_of, static_shape, tensor
 from graphc.ops import elementwise as e
 from graphc.ops import samples
 from graphc.ops.build import splat, zeros_like
@@ -34,7 +34,6 @@ from graphc.ops.movement import (
     concatenate,
     inverse,
     moved,
-    plain,
     reshape,
     transpose,
 )
@@ -79,6 +78,8 @@ def fill_value(dtype_name: str) -> float | int | bool:
 def _check_indices(name: str, axes: tuple[int, ...], mode: str, *types: TensorType) -> None:
     operand, indices = types
     check_axes(name, axes, operand.rank)
+    if not axes:
+        raise ShapeError(f"{name}: got no axes of {operand}, expected one or more")
     if mode not in MODES:
         raise ShapeError(f"{name}: got mode {mode!r}, expected one of {' '.join(MODES)}")
     if not indices.dtype.is_integer:
@@ -207,7 +208,7 @@ def _scatter(
     if a.mode == "fill":
         at, updates = tuple(axis[valid] for axis in at), updates[valid]
     combine = COMBINE[a.combine]
-    if not at[0].size:
+    if not at[0].size or not result.size:
         return result
     if combine is None:
         for place in np.ndindex(at[0].shape):
@@ -322,7 +323,7 @@ def _place(
 
 
 def _dynamic_slice(a: SizesAttrs, operand: np.ndarray, *starts: np.ndarray) -> np.ndarray:
-    return operand[_place(operand.shape, plain(a.sizes), starts)]
+    return operand[_place(operand.shape, static_shape(a.sizes), starts)]
 
 
 def _dynamic_slice_vjp(node: Node, g: Node) -> Cotangents:

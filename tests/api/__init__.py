@@ -1,1 +1,3 @@
-"""Tests of the functions that users apply to functions."""
+"""What a user imports: jit, its stages, control flow, gradients, symbolic sizes, threads."""
+
+from __future__ import annotations
