@@ -113,7 +113,9 @@ def elementwise(formula: Formula, arguments: Sequence[str] | str | None = None) 
 def _parsed(text: str) -> Expression:
     """The expression of a text: names, numbers, and functions that rows compute."""
     if len(text) > LONGEST or not ALLOWED.fullmatch(text) or "__" in text:
-        raise ParseError(f"not a formula: got {text[:80]!r}, expected names and + - * / **")
+        raise ParseError(
+            f"not a formula: got {text[:80]!r}, expected names and + - * / **"
+        )
     sympy = sympy_module()
     words = set(WORD.findall(text))
     scope = {word: _meaning(text, word) for word in sorted(words - set(CONSTANTS))}
