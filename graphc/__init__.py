@@ -14,6 +14,7 @@ if not _os.path.isdir(_os.path.join(_ROOM, "passes")):
     __path__.append(_os.path.dirname(_ROOM))
 
 from graphc import lax, nn, numpy, optim, random, tree
+from graphc.api.batching import vmap
 from graphc.api.control import cond, fori_loop, scan, switch, while_loop
 from graphc.api.entry import entry
 from graphc.api.gradients import grad, value_and_grad
@@ -48,5 +49,6 @@ __all__ = [
     "switch",
     "tree",
     "value_and_grad",
+    "vmap",
     "while_loop",
 ]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from graphc.ir.errors import DtypeError, ShapeError
 from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample
-from graphc.ir.types import Shape, TensorType, tensor
+from graphc.ir.types import Shape, Size, TensorType, tensor
 from graphc.ops import samples
-from graphc.ops.duals import wide
-from graphc.ops.movement import inverse, transpose
+from graphc.ops.duals import shifted, wide
+from graphc.ops.movement import inverse, moved, transpose
 
 Axes = tuple[int, ...]
 
@@ -115,6 +116,25 @@ def _dot_vjp(node: Node, g: Node) -> Cotangents:
     )
 
 
+def _batch_dot(node: Node, operands: Sequence[Node], batched: Sequence[bool], size: Size) -> Node:
+    """Both sides batched: one more paired axis. One side: one more free axis, put in front."""
+    a, (left, right) = node.attrs, batched
+    assert isinstance(a, DotAttrs)
+    pair: Axes = (0,) if left and right else ()
+    product = dot_general(
+        *operands,
+        lhs_contract=shifted(a.lhs_contract) if left else a.lhs_contract,
+        rhs_contract=shifted(a.rhs_contract) if right else a.rhs_contract,
+        lhs_batch=pair + (shifted(a.lhs_batch) if left else a.lhs_batch),
+        rhs_batch=pair + (shifted(a.rhs_batch) if right else a.rhs_batch),
+    )
+    if left and right:
+        return product
+    return moved(
+        product, len(a.lhs_batch) if left else operands[0].tensor.rank - len(a.lhs_contract), 0
+    )
+
+
 def _samples() -> list[Sample]:
     plain = DotAttrs((1,), (0,))
     cases = [
@@ -129,6 +149,8 @@ def _samples() -> list[Sample]:
         ((2, 3, 4), (2, 4, 5), DotAttrs((2,), (1,), (0,), (0,))),
         ((3, 2, 4), (4, 5, 2), DotAttrs((2,), (0,), (1,), (2,))),
         ((2, 3, 4), (4, 5, 3), DotAttrs((1, 2), (2, 0))),
+        ((5, 6), (5, 6), DotAttrs((1,), (1,), (0,), (0,))),
+        ((3, 5), (5, 3), DotAttrs((), (), (0, 1), (1, 0))),
     ]
     found = [
         Sample(s.arrays, attrs) for left, right, attrs in cases for s in samples.floats(left, right)
@@ -146,6 +168,7 @@ dot_general: Op = Op(
     attrs=DotAttrs,
     vjp=_dot_vjp,
     samples=_samples,
+    batch=_batch_dot,
 )
 
 ROWS = (dot_general,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from graphc.ir.errors import DtypeError, ShapeError
 from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample
-from graphc.ir.types import BF16, BOOL, F16, Shape, TensorType, static_shape, tensor
+from graphc.ir.types import BF16, BOOL, F16, Shape, Size, TensorType, static_shape, tensor
 from graphc.ops import samples
 
 
@@ -58,6 +59,25 @@ def _broadcast_vjp(node: Node, g: Node) -> Cotangents:
     return (reduce_sum(g, axes=lost),)
 
 
+def shifted(axes: tuple[int, ...]) -> tuple[int, ...]:
+    """Axes behind a batch axis."""
+    return tuple(axis + 1 for axis in axes)
+
+
+def _batch_broadcast(
+    node: Node, operands: Sequence[Node], batched: Sequence[bool], size: Size
+) -> Node:
+    a = node.attrs
+    assert isinstance(a, BroadcastAttrs)
+    return broadcast(operands[0], shape=(size, *a.shape), axes=(0, *shifted(a.axes)))
+
+
+def batch_along(node: Node, operands: Sequence[Node], batched: Sequence[bool], size: Size) -> Node:
+    """The batching rule of an operation on one operand along `axes`."""
+    axes: tuple[int, ...] = node.attrs.axes  # type: ignore[attr-defined]
+    return node.op(*operands, axes=shifted(axes))
+
+
 broadcast: Op = Op(
     "broadcast",
     infer=_infer_broadcast,
@@ -69,7 +89,21 @@ broadcast: Op = Op(
         + [Sample(s.arrays, BroadcastAttrs((2, 5), ())) for s in samples.floats(())]
         + [Sample(s.arrays, BroadcastAttrs((3, 2, 4), (0, 2))) for s in samples.floats((3, 4))]
     ),
+    batch=_batch_broadcast,
 )
+
+
+def led(x: Node, size: Size) -> Node:
+    """`x` repeated along a new first axis, the batch axis."""
+    shape, axes = x.tensor.shape, tuple(range(x.tensor.rank))
+    if isinstance(x.attrs, BroadcastAttrs):
+        axes, (x, *_) = x.attrs.axes, x.operands
+    return broadcast(x, shape=(size, *shape), axes=shifted(axes))
+
+
+def all_led(operands: Sequence[Node], batched: Sequence[bool], size: Size) -> tuple[Node, ...]:
+    """The operands, each with a batch axis."""
+    return tuple(x if own else led(x, size) for x, own in zip(operands, batched, strict=True))
 
 
 def infer_reduction(name: str, numbers: bool = False) -> object:
@@ -129,6 +163,7 @@ reduce_sum: Op = Op(
     vjp=_sum_vjp,
     samples=_sum_samples,
     identity=0,
+    batch=batch_along,
 )
 
 ROWS = (broadcast, reduce_sum)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from graphc.ir.errors import DtypeError, ShapeError
 from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample
-from graphc.ir.types import BOOL, I32, I64, DType, TensorType, tensor
+from graphc.ir.types import BOOL, I32, I64, DType, Size, TensorType, tensor
 from graphc.ops import elementwise as e
 from graphc.ops import samples
 from graphc.ops.build import expand_axes, like, splat
-from graphc.ops.duals import ReduceAttrs, infer_reduction, reduce_sum, reduction_samples, wide
+from graphc.ops.duals import (
+    ReduceAttrs,
+    batch_along,
+    infer_reduction,
+    reduce_sum,
+    reduction_samples,
+    wide,
+)
 from graphc.ops.leaf import iota
 
 
@@ -53,6 +61,7 @@ def _extreme(name: str, function: np.ufunc, largest_start: bool) -> Op:
         attrs=ReduceAttrs,
         vjp=_extreme_vjp,
         samples=lambda: [*reduction_samples(), Sample((whole,), ReduceAttrs((0,)))],
+        batch=batch_along,
     )
 
 
@@ -91,6 +100,7 @@ reduce_prod: Op = Op(
     vjp=_prod_vjp,
     samples=reduction_samples,
     identity=1,
+    batch=batch_along,
 )
 
 
@@ -113,6 +123,7 @@ def _bitwise(name: str, function: np.ufunc) -> Op:
         reference=lambda a, x: np.asarray(function.reduce(x, axis=a.axes)).astype(x.dtype),
         attrs=ReduceAttrs,
         samples=drawn,
+        batch=batch_along,
     )
 
 
@@ -152,6 +163,12 @@ def _first_hit(a: ArgAttrs, x: Node, best: Node) -> Node:
     return reduce_min(e.select(hit, iota(type=indices, axis=a.axis), beyond), axes=(a.axis,))
 
 
+def _batch_arg(node: Node, operands: Sequence[Node], batched: Sequence[bool], size: Size) -> Node:
+    a = node.attrs
+    assert isinstance(a, ArgAttrs)
+    return node.op(*operands, axis=a.axis + 1, dtype=a.dtype)
+
+
 def _arg(name: str, function: object, extreme_along: Op) -> Op:
     def drawn() -> list[Sample]:
         ties = np.array([[1, 3, 3, 0], [np.nan, 9, np.nan, 1]], np.float32)
@@ -169,6 +186,7 @@ def _arg(name: str, function: object, extreme_along: Op) -> Op:
         vjp=lambda node, g: (None,),
         expand=lambda a, x: _first_hit(a, x, extreme_along(x, axes=(a.axis,))),
         samples=drawn,
+        batch=_batch_arg,
     )
 
 
