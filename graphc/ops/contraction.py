@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphc.ir.errors import DtypeError, ShapeError
-from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample
+from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample, Tangents, make
 from graphc.ir.types import Shape, TensorType, tensor
 from graphc.ops import samples
 from graphc.ops.duals import wide
+from graphc.ops.elementwise import add
 from graphc.ops.movement import inverse, transpose
 
 Axes = tuple[int, ...]
@@ -115,6 +116,14 @@ def _dot_vjp(node: Node, g: Node) -> Cotangents:
     )
 
 
+def _dot_jvp(node: Node, tangents: Tangents) -> Node | None:
+    lhs, rhs = node.operands
+    left, right = tangents
+    on_left = left and make(node.op, (left, rhs), node.attrs)
+    on_right = right and make(node.op, (lhs, right), node.attrs)
+    return add(on_left, on_right) if on_left and on_right else on_left or on_right
+
+
 def _samples() -> list[Sample]:
     plain = DotAttrs((1,), (0,))
     cases = [
@@ -145,6 +154,7 @@ dot_general: Op = Op(
     reference=_dot,
     attrs=DotAttrs,
     vjp=_dot_vjp,
+    jvp=_dot_jvp,
     samples=_samples,
 )
 

@@ -64,7 +64,7 @@ def pull_back(
 
     Loops that must now keep their steps' values are made anew; `replaced` gathers old to new.
     """
-    active = _depends(graph.nodes, wrt)
+    active = depends(graph.nodes, wrt)
     adjoint: Adjoints = {}
     for output, cotangent in zip(graph.outputs, cotangents, strict=True):
         if cotangent is not None and output in active:
@@ -87,7 +87,7 @@ def pull_back(
     return tuple(adjoint[node] if node in adjoint else zeros_like(node) for node in wrt)
 
 
-def _depends(nodes: Iterable[Node], sources: Iterable[Node]) -> set[Node]:
+def depends(nodes: Iterable[Node], sources: Iterable[Node]) -> set[Node]:
     """Nodes through which a float result depends on `sources`."""
     found = set(sources)
     for node in nodes:
