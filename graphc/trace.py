@@ -16,6 +16,7 @@ from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 
+from graphc.donation import is_donated, refuse_donated
 from graphc.ir.errors import DtypeError, Error, TraceError
 from graphc.ir.graph import Graph, substitute
 from graphc.ir.node import Node, Op, make
@@ -66,7 +67,10 @@ class Tracer:
         )
 
     def __bool__(self) -> bool:  # noqa: PLE0304 (it raises)
-        self._refuse("`if`, `while`, `and`, `or` or `not`", "gc.cond or gc.while_loop instead")
+        self._refuse(
+            "a truth value (`if`, `while`, `and`, `or`, `not`, `assert`, `in`)",
+            "gc.cond, gc.while_loop or graphc.numpy.where instead",
+        )
 
     def __int__(self) -> int:
         self._refuse("int()", "an array operation such as .astype, or a static argument")
@@ -82,6 +86,24 @@ class Tracer:
 
     def __array__(self, dtype: object = None, copy: object = None) -> np.ndarray:
         self._refuse("a NumPy function", "the function of the same name in graphc.numpy")
+
+    def __array_function__(self, function: object, *_: object) -> object:
+        name = getattr(function, "__name__", "a NumPy function")
+        self._refuse(f"numpy.{name}", f"graphc.numpy.{name} or another function there")
+
+    def __format__(self, specification: str) -> str:
+        if specification:
+            self._refuse(f"the format {specification!r}", "to format the result of the call")
+        return str(self)
+
+    def __reduce__(self) -> NoReturn:
+        self._refuse("pickling", "to pickle the result of the call")
+
+    def __copy__(self) -> Tracer:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Tracer:
+        return self
 
     def __hash__(self) -> int:  # noqa: PLE0309 (it raises)
         self._refuse("hash()", "a static argument")
@@ -115,14 +137,21 @@ class Frame:
         if tracer.frame is self:
             return tracer.node
         if self.parent is None:
-            raise TraceError(
-                f"a traced value left its function: got {tracer.type}, which belongs to another "
-                f"trace; return it instead of keeping it{written_at(user_place())}"
-            )
+            raise escaped(tracer)
         outer = self.parent.lift(tracer)
         if outer not in self.captured:
             self.captured[outer] = self.add_parameter(outer.tensor)
         return self.captured[outer]
+
+
+def escaped(tracer: Tracer | None) -> TraceError:
+    """The error for a traced value that is used outside of the trace it belongs to."""
+    got = "a value" if tracer is None else str(tracer.type)
+    return TraceError(
+        f"a traced value left its function: got {got} of another trace (kept in a variable, or "
+        "used in another thread), expected it to be an argument or a returned value"
+        f"{written_at(user_place())}"
+    )
 
 
 _frame: ContextVar[Frame | None] = ContextVar("frame", default=None)
@@ -153,11 +182,17 @@ def as_type(value: object) -> TensorType:
 
 
 def as_array(value: object) -> np.ndarray:
-    """A NumPy array in row order and native byte order, the same one where possible.
+    """A NumPy array in native byte order, the same one where possible.
 
     Raises:
         DtypeError: the value is no array of numbers.
+        DonationError: the array was donated to an earlier call.
     """
+    if isinstance(value, np.ndarray) and hasattr(value, "filled"):  # without importing numpy.ma
+        raise DtypeError(
+            "a masked array: got a mask, which would be lost, expected value.filled(...)"
+            f"{written_at(user_place())}"
+        )
     try:
         array = np.asarray(value)
         dtype_of(array.dtype)
@@ -168,6 +203,8 @@ def as_array(value: object) -> np.ndarray:
             f"not an array of numbers: got {type(value).__name__} {str(value)[:40]!r}"
             f"{written_at(user_place())}"
         ) from None
+    if is_donated(array):
+        raise refuse_donated("")
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
@@ -188,7 +225,7 @@ def bind(op: Op, *operands: Traceable, **fields: object) -> Traceable:
         except Error as error:
             raise _located(error) from None
     if frame is None or frame.closed:
-        raise TraceError(f"a traced value left its function{written_at(user_place())}")
+        raise escaped(next((operand for operand in operands if is_traced(operand)), None))
     nodes = tuple(as_node(operand, frame) for operand in operands)
     recorder = _frame_recorder.get()
     if recorder is not None:

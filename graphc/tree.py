@@ -2,7 +2,7 @@
 
 A tree is a dict, list, tuple, named tuple, dataclass or registered class whose
 innermost values, the leaves, are arrays. `None` is a tree without leaves. Dict
-entries are taken in sorted order of their keys.
+entries are taken in sorted order of their keys, those of an OrderedDict in its own.
 
 >>> from graphc import tree
 >>> leaves, structure = tree.flatten({"w": [1, 2], "b": 3})
@@ -15,6 +15,7 @@ entries are taken in sorted order of their keys.
 from __future__ import annotations
 
 import dataclasses
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +24,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from graphc.ir.errors import ArgumentError
+from graphc.ir.places import user_place, written_at
 
 Tree: TypeAlias = Any  # a container of trees, or a leaf: no static type says more
 Flatten: TypeAlias = Callable[[Tree], tuple[Iterable[Tree], Tree]]
@@ -67,6 +69,7 @@ class Structure:
 
 
 LEAF = Structure(None)
+DEEPEST = 100  # levels of containers
 _registered: dict[type, tuple[Flatten, Unflatten]] = {}
 _leaves: set[type] = set()
 
@@ -90,9 +93,12 @@ def _parts(tree: Tree) -> tuple[Sequence[object], Sequence[Tree], Tree] | None:
         children, extra = _registered[kind][0](tree)
         listed = list(children)
         return range(len(listed)), listed, extra
-    if kind is dict:
-        keys = sorted(tree, key=lambda key: (type(key).__name__, key))
-        return keys, [tree[key] for key in keys], None
+    if kind is dict or kind is defaultdict:
+        keys = _sorted_keys(tree)
+        extra = tree.default_factory if kind is defaultdict else None
+        return keys, [tree[key] for key in keys], extra
+    if kind is OrderedDict:
+        return tuple(tree), tree.values(), None
     if kind is list or kind is tuple:
         return range(len(tree)), tree, None
     if tree is None:
@@ -102,8 +108,31 @@ def _parts(tree: Tree) -> tuple[Sequence[object], Sequence[Tree], Tree] | None:
     if dataclasses.is_dataclass(kind) and kind not in _leaves:
         names = [field.name for field in dataclasses.fields(kind) if not _is_static(field)]
         fixed = {f.name: getattr(tree, f.name) for f in dataclasses.fields(kind) if _is_static(f)}
+        _require_hashable(kind, fixed)
         return names, [getattr(tree, name) for name in names], tuple(fixed.items())
     return None
+
+
+def _sorted_keys(tree: dict[Any, Tree]) -> list[Any]:
+    try:
+        return sorted(tree, key=lambda key: (type(key).__name__, key))
+    except TypeError:
+        shown = ", ".join(repr(key) for key in list(tree)[:3])
+        raise ArgumentError(
+            f"a dict in a tree: got the keys {shown}, expected some that can be sorted"
+            f"{written_at(user_place())}"
+        ) from None
+
+
+def _require_hashable(kind: type, fixed: dict[str, object]) -> None:
+    for name, value in fixed.items():
+        try:
+            hash(value)
+        except TypeError:
+            raise ArgumentError(
+                f"{kind.__name__}.{name}: got a static field of type {type(value).__name__}, "
+                f"which has no hash, expected one that can be compared{written_at(user_place())}"
+            ) from None
 
 
 def _is_static(field: dataclasses.Field[Tree]) -> bool:
@@ -116,13 +145,18 @@ def flatten(tree: Tree) -> tuple[list[Tree], Structure]:
     return leaves, _flatten_into(tree, leaves)
 
 
-def _flatten_into(tree: Tree, leaves: list[Tree]) -> Structure:
+def _flatten_into(tree: Tree, leaves: list[Tree], depth: int = 0) -> Structure:
+    if depth > DEEPEST:
+        raise ArgumentError(
+            f"a tree: got containers more than {DEEPEST} deep, or one that contains itself, "
+            f"expected fewer{written_at(user_place())}"
+        )
     parts = _parts(tree)
     if parts is None:
         leaves.append(tree)
         return LEAF
     keys, children, extra = parts
-    inner = tuple([_flatten_into(child, leaves) for child in children])
+    inner = tuple([_flatten_into(child, leaves, depth + 1) for child in children])
     return Structure(type(tree), tuple(keys), inner, extra)
 
 
@@ -163,20 +197,24 @@ def _unflatten(structure: Structure, leaves: Tree) -> Tree:
     children = [_unflatten(child, leaves) for child in structure.children]
     if kind in _registered:
         return _registered[kind][1](structure.extra, children)
-    if kind is dict:
-        return dict(zip(structure.keys, children, strict=True))
+    if kind is dict or kind is OrderedDict:
+        return kind(zip(structure.keys, children, strict=True))
+    if kind is defaultdict:
+        made = defaultdict(structure.extra)
+        made.update(zip(structure.keys, children, strict=True))
+        return made
     if kind is list or kind is tuple:
         return kind(children)
     if kind is type(None):
         return None
     if issubclass(kind, tuple):
         return kind(*children)
-    made = object.__new__(kind)
+    instance = object.__new__(kind)
     for key, child in zip(structure.keys, children, strict=True):
-        object.__setattr__(made, str(key), child)
+        object.__setattr__(instance, str(key), child)
     for key, value in structure.extra:  # type: ignore[attr-defined]
-        object.__setattr__(made, key, value)
-    return made
+        object.__setattr__(instance, key, value)
+    return instance
 
 
 def leaves(tree: Tree) -> list[Tree]:

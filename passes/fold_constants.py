@@ -16,6 +16,7 @@ import numpy as np
 from graphc.ir.errors import Error
 from graphc.ir.graph import Graph
 from graphc.ir.node import Node, regions
+from graphc.ir.types import TupleType
 from graphc.ops.contraction import DotAttrs
 from graphc.ops.duals import broadcast
 from graphc.ops.leaf import ConstantAttrs, constant, iota, parameter
@@ -89,7 +90,7 @@ def _fold(graph: Graph, budget: _Budget) -> Graph:
 
 def _folded(node: Node, budget: _Budget) -> Node | None:
     """The value of a node on constants, or None with the reason noted."""
-    if len(node.results) != 1 or node.op.reference is None:
+    if isinstance(node.type, TupleType) or node.op.reference is None:
         return None
     scalars = [scalar_of(operand) for operand in node.operands]
     if node.op.elementwise and all(scalar is not None for scalar in scalars):

@@ -22,7 +22,8 @@ Axes = tuple[int, ...]
 Alignment = Axes | None
 
 REDUCTIONS = frozenset({duals.reduce_sum, *reduction.ROWS} - {reduction.argmax, reduction.argmin})
-LOOPS = frozenset({control.while_, control.scan, control.switch})
+# What runs as it stands: loops, and kernels of an earlier fusion.
+LOOPS = frozenset({control.while_, control.scan, control.switch, control.kernel})
 MOVES = frozenset({movement.transpose, movement.slice, movement.reverse})
 EXPENSIVE = frozenset(
     {*elementwise.TRANSCENDENTAL, elementwise.pow, elementwise.rem, indexing.gather}

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from graphc.ir.dims import names_of
-from graphc.ir.errors import Error, RewriteError
+from graphc.ir.errors import ArgumentError, Error, RewriteError
 from graphc.ir.graph import Graph
 from graphc.ir.interpret import concrete, interpret
 from graphc.ir.text.printer import print_graph
@@ -65,15 +65,29 @@ class Timing:
 
 
 def dumping(folder: Path) -> Observer:
-    """An observer that writes `00-trace.gir`, `01-<pass>.gir`, ... into `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """An observer that writes `00-trace.gir`, `01-<pass>.gir`, ... into `folder`.
+
+    Raises:
+        ArgumentError: the folder cannot be made or written.
+    """
 
     def dump(index: int, name: str, before: Graph, after: Graph, seconds: float) -> None:
         if index == 1:
-            (folder / "00-trace.gir").write_text(_shown(before), encoding="utf-8")
-        (folder / f"{index:02d}-{name}.gir").write_text(_shown(after), encoding="utf-8")
+            _write(folder / "00-trace.gir", before)
+        _write(folder / f"{index:02d}-{name}.gir", after)
 
     return dump
+
+
+def _write(path: Path, graph: Graph) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(_shown(graph), encoding="utf-8")
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ArgumentError(
+            f"dump folder: got {path.parent} ({reason}), expected one that can be written"
+        ) from None
 
 
 def _shown(graph: Graph) -> str:

@@ -70,11 +70,13 @@ def parts(
     body = print_program(replace(program, name=entry), target.vector_bytes)
     body = body.replace(f"define i32 @{entry}(", f"define hidden i32 @{entry}(")
     # Two programs may be linked into one: every name that the linker sees has the prefix.
-    llvm = {
-        name: body.replace("@gc_pool_", f"@{name}_pool_"),
-        f"{name}_pool": pool_text(target, hidden=True).replace("@gc_pool_", f"@{name}_pool_"),
+    llvm = {name: body, f"{name}_pool": pool_text(target, hidden=True)}
+    if not interface.parallel:
+        del llvm[f"{name}_pool"]
+    objects = {
+        f"{stem}_part.o": emit_object(text.replace("@gc_pool_", f"@{name}_pool_"), target)
+        for stem, text in llvm.items()
     }
-    objects = {f"{stem}_part.o": emit_object(text, target) for stem, text in llvm.items()}
     wanted = {symbol for data in objects.values() for symbol in undefined_symbols(data)}
     rounding = helper_text(wanted)
     if rounding:

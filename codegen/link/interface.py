@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from graphc.codegen.link.names import distinct, file_stem, identifier, output_name
+from graphc.codegen.llvm.entry import uses_threads
 from graphc.codegen.loops.index import Combined, Index, Named
 from graphc.codegen.loops.program import Program
-from graphc.ir.dims import Dim
+from graphc.ir.dims import Dim, names_of
 from graphc.ir.places import written_at
 from graphc.ir.types import DType, Size, TensorType
 
@@ -70,7 +71,10 @@ class Symbol:
 
 @dataclass(frozen=True)
 class Interface:
-    """A program seen from outside; `name` is the prefix of everything that it exports."""
+    """A program seen from outside; `name` is the prefix of everything that it exports.
+
+    `parallel` tells whether any of its steps is dealt to threads.
+    """
 
     name: str
     function: str
@@ -79,6 +83,7 @@ class Interface:
     sizes: tuple[Symbol, ...]
     arena: Index
     failures: tuple[str, ...]
+    parallel: bool
 
     def size_position(self, name: str) -> int:
         """The place of a named size among the sizes."""
@@ -102,8 +107,11 @@ def describe(
     overwritten = {source: k for k, source in program.aliases}
     shown = distinct(paths, output_name)
     own = {f"{name}_{part}" for part in ("open", "run", "close", "error", "context", "program")}
-    words = distinct((*program.sizes, *names, *shown), identifier, own)
-    sizes, rest = words[: len(program.sizes)], words[len(program.sizes) :]
+    told = {size for type_ in program.inputs for size in names_of(type_.shape)}
+    # The program reads its own sizes first; those that no step uses stand behind them.
+    known = (*program.sizes, *sorted(told - set(program.sizes)))
+    words = distinct((*known, *names, *shown), identifier, own)
+    sizes, rest = words[: len(known)], words[len(known) :]
     options = distinct(names, lambda text: f"input.{text}" if text in OPTIONS else text)
     return Interface(
         name,
@@ -118,9 +126,10 @@ def describe(
                 zip(program.outputs, distinct(shown, file_stem), strict=True)
             )
         ),
-        tuple(Symbol(n, word) for n, word in zip(program.sizes, sizes, strict=True)),
+        tuple(Symbol(n, word) for n, word in zip(known, sizes, strict=True)),
         program.arena,
         tuple(check.message + written_at(check.places) for check in program.checks),
+        uses_threads(program),
     )
 
 

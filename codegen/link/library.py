@@ -29,20 +29,19 @@ def print_library(
     """
     name = interface.name
     needed = [feature for feature in CHECKED_FEATURES if feature in features]
+    tests = NEXT_TEST.join(f'__builtin_cpu_supports("{feature}")' for feature in needed) or "1"
     parts = [
         PREAMBLE.replace("NAME", name),
-        "" if threads else COUNT,
-        PROCESSOR if target.architecture == "x86_64" else OTHER_PROCESSOR,
+        POOL.replace("NAME", name) if interface.parallel else "",
+        COUNT if interface.parallel and not threads else "",
+        PROCESSOR.replace("SUPPORTED", tests) if target.architecture == "x86_64" else ANY_PROCESSOR,
         _arithmetic(interface),
         MEMORY.replace("UPPER", name.upper()).replace("NAME", name),
-        OPENING.replace("NAME", name)
-        .replace("RESERVED", _reserved_at_once(interface))
-        .replace("DEFAULT_THREADS", str(threads or "processors()")),
+        _opening(interface, threads),
         _run(interface),
         _error(interface, target),
     ]
-    tests = NEXT_TEST.join(f'__builtin_cpu_supports("{feature}")' for feature in needed) or "1"
-    return "\n".join(filter(None, parts)).replace("SUPPORTED", tests)
+    return "\n".join(filter(None, parts))
 
 
 PREAMBLE = """\
@@ -70,6 +69,9 @@ struct NAME_context {
 extern int32_t NAME_program(
     const void *const *inputs, void *const *outputs, void *arena, void *pool,
     const int64_t *sizes);
+"""
+
+POOL = """\
 extern void *NAME_pool_create(int32_t threads);
 extern void NAME_pool_destroy(void *pool);
 """
@@ -96,7 +98,7 @@ static int processor_fits(void)
 }
 """
 
-OTHER_PROCESSOR = """\
+ANY_PROCESSOR = """\
 static int processor_fits(void)
 {
     return 1;
@@ -138,7 +140,7 @@ EXPORTED NAME_context *NAME_open(int threads)
         NAME_close(context);
         return NULL;
     }
-    context->pool = NAME_pool_create(threads > 0 ? threads : DEFAULT_THREADS);
+    STARTED
     return context;
 }
 
@@ -146,8 +148,7 @@ EXPORTED void NAME_close(NAME_context *context)
 {
     if (context == NULL)
         return;
-    if (context->pool != NULL)
-        NAME_pool_destroy(context->pool);
+    ENDED
     free(context->arena);
     pthread_mutex_destroy(&context->lock);
     free(context);
@@ -170,6 +171,18 @@ static int64_t smaller(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 """
+
+
+def _opening(interface: Interface, threads: int) -> str:
+    """The functions that make and end a context."""
+    started, ended = "(void)threads; /* no step is worth one */", ""
+    if interface.parallel:
+        wanted = f"threads > 0 ? threads : {threads or 'processors()'}"
+        started = f"context->pool = NAME_pool_create({wanted});"
+        ended = "    if (context->pool != NULL)\n        NAME_pool_destroy(context->pool);\n"
+    text = OPENING.replace("STARTED", started).replace("    ENDED\n", ended)
+    text = text.replace("RESERVED", _reserved_at_once(interface))
+    return text.replace("NAME", interface.name)
 
 
 def _reserved_at_once(interface: Interface) -> str:

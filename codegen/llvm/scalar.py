@@ -14,7 +14,7 @@ from graphc.codegen.llvm.math import FUNCTIONS
 from graphc.codegen.llvm.math import declare as declare_math
 from graphc.codegen.llvm.values import Value, literal, llvm_type, suffix
 from graphc.codegen.loops.elements import NARROW
-from graphc.ir.types import BOOL, F32, DType
+from graphc.ir.types import BF16, BOOL, F32, U16, U32, DType
 
 Entry = Callable[[Function, Sequence[Value], DType], Value]
 
@@ -238,6 +238,8 @@ def convert(f: Function, x: Value, dtype: DType) -> Value:
         return convert(f, convert(f, x, F32), dtype)
     if dtype in NARROW and source is not F32:
         return convert(f, convert(f, x, F32), dtype)
+    if dtype is BF16:
+        return _to_bf16(f, x)
     target = llvm_type(dtype, x.lanes)
     if source.is_float and dtype.is_integer:
         sign = "s" if dtype.kind == "int" else "u"
@@ -246,6 +248,23 @@ def convert(f: Function, x: Value, dtype: DType) -> Value:
         f.declare(f"{target} {symbol}({x.type})")
         return f.pure(f"call {target} {symbol}({x})", dtype, x.lanes, [x])
     return f.pure(f"{_cast(source, dtype)} {x} to {target}", dtype, x.lanes, [x])
+
+
+def _to_bf16(f: Function, x: Value) -> Value:
+    """f32 rounded to the nearest bf16, ties to even.
+
+    Done on the bits: processors that have an instruction for it take denormals for zero, and for
+    others LLVM would call a library.
+    """
+    bits = f.pure(f"bitcast {x} to {llvm_type(U32, x.lanes)}", U32, x.lanes, [x])
+    high = plain("lshr", f, [bits, constant(16, bits)], U32)
+    odd = plain("and", f, [high, constant(1, bits)], U32)
+    half = plain("add", f, [bits, plain("add", f, [odd, constant(0x7FFF, bits)], U32)], U32)
+    rounded = plain("lshr", f, [half, constant(16, bits)], U32)
+    quiet = plain("or", f, [high, constant(0x40, bits)], U32)
+    chosen = select(f, compare("fcmp uno", f, x, x), quiet, rounded)
+    short = f.pure(f"trunc {chosen} to {llvm_type(U16, x.lanes)}", U16, x.lanes, [chosen])
+    return f.pure(f"bitcast {short} to {llvm_type(BF16, x.lanes)}", BF16, x.lanes, [short])
 
 
 def _cast(source: DType, dtype: DType) -> str:

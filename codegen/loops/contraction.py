@@ -263,10 +263,11 @@ class _Contraction:
         place = self._position(("left", "right")[side], self._values(outer, ZERO, column))
         return self.builder.element(self.node.operands[side], place)
 
-    def _left(self, outer: Outer, row: Index) -> Expr:
-        """One element of the side that is the same in all lanes."""
+    def _left(self, outer: Outer, row: Index, column: Index) -> Expr:
+        """One element of the other side: the same in all lanes, unless these are paired."""
         side = 1 if self._side(self.columns) == "left" else 0
-        place = self._position(("left", "right")[side], self._values(outer, row, ZERO))
+        column = column if self._side(self.columns) == "both" else ZERO
+        place = self._position(("left", "right")[side], self._values(outer, row, column))
         return self.builder.element(self.node.operands[side], place)
 
     def _pack(self, outer: Outer, column: Index, columns: Index, strips: int) -> Buffer | None:
@@ -340,7 +341,8 @@ class _Contraction:
                 right = Load(packed, self._depth() * width + index(lane))
             right = builder.let(right)
             with builder.inside() as inner:
-                left = converted(self._left(tile.outer, tile.row + index(row)), self.dtype)
+                other = self._left(tile.outer, tile.row + index(row), tile.column + index(lane))
+                left = converted(other, self.dtype)
                 place = index(row) * width + index(lane)
                 terms = (left, right, Load(accumulator, place))
                 inner.append(Store(accumulator, place, _multiply_add(terms, self.dtype)))

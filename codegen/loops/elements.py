@@ -31,7 +31,7 @@ from graphc.codegen.loops.language import (
 )
 from graphc.ir.errors import CompileError
 from graphc.ir.node import Node, Op
-from graphc.ir.types import BF16, BOOL, F16, F32, I64, DType, Shape
+from graphc.ir.types import BF16, BOOL, F16, F32, I64, DType, Shape, static_shape
 from graphc.ops import duals, elementwise, indexing, leaf, movement
 from graphc.ops.contraction import free_axes
 
@@ -154,6 +154,8 @@ class Builder:
         return value
 
     def _element(self, node: Node, position: Place, guard: Expr | None) -> Expr:
+        if node.tensor.size == 0:
+            return literal(0, node.tensor.dtype)  # of a loop that never runs
         buffer = self.buffers.get(node)
         if buffer is not None:
             return self.let(Load(buffer, flat(position, node.tensor.shape), guard))
@@ -269,7 +271,7 @@ def _pad(builder: Builder, node: Node, position: Place, guard: Expr | None) -> E
         untouched = a.low[axis] == 0 and a.high[axis] == 0 and step == 1
         if step > 1:
             # Shifted by a multiple of the step, so that no quotient is of a negative number.
-            shift = max(0, -(-int(str(a.low[axis])) // step))
+            shift = max(0, -(-static_shape(a.low)[axis] // step))
             inside = both(inside, compare("eq", (own + shift * step) % step, ZERO))
             own = (own + shift * step) // step - shift
         if not untouched:

@@ -303,7 +303,7 @@ def _quotient(value: Index, divisor: Index) -> tuple[Index, Index]:
     if by == 1:
         return value, ZERO
     if by == 0:
-        return ZERO, ZERO  # in a loop that never runs
+        return ZERO, ZERO  # along an axis without elements, where no loop ever asks
     if by is None:
         if value == ZERO:
             return ZERO, ZERO

@@ -32,7 +32,12 @@ def lower_kernel(
     inputs = [_buffer(f"x{i}", param) for i, param in enumerate(body.params)]
     results = [_buffer(f"y{i}", output) for i, output in enumerate(body.outputs)]
     builder = Builder(dict(zip(body.params, inputs, strict=True)), codes=dict(codes or {}))
-    pairs = list(zip(body.outputs, results, strict=True))
+    # A result without elements needs no loops; but a scatter into one has indices to check.
+    pairs = [
+        (output, buffer)
+        for output, buffer in zip(body.outputs, results, strict=True)
+        if output.tensor.size != 0 or output.op is scatter
+    ]
     for group in _groups(pairs, body.params):
         nodes = [node for node, _ in group]
         contraction = contraction_of(nodes, body.params)

@@ -279,8 +279,6 @@ def _block(
     """How many neighbouring rows one vector loop takes."""
     lanes = schedule.lanes(min(node.tensor.dtype.bytes for node, _ in outputs))
     count = extent.as_int
-    if count == 0:
-        return ONE  # no block of none, by which nothing can be divided
     if domain.reduced:
         wide = lanes * schedule.column_vectors
         return index(wide) if count is None or count > wide else extent

@@ -23,6 +23,9 @@ def lower_scatter(builder: Builder, node: Node, result: Buffer, schedule: Schedu
     assert isinstance(a, ScatterAttrs)
     operand, indices, _ = node.operands
     shape = operand.tensor.shape
+    if operand.tensor.size == 0:
+        _only_check(builder, node)
+        return
     window = free_axes(len(shape), a.axes)
     rows = [Var(builder.fresh("n"), index(shape[axis])) for axis in a.axes]
     *outer, last = [index(shape[axis]) for axis in window] or [index(1)]
@@ -67,6 +70,24 @@ def lower_scatter(builder: Builder, node: Node, result: Buffer, schedule: Schedu
         builder.nest(rows, ["serial"] * len(rows), copy)
         builder.nest(updates, ["serial"] * len(updates), apply)
     builder.loop(chunk, "parallel", body)
+
+
+def _only_check(builder: Builder, node: Node) -> None:
+    """The indices of a scatter into an array without elements."""
+    a, indices = node.attrs, node.operands[1]
+    assert isinstance(a, ScatterAttrs)
+    if a.mode != "error":
+        return
+    updates = [Var(builder.fresh("u"), index(size)) for size in indices.tensor.shape[:-1]]
+
+    def check() -> None:
+        row = tuple(index(var) for var in updates)
+        found = addressed(builder, node, indices, row, a.axes, None)
+        report(builder, node, found.valid, None)
+
+    with builder.inside() as body:
+        builder.nest(updates, ["serial"] * len(updates), check)
+    builder.loop(Var(builder.fresh("c"), index(1)), "parallel", body)
 
 
 def _update(

@@ -12,6 +12,22 @@ from graphc.ir.places import user_place, written_at
 from graphc.tree import Structure, Tree
 
 Function = Callable[..., Tree]
+_BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+def require_callable(name: str, *functions: Tree) -> None:
+    """Refuse what cannot be called, where it is given and not where it would be called.
+
+    Raises:
+        ArgumentError: not a function.
+    """
+    for function in functions:
+        if not callable(function):
+            raise ArgumentError(
+                f"{name}: got {type(function).__name__}, expected a function"
+                f"{written_at(user_place())}"
+            )
 
 
 @dataclass(frozen=True)
@@ -35,7 +51,16 @@ class Static:
     value: Tree
 
     def __hash__(self) -> int:
-        return hash((type(self.value), self.value))
+        value = repr(self.value) if isinstance(self.value, float) else self.value
+        return hash((type(value), value))
+
+    def __eq__(self, other: object) -> bool:
+        # 1 is not True, 0.0 is not -0.0, and NaN is itself: each compiles its own program.
+        if not isinstance(other, Static) or type(self.value) is not type(other.value):
+            return False
+        if isinstance(self.value, float):
+            return repr(self.value) == repr(other.value)
+        return bool(self.value == other.value)
 
 
 @dataclass(frozen=True)
@@ -57,26 +82,53 @@ class Signature:
         static_argnums: Sequence[int] = (),
         static_argnames: Sequence[str] = (),
     ) -> None:
-        self.name = getattr(function, "__name__", "function")
+        self.name = str(getattr(function, "__name__", type(function).__name__))
         try:
             self.signature: inspect.Signature | None = inspect.signature(function)
         except (TypeError, ValueError):
             self.signature = None
-        names = self.positional_names()
-        self.static = set(static_argnames)
-        for number in static_argnums:
-            if not -len(names) <= number < len(names):
+        self.static = self.chosen("static", static_argnums, static_argnames)
+
+    def chosen(self, option: str, numbers: Sequence[int], names: Sequence[str]) -> set[str]:
+        """The names of the parameters that `option_argnums` and `option_argnames` speak of.
+
+        Raises:
+            ArgumentError: there is no such parameter.
+        """
+        known = self.positional_names()
+        found = set()
+        for number in numbers:
+            if self._takes(inspect.Parameter.VAR_POSITIONAL) and number >= len(known):
+                found.add(f"arg{number}")
+            elif -len(known) <= number < len(known):
+                found.add(known[number])
+            else:
                 raise ArgumentError(
-                    f"static_argnums: got {number}, expected a position among {len(names)}"
+                    f"{option}_argnums: got {number}, expected one of the positions of "
+                    f"{self.name}, 0 to {len(known) - 1}{written_at(user_place())}"
                 )
-            self.static.add(names[number])
+        for name in names:
+            if not self._has(name):
+                raise ArgumentError(
+                    f"{option}_argnames: got {name!r}, expected a parameter of {self.name}"
+                    f"{written_at(user_place())}"
+                )
+        return found | set(names)
+
+    def _takes(self, kind: inspect._ParameterKind) -> bool:
+        parameters = self.signature.parameters.values() if self.signature else ()
+        return any(parameter.kind is kind for parameter in parameters)
+
+    def _has(self, name: str) -> bool:
+        if self.signature is None or self._takes(inspect.Parameter.VAR_KEYWORD):
+            return True
+        return name in self.signature.parameters
 
     def positional_names(self) -> list[str]:
         """The names of parameters that can be given by position."""
         if self.signature is None:
             return []
-        kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        return [p.name for p in self.signature.parameters.values() if p.kind in kinds]
+        return [p.name for p in self.signature.parameters.values() if p.kind in _BY_POSITION]
 
     def flatten(self, args: Sequence[Tree], kwargs: dict[str, Tree]) -> Flattened:
         """Take a call apart.
@@ -88,7 +140,8 @@ class Signature:
             try:
                 self.signature.bind(*args, **kwargs)
             except TypeError as error:
-                raise ArgumentError(f"{self.name}: {error}{written_at(user_place())}") from None
+                faults = _faults(self.signature, len(args), kwargs) or str(error)
+                raise ArgumentError(f"{self.name}: {faults}{written_at(user_place())}") from None
         known = self.positional_names()
         leaves: list[Tree] = []
         names: list[str] = []
@@ -119,6 +172,35 @@ class Signature:
                 f"hash, expected one that can be compared{written_at(user_place())}"
             ) from None
         return static
+
+
+def _faults(signature: inspect.Signature, given: int, kwargs: dict[str, Tree]) -> str:
+    """Everything that is wrong with a call: arguments missing, unknown, too many."""
+    parameters = signature.parameters
+    kinds = inspect.Parameter
+    positional = [p for p in parameters.values() if p.kind in _BY_POSITION]
+    any_number = any(p.kind is kinds.VAR_POSITIONAL for p in parameters.values())
+    any_name = any(p.kind is kinds.VAR_KEYWORD for p in parameters.values())
+    by_name = {p.name for p in parameters.values() if p.kind in _BY_NAME}
+    taken = {p.name for p in positional[:given]}
+    found = []
+    missing = [
+        p.name
+        for p in parameters.values()
+        if p.kind in (*_BY_POSITION, kinds.KEYWORD_ONLY) and p.default is kinds.empty
+        if p.name not in taken and not (p.name in kwargs and p.name in by_name)
+    ]
+    unknown = [name for name in kwargs if name not in by_name and not any_name]
+    twice = [name for name in kwargs if name in taken and name in by_name]
+    if missing:
+        found.append(f"missing {', '.join(missing)}")
+    if unknown:
+        found.append(f"unknown {', '.join(unknown)}")
+    if twice:
+        found.append(f"given twice {', '.join(twice)}")
+    if given > len(positional) and not any_number:
+        found.append(f"too many by position (got {given}, expected at most {len(positional)})")
+    return f"arguments do not fit: {'; '.join(found)}" if found else ""
 
 
 def unflatten(form: Form, leaves: Sequence[Tree]) -> tuple[list[Tree], dict[str, Tree]]:

@@ -2,43 +2,65 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
 
 from graphc import tree
+from graphc.api.arguments import require_callable
 from graphc.api.jit import jit
+from graphc.api.leaves import lifted
 from graphc.api.staged import wrap
-from graphc.ir.errors import ArgumentError, DtypeError, ShapeError
+from graphc.ir.dims import Dim
+from graphc.ir.errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
 from graphc.ir.node import Node
 from graphc.ir.places import user_place, written_at
 from graphc.ir.types import BOOL, I32, TensorType, tensor
+from graphc.numpy.promotion import Kind, join
 from graphc.ops import control
 from graphc.ops.elementwise import convert
+from graphc.ops.elementwise import max as maximum
+from graphc.ops.elementwise import min as minimum
 from graphc.trace import Region, bind, current_frame, lift_constant, trace_region
 from graphc.tree import Structure, Tree
 
 Function = Callable[..., Tree]
 
 
-def _lifted(leaves: Sequence[Tree]) -> list[Tree]:
-    return [leaf if hasattr(leaf, "node") else lift_constant(leaf) for leaf in leaves]
+def _lifted(name: str, leaves: Sequence[Tree]) -> list[Tree]:
+    return [lifted(leaf, name) for leaf in leaves]
 
 
-def _weak(leaf: Tree) -> bool:
-    return bool(leaf.weak) or isinstance(leaf, bool)
+@dataclass(frozen=True)
+class _Body:
+    """A traced function of one tree: its region, what it returns, and which of that is weak."""
+
+    region: Region
+    structure: Structure
+    weak: tuple[bool, ...]
+
+    @property
+    def types(self) -> list[TensorType]:
+        return [node.tensor for node in self.region.outputs]
 
 
-def _region(
-    function: Function, leaves: Sequence[Tree], structure: Structure
-) -> tuple[Region, Structure]:
-    """`function` of one tree, traced; with the structure of what it returns."""
-    found: list[Structure] = []
+def _traced(name: str, function: Function, leaves: Sequence[Tree], structure: Structure) -> _Body:
+    """`function` of one tree, traced."""
+    found: list[tuple[Structure, tuple[bool, ...]]] = []
 
     def run(*tracers: Tree) -> Sequence[object]:
+        for tracer, leaf in zip(tracers, leaves, strict=True):
+            tracer.weak = leaf.weak
         values, out = tree.flatten(function(tree.unflatten(structure, tracers)))
-        found.append(out)
-        return values
+        paths = tree.names(f"the result of {name}'s function", out)
+        results = [lifted(value, path) for value, path in zip(values, paths, strict=True)]
+        found.append((out, tuple(result.weak for result in results)))
+        return results
 
-    return trace_region(run, [leaf.type for leaf in leaves], wrap), found[0]
+    region = trace_region(run, [leaf.type for leaf in leaves], wrap)
+    return _Body(region, *found[0])
 
 
 def _captured(*regions: Region) -> list[Node]:
@@ -59,8 +81,10 @@ def _as_tuple(bound: Tree) -> tuple[Tree, ...]:
 def _same(name: str, got: Sequence[TensorType], expected: Sequence[TensorType]) -> None:
     if list(got) != list(expected):
         shown = [", ".join(map(str, types)) for types in (got, expected)]
-        raise ShapeError(
-            f"{name}: the function gives ({shown[0]}), expected ({shown[1]})"
+        shapes = [[type_.shape for type_ in types] for types in (got, expected)]
+        kind = DtypeError if shapes[0] == shapes[1] else ShapeError
+        raise kind(
+            f"{name}: got a function that gives ({shown[0]}), expected ({shown[1]})"
             f"{written_at(user_place())}"
         )
 
@@ -68,26 +92,19 @@ def _same(name: str, got: Sequence[TensorType], expected: Sequence[TensorType]) 
 def _same_tree(name: str, got: Structure, expected: Structure) -> None:
     if got != expected:
         raise ArgumentError(
-            f"{name}: the function gives the structure {got}, expected {expected}"
+            f"{name}: got a function that gives the structure {got}, expected {expected}"
             f"{written_at(user_place())}"
         )
 
 
-def _types(region: Region) -> list[TensorType]:
-    return [node.tensor for node in region.outputs]
-
-
-def _settled(function: Function, leaves: list[Tree], structure: Structure) -> list[Tree]:
+def _settled(leaves: Sequence[Tree], types: Sequence[TensorType]) -> list[Tree]:
     """A loop's initial values, weak ones in the type that the body gives them."""
-    if not any(_weak(leaf) for leaf in leaves):
-        return leaves
-    region, out = _region(function, leaves, structure)
-    if out != structure:
-        return leaves
     settled = []
-    for leaf, type_ in zip(leaves, _types(region), strict=True):
-        change = _weak(leaf) and leaf.type != type_ and leaf.type.shape == type_.shape
-        settled.append(bind(convert, leaf, dtype=type_.dtype) if change else leaf)
+    for leaf, type_ in zip(leaves, types, strict=True):
+        joined = join(Kind(leaf.type.dtype, leaf.weak), Kind(type_.dtype)).dtype
+        change = leaf.weak and leaf.type.shape == type_.shape and joined is type_.dtype
+        same = leaf.type == type_
+        settled.append(bind(convert, leaf, dtype=type_.dtype) if change and not same else leaf)
     return settled
 
 
@@ -104,24 +121,29 @@ def while_loop(cond_fun: Function, body_fun: Function, init_val: Tree) -> Tree:
     """
     if current_frame() is None:
         return jit(lambda value: while_loop(cond_fun, body_fun, value))(init_val)
+    require_callable("while_loop", cond_fun, body_fun)
     leaves, structure = tree.flatten(init_val)
-    leaves = _settled(body_fun, _lifted(leaves), structure)
-    condition, _ = _region(cond_fun, leaves, structure)
-    body, out = _region(body_fun, leaves, structure)
-    _same_tree("while_loop", out, structure)
-    _same("while_loop", _types(body), [leaf.type for leaf in leaves])
-    if _types(condition) != [tensor(BOOL, ())]:
-        got = ", ".join(map(str, _types(condition)))
+    leaves = _lifted("the initial value of while_loop", leaves)
+    body = _traced("while_loop", body_fun, leaves, structure)
+    _same_tree("while_loop", body.structure, structure)
+    if any(leaf.weak for leaf in leaves):
+        leaves = _settled(leaves, body.types)
+        body = _traced("while_loop", body_fun, leaves, structure)
+    _same("while_loop", body.types, [leaf.type for leaf in leaves])
+    condition = _traced("while_loop", cond_fun, leaves, structure)
+    if condition.types != [tensor(BOOL, ())]:
+        got = ", ".join(map(str, condition.types))
         raise DtypeError(
-            f"while_loop: the condition gives ({got}), expected bool[]{written_at(user_place())}"
+            f"while_loop: got a condition that gives ({got}), expected bool[]"
+            f"{written_at(user_place())}"
         )
-    outside = _captured(condition, body)
+    outside = _captured(condition.region, body.region)
     bound = bind(
         control.while_,
         *_operands(outside),
         *leaves,
-        condition=condition.close(outside),
-        body=body.close(outside),
+        condition=condition.region.close(outside),
+        body=body.region.close(outside),
         invariant=len(outside),
     )
     return tree.unflatten(structure, _as_tuple(bound))
@@ -172,38 +194,36 @@ def scan(
     Raises:
         ShapeError, ArgumentError: axes of different lengths, or a carry that changes its type.
     """
+    require_callable("scan", f)
     if current_frame() is None:
         run = jit(lambda c, x: scan(f, c, x, length, reverse))
         carry, ys = run(init, xs)
         return carry, ys
     carry, carry_tree = tree.flatten(init)
-    carry, rows = _lifted(carry), _lifted(tree.leaves(xs))
+    carry = _lifted("the initial value of scan", carry)
+    rows = _lifted("what scan goes over", tree.leaves(xs))
     steps = _length(rows, length)
     slices = [_Slice(tensor(row.type.dtype, row.type.shape[1:])) for row in rows]
     both = tree.flatten((init, xs))[1]
-    carry = _settled_carry(f, carry, slices, both, carry_tree)
-    region, out = _region(lambda pair: f(*pair), [*carry, *slices], both)
-    if out.kind is not tuple or len(out.children) != 2:
-        raise ArgumentError(
-            f"scan: the function gives {out}, expected a pair of carry and result"
-            f"{written_at(user_place())}"
-        )
-    _same_tree("scan", out.children[0], carry_tree)
-    _same("scan", _types(region)[: len(carry)], [leaf.type for leaf in carry])
-    outside = _captured(region)
+    body = _scan_body(f, [*carry, *slices], both, carry_tree)
+    if any(leaf.weak for leaf in carry):
+        carry = _settled(carry, body.types[: len(carry)])
+        body = _scan_body(f, [*carry, *slices], both, carry_tree)
+    _same("scan", body.types[: len(carry)], [leaf.type for leaf in carry])
+    outside = _captured(body.region)
     bound = bind(
         control.scan,
         *_operands(outside),
         *carry,
         *rows,
-        body=region.close(outside),
+        body=body.region.close(outside),
         length=steps,
         invariant=len(outside),
         carried=len(carry),
         reverse=reverse,
     )
     values = _as_tuple(bound)
-    stacked = tree.unflatten(out.children[1], values[len(carry) :])
+    stacked = tree.unflatten(body.structure.children[1], values[len(carry) :])
     return tree.unflatten(carry_tree, values[: len(carry)]), stacked
 
 
@@ -216,33 +236,40 @@ class _Slice:
         self.type = type_
 
 
-def _settled_carry(
-    f: Function, carry: list[Tree], slices: list[Tree], both: Structure, carry_tree: Structure
-) -> list[Tree]:
-    if not any(_weak(leaf) for leaf in carry):
-        return carry
-    region, out = _region(lambda pair: f(*pair), [*carry, *slices], both)
-    if out.kind is not tuple or not out.children or out.children[0] != carry_tree:
-        return carry
-    settled = []
-    for leaf, type_ in zip(carry, _types(region), strict=False):
-        change = _weak(leaf) and leaf.type != type_ and leaf.type.shape == type_.shape
-        settled.append(bind(convert, leaf, dtype=type_.dtype) if change else leaf)
-    return settled
+def _scan_body(
+    f: Function, leaves: Sequence[Tree], both: Structure, carry_tree: Structure
+) -> _Body:
+    body = _traced("scan", lambda pair: f(*pair), leaves, both)
+    out = body.structure
+    if out.kind is not tuple or len(out.children) != 2:
+        raise ArgumentError(
+            f"scan: got a function that gives {out}, expected a tuple of carry and result"
+            f"{written_at(user_place())}"
+        )
+    _same_tree("scan", out.children[0], carry_tree)
+    return body
 
 
 def _length(rows: Sequence[Tree], length: int | None) -> int:
-    sizes = {row.type.shape[0] for row in rows if row.type.rank}
     if any(not row.type.rank for row in rows):
-        raise ShapeError(f"scan: got a scalar to scan over{written_at(user_place())}")
-    if length is not None:
-        sizes.add(length)
+        raise ShapeError(
+            f"scan: got a scalar to scan over, expected one axis or more{written_at(user_place())}"
+        )
+    sizes: list[object] = list(dict.fromkeys(row.type.shape[0] for row in rows))
+    if length is not None and length not in sizes:
+        sizes.append(length)
     if len(sizes) != 1:
-        shown = ", ".join(sorted(map(str, sizes))) or "none"
+        shown = ", ".join(map(str, sizes)) or "none"
         raise ShapeError(f"scan: got lengths {shown}, expected one{written_at(user_place())}")
     (size,) = sizes
-    if not isinstance(size, int):
-        raise ShapeError(f"scan: got the length {size}, expected an int{written_at(user_place())}")
+    if isinstance(size, Dim):
+        raise UnsupportedError(
+            f"scan: got the symbolic length {size}, expected an int{written_at(user_place())}"
+        )
+    if isinstance(size, bool) or not isinstance(size, int) or size < 0:
+        raise ShapeError(
+            f"scan: got the length {size!r}, expected an int of 0 or more{written_at(user_place())}"
+        )
     return size
 
 
@@ -259,29 +286,65 @@ def switch(index: Tree, branches: Sequence[Function], *operands: Tree) -> Tree:
     if current_frame() is None:
         return jit(lambda i, args: switch(i, branches, *args))(index, operands)
     if not branches:
-        raise ArgumentError(f"switch: got no branches{written_at(user_place())}")
-    leaves, structure = tree.flatten(operands)
-    leaves = _lifted(leaves)
-    traced = [_region(lambda args, b=branch: b(*args), leaves, structure) for branch in branches]
-    regions = [region for region, _ in traced]
-    for region, out in traced[1:]:
-        _same_tree("switch", out, traced[0][1])
-        _same("switch", _types(region), _types(regions[0]))
-    (chosen,) = _lifted([index])
+        raise ArgumentError(
+            f"switch: got no branches, expected one or more{written_at(user_place())}"
+        )
+    require_callable("switch", *branches)
+    (chosen,) = _lifted("the index of switch", [index])
     if chosen.type.shape or not chosen.type.dtype.is_integer:
         raise DtypeError(
             f"switch: got an index of {chosen.type}, expected an integer scalar"
             f"{written_at(user_place())}"
         )
-    outside = _captured(*regions)
+    last = np.array(len(branches) - 1, chosen.dtype)
+    nearest = bind(minimum, bind(maximum, chosen, np.zeros_like(last)), last)
+    return _switch("switch", bind(convert, nearest, dtype=I32), branches, operands)
+
+
+def _switch(
+    name: str, number: Tree, branches: Sequence[Function], operands: tuple[Tree, ...]
+) -> Tree:
+    leaves, structure = tree.flatten(operands)
+    leaves = _lifted(f"an operand of {name}", leaves)
+    functions = [lambda args, b=branch: b(*args) for branch in branches]
+    bodies = [_traced(name, function, leaves, structure) for function in functions]
+    for body in bodies[1:]:
+        _same_tree(name, body.structure, bodies[0].structure)
+    types = _joined(bodies)
+    for i, body in enumerate(bodies):
+        if body.types != types and any(body.weak):
+            bodies[i] = _traced(name, _converted(functions[i], types), leaves, structure)
+        _same(name, bodies[i].types, types)
+    outside = _captured(*[body.region for body in bodies])
     bound = bind(
         control.switch,
-        bind(convert, chosen, dtype=I32),
+        number,
         *_operands(outside),
         *leaves,
-        branches=tuple(region.close(outside) for region in regions),
+        branches=tuple(body.region.close(outside) for body in bodies),
     )
-    return tree.unflatten(traced[0][1], _as_tuple(bound))
+    return tree.unflatten(bodies[0].structure, _as_tuple(bound))
+
+
+def _joined(bodies: Sequence[_Body]) -> list[TensorType]:
+    """The types that the results of all branches yield to, where Python numbers are among them."""
+    found = []
+    for column in zip(*[zip(body.types, body.weak, strict=True) for body in bodies], strict=True):
+        strong = [type_ for type_, weak in column if not weak]
+        kind = functools.reduce(join, [Kind(type_.dtype, weak) for type_, weak in column])
+        found.append(strong[0] if strong else tensor(kind.dtype, column[0][0].shape))
+    return found
+
+
+def _converted(function: Function, types: Sequence[TensorType]) -> Function:
+    """`function`, with weak results in given types."""
+
+    def run(args: Tree) -> Tree:
+        values, structure = tree.flatten(function(args))
+        results = [lifted(value, "result") for value in values]
+        return tree.unflatten(structure, _settled(results, types))
+
+    return run
 
 
 def cond(pred: Tree, true_fun: Function, false_fun: Function, *operands: Tree) -> Tree:
@@ -293,11 +356,12 @@ def cond(pred: Tree, true_fun: Function, false_fun: Function, *operands: Tree) -
     """
     if current_frame() is None:
         return jit(lambda p, args: cond(p, true_fun, false_fun, *args))(pred, operands)
-    (chosen,) = _lifted([pred])
+    require_callable("cond", true_fun, false_fun)
+    (chosen,) = _lifted("the condition of cond", [pred])
     if chosen.type.shape:
         raise ShapeError(
             f"cond: got a condition of {chosen.type}, expected a scalar{written_at(user_place())}"
         )
     as_bool = bind(convert, chosen, dtype=BOOL)
     number = bind(convert, as_bool, dtype=I32)
-    return switch(number, [false_fun, true_fun], *operands)
+    return _switch("cond", number, [false_fun, true_fun], operands)

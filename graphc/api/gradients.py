@@ -6,11 +6,13 @@ import functools
 from collections.abc import Callable, Sequence
 
 from graphc import tree
+from graphc.api.arguments import require_callable
 from graphc.api.jit import jit
+from graphc.api.leaves import lifted
 from graphc.api.staged import wrap
 from graphc.ir.errors import ArgumentError, DtypeError, ShapeError
 from graphc.ir.places import user_place, written_at
-from graphc.ir.types import tensor
+from graphc.ir.types import TensorType
 from graphc.ops.reverse import joint_graph
 from graphc.trace import current_frame, lift_constant, splice, trace_region
 from graphc.tree import Structure, Tree
@@ -38,7 +40,8 @@ def value_and_grad(
         DtypeError: the value, or an argument to differentiate by, is not of floats.
         UnsupportedError: an operation on the way has no derivative.
     """
-    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    require_callable("grad", fun)
+    numbers = _numbers(argnums)
 
     @functools.wraps(fun)
     def both(*args: Tree, **kwargs: Tree) -> Tree:
@@ -70,13 +73,28 @@ def grad(fun: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False)
     return gradient
 
 
+def _numbers(argnums: int | Sequence[int]) -> tuple[int, ...]:
+    listed: object = (argnums,) if isinstance(argnums, int) else argnums
+    if not isinstance(listed, tuple | list) or any(type(number) is not int for number in listed):
+        raise ArgumentError(
+            f"argnums: got {argnums!r}, expected an int or several{written_at(user_place())}"
+        )
+    return tuple(listed)
+
+
 def _positions(numbers: Sequence[int], count: int) -> list[int]:
     for number in numbers:
         if not -count <= number < count:
             raise ArgumentError(
-                f"argnums: got {number} for a call with {count} arguments{written_at(user_place())}"
+                f"argnums: got {number}, expected the place of one of the {count} arguments that "
+                f"are given by position{written_at(user_place())}"
             )
-    return [number % count for number in numbers]
+    positions = [number % count for number in numbers]
+    if len(set(positions)) < len(positions):
+        raise ArgumentError(
+            f"argnums: got {tuple(numbers)}, expected each once{written_at(user_place())}"
+        )
+    return positions
 
 
 def _differentiate(
@@ -89,11 +107,12 @@ def _differentiate(
     """The value, the auxiliary result and the gradients, inside a trace."""
     parts = [tree.flatten(args[p]) for p in positions]
     leaves = [leaf for own, _ in parts for leaf in own]
-    lifted = [leaf if hasattr(leaf, "node") else lift_constant(leaf) for leaf in leaves]
-    for leaf in lifted:
+    traced = [lifted(leaf, "an argument of grad") for leaf in leaves]
+    for leaf in traced:
         if not leaf.type.dtype.is_float:
             raise DtypeError(
-                f"gradient by an argument of {leaf.type}, expected floats{written_at(user_place())}"
+                f"grad: got an argument of {leaf.type} to differentiate by, expected floats"
+                f"{written_at(user_place())}"
             )
     shapes: list[Structure] = []
 
@@ -103,22 +122,22 @@ def _differentiate(
         for position, (own, structure) in zip(positions, parts, strict=True):
             new[position] = tree.unflatten(structure, [next(rest) for _ in own])
         result = fun(*new, **kwargs)
-        value, aux = result if has_aux else (result, None)
+        value, aux = _value_and_aux(result, has_aux)
         extra, structure = tree.flatten(aux)
         shapes.append(structure)
-        return [value, *extra]
+        return [value, *[lifted(leaf, "the auxiliary result of grad") for leaf in extra]]
 
-    region = trace_region(run, [leaf.type for leaf in lifted], wrap)
+    region = trace_region(run, [leaf.type for leaf in traced], wrap)
     captured = region.captured
     graph = region.close(captured)
     _require_scalar(graph.output_types[0])
-    wrt = range(len(captured), len(captured) + len(lifted))
+    wrt = range(len(captured), len(captured) + len(traced))
     joint = joint_graph(graph, wrt, [0])
     one = lift_constant(1, graph.output_types[0].dtype)
     frame = current_frame()
     assert frame is not None
     outside = [frame.wrap(node, frame) for node in captured]
-    value, *rest = splice(joint, [*outside, *lifted, one])
+    value, *rest = splice(joint, [*outside, *traced, one])
     count = len(graph.outputs) - 1
     aux = tree.unflatten(shapes[0], rest[:count])
     slopes = iter(rest[count:])
@@ -126,10 +145,33 @@ def _differentiate(
     return value, aux, gradients
 
 
-def _require_scalar(type_: Tree) -> None:
+def _value_and_aux(result: Tree, has_aux: bool) -> tuple[Tree, Tree]:
+    """What a function to differentiate gives, taken apart."""
+    structure = tree.structure(result)
+    if has_aux:
+        if structure.kind is not tuple or len(structure.children) != 2:
+            raise ArgumentError(
+                f"grad: got a function that gives {structure}, expected a tuple of the value and "
+                f"the auxiliary result, for has_aux is set{written_at(user_place())}"
+            )
+        value, aux = result
+        structure = structure.children[0]
+    else:
+        value, aux = result, None
+    if structure.kind is not None:
+        raise ArgumentError(
+            f"grad: got a function that gives {structure}, expected one scalar (has_aux=True for "
+            f"one that gives more){written_at(user_place())}"
+        )
+    return lifted(value, "the value of grad's function"), aux
+
+
+def _require_scalar(type_: TensorType) -> None:
     if type_.shape:
-        raise ShapeError(f"gradient of {type_}, expected a scalar{written_at(user_place())}")
+        raise ShapeError(
+            f"grad: got a function that gives {type_}, expected a scalar{written_at(user_place())}"
+        )
     if not type_.dtype.is_float:
         raise DtypeError(
-            f"gradient of {type_}, expected {tensor('f32', ())}{written_at(user_place())}"
+            f"grad: got a function that gives {type_}, expected a float{written_at(user_place())}"
         )

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from types import MethodType
 from typing import TypedDict, Unpack, overload
 
 import numpy as np
 
 from graphc import tree
-from graphc.api.arguments import Flattened, Function, Signature
+from graphc.api.arguments import Flattened, Function, Signature, require_callable, unflatten
+from graphc.api.leaves import leaf_type, lifted, to_array
 from graphc.api.shapes import struct_of
-from graphc.api.staged import Compiled, Lowered, Traced, leaf_type, to_array, trace_call
+from graphc.api.staged import Compiled, Lowered, Traced, trace_call
 from graphc.ir.errors import ArgumentError, UnsupportedError
+from graphc.ir.places import user_place, written_at
 from graphc.runtime.options import Settings
-from graphc.trace import is_traced
+from graphc.trace import Tracer, current_frame, escaped
 from graphc.tree import Tree
 
 NO_SIZES: dict[str, int] = {}
@@ -89,19 +92,26 @@ def jit(
         return Jitted(
             function,
             settings,
-            _listed(static_argnums, int),
-            _listed(static_argnames, str),
-            _listed(donate_argnums, int),
-            _listed(donate_argnames, str),
+            _listed("static_argnums", static_argnums, int),
+            _listed("static_argnames", static_argnames, str),
+            _listed("donate_argnums", donate_argnums, int),
+            _listed("donate_argnames", donate_argnames, str),
         )
 
     return decorate if fun is None else decorate(fun)
 
 
-def _listed(value: Tree, kind: type) -> tuple[Tree, ...]:
+def _listed(name: str, value: Tree, kind: type) -> tuple[Tree, ...]:
     if value is None:
         return ()
-    return (value,) if isinstance(value, kind) else tuple(value)
+    listed = (value,) if isinstance(value, kind) else value
+    is_sequence = isinstance(listed, Iterable) and not isinstance(listed, str)
+    found = tuple(listed) if is_sequence else ()
+    if not is_sequence or any(type(item) is not kind for item in found):
+        raise ArgumentError(
+            f"{name}: got {value!r}, expected {kind.__name__} or several{written_at(user_place())}"
+        )
+    return found
 
 
 class Jitted:
@@ -116,27 +126,27 @@ class Jitted:
         donate_argnums: Sequence[int],
         donate_argnames: Sequence[str],
     ) -> None:
-        if not callable(function):
-            raise ArgumentError(f"jit: got {type(function).__name__}, expected a function")
+        require_callable("jit", function)
         self.function, self.settings = function, settings
         self.signature = Signature(function, static_argnums, static_argnames)
-        known = self.signature.positional_names()
-        self.donated = set(donate_argnames)
-        for number in donate_argnums:
-            if not -len(known) <= number < len(known):
-                raise ArgumentError(
-                    f"donate_argnums: got {number}, expected a position among {len(known)}"
-                )
-            self.donated.add(known[number])
+        self.donated = self.signature.chosen("donate", donate_argnums, donate_argnames)
+        for name in sorted(self.donated & self.signature.static):
+            raise ArgumentError(
+                f"jit: got {name} as static and donated, expected one of them"
+                f"{written_at(user_place())}"
+            )
         self.compiled: dict[object, Compiled] = {}
         functools.update_wrapper(self, function)
 
     def __call__(self, *args: Tree, **kwargs: Tree) -> Tree:
         """Run the compiled function; inside another trace, run the function itself."""
-        if kwargs or self.signature.static:
+        if kwargs or self.signature.static or current_frame() is not None:
             return self._call(args, kwargs)
         leaves: list[Tree] = []
-        form = tree.skeleton(args, leaves)
+        try:
+            form = tree.skeleton(args, leaves)
+        except RecursionError:
+            return self._call(args, kwargs)
         types = []
         for leaf in leaves:
             if type(leaf) is not np.ndarray:
@@ -145,6 +155,8 @@ class Jitted:
         key = (form, *types)
         compiled = self.compiled.get(key)
         if compiled is None:
+            if not all(leaf.dtype.isnative for leaf in leaves):
+                return self._call(args, kwargs)
             flat = self.signature.flatten(args, {})
             compiled = self.compiled[key] = self._trace(flat).lower().compile()
         results = compiled.executable.run(leaves, NO_SIZES)
@@ -154,8 +166,13 @@ class Jitted:
     def _call(self, args: tuple[Tree, ...], kwargs: dict[str, Tree]) -> Tree:
         """The long way: keywords, static arguments, scalars and what is no array at all."""
         flat = self.signature.flatten(args, kwargs)
-        if is_traced(*flat.leaves):
-            return self.function(*args, **kwargs)
+        if current_frame() is not None:
+            leaves = [lifted(leaf, n) for leaf, n in zip(flat.leaves, flat.names, strict=True)]
+            inner, kwargs = unflatten(flat.form, leaves)
+            return self.function(*inner, **kwargs)
+        for leaf in flat.leaves:
+            if isinstance(leaf, Tracer):
+                raise escaped(leaf)
         types = tuple(
             [leaf_type(leaf, name) for leaf, name in zip(flat.leaves, flat.names, strict=True)]
         )
@@ -168,6 +185,10 @@ class Jitted:
             for leaf, (type_, _), name in zip(flat.leaves, types, flat.names, strict=True)
         ]
         return tree.unflatten(compiled.out_tree, compiled.executable(arrays))
+
+    def __get__(self, instance: object, owner: type | None = None) -> Callable[..., Tree]:
+        """A method of a class, like a plain function."""
+        return self if instance is None else MethodType(self, instance)
 
     def _trace(self, flat: Flattened) -> Traced:
         donated = [i for i, owner in enumerate(flat.owners) if owner in self.donated]

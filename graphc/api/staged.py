@@ -10,58 +10,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from graphc import tree
-from graphc.api.arguments import Flattened, Form, Signature, unflatten
+from graphc.api.arguments import Flattened, Form, unflatten
+from graphc.api.leaves import leaf_type, lifted, to_array
+from graphc.api.matching import matching_leaves, require_sizes
 from graphc.codegen import print_for
 from graphc.codegen.llvm.engine import emit_assembly
 from graphc.codegen.loops.work import cost_of
-from graphc.ir.errors import ArgumentError, DtypeError
+from graphc.ir.errors import ArgumentError
 from graphc.ir.graph import Graph
-from graphc.ir.places import user_place, written_at
-from graphc.ir.types import F32, I32, TensorType, tensor
+from graphc.ir.types import TensorType
 from graphc.numpy.array import Array
 from graphc.runtime.compiler import Compilation
 from graphc.runtime.executable import Executable
 from graphc.runtime.options import Settings
-from graphc.trace import Frame, Tracer, as_array, as_type, trace
+from graphc.trace import Frame, Tracer, trace
 from graphc.tree import Structure, Tree
 
 STAGES = ("graph", "optimized", "kernels", "loops", "llvm", "cuda")
-Leaf = tuple[TensorType, bool]  # the type of an argument, and whether it is weak
-
-
-def leaf_type(value: Tree, name: str) -> Leaf:
-    """The type of an argument; Python scalars are weak, as in JAX.
-
-    Raises:
-        DtypeError: not an array of numbers.
-    """
-    if type(value) is np.ndarray:
-        return as_type(value), False
-    if isinstance(value, bool | int | float) and not isinstance(value, np.generic):
-        if isinstance(value, bool):
-            return tensor("bool", ()), False
-        return tensor(I32 if isinstance(value, int) else F32, ()), True
-    try:
-        return as_type(value), False
-    except DtypeError as error:
-        raise DtypeError(f"{name}: {error}") from None
-
-
-def to_array(value: Tree, type_: TensorType, name: str) -> np.ndarray:
-    """An argument as an array of the type that it was traced with.
-
-    Raises:
-        ArgumentError: a Python int that the type cannot hold.
-    """
-    if isinstance(value, int) and not isinstance(value, bool):
-        dtype = type_.dtype
-        if dtype.is_integer and not dtype.smallest <= value <= dtype.largest:
-            raise ArgumentError(f"{name}: got {value}, expected a value that {type_.dtype} holds")
-    array = as_array(value)
-    return array.astype(type_.dtype.numpy, copy=False)
 
 
 @dataclass(frozen=True)
@@ -81,7 +47,12 @@ class Traced:
         return self.form
 
     def lower(self) -> Lowered:
-        """The next stage."""
+        """The next stage.
+
+        Raises:
+            UnsupportedError: a symbolic size that no argument has by itself.
+        """
+        require_sizes(self.graph)
         return Lowered(self, Compilation(self.graph, self.donated, self.settings.resolve()))
 
 
@@ -158,13 +129,11 @@ class Compiled:
 
     def __call__(self, *args: Tree, **kwargs: Tree) -> Tree:
         """Run; the arguments must have the structure and types that were compiled for."""
-        traced = self.lowered.traced
-        flat = _flatten_like(traced, args, kwargs)
-        types = traced.graph.input_types
-        names = traced.graph.names
+        traced, graph = self.lowered.traced, self.lowered.graph
+        leaves = matching_leaves(traced.name, traced.form, graph, args, kwargs)
         arrays = [
             to_array(leaf, type_, name)
-            for leaf, type_, name in zip(flat.leaves, types, names, strict=True)
+            for leaf, type_, name in zip(leaves, graph.input_types, graph.names, strict=True)
         ]
         return tree.unflatten(traced.out_tree, self.executable(arrays))
 
@@ -199,33 +168,6 @@ class Compiled:
         return MemoryAnalysis(total(s.inputs), total(own), total(aliased), arena)
 
 
-def _flatten_like(traced: Traced, args: Sequence[Tree], kwargs: dict[str, Tree]) -> Flattened:
-    """The leaves of a call that must have the form that was compiled for."""
-    static = [part for part in traced.form.positional if not isinstance(part, Structure)]
-    if static:
-        raise ArgumentError(
-            f"{traced.name}: compiled with static arguments, got a call of the compiled object, "
-            "expected a call of the jitted function"
-        )
-    flat = Signature(_anything).flatten(args, kwargs)
-    if flat.form != traced.form:
-        raise ArgumentError(
-            f"{traced.name}: got arguments of structure {_shown(flat.form)}, expected "
-            f"{_shown(traced.form)}{written_at(user_place())}"
-        )
-    return flat
-
-
-def _anything(*args: Tree, **kwargs: Tree) -> None:
-    """Takes any call."""
-
-
-def _shown(form: Form) -> str:
-    parts = [str(part) for part in form.positional]
-    parts += [f"{name}={part}" for name, part in form.keywords]
-    return f"({', '.join(parts)})"
-
-
 def trace_call(
     function: Callable[..., Tree],
     name: str,
@@ -244,7 +186,8 @@ def trace_call(
         result = function(*args, **kwargs)
         values, structure = tree.flatten(result)
         found.append(structure)
-        return values
+        names = tree.names(f"the result of {name}", structure)
+        return [lifted(value, own) for value, own in zip(values, names, strict=True)]
 
     graph = trace(run, [type_ for type_, _ in leaves], wrap, flat.names)
     return Traced(graph, name, flat.form, found[0], tuple(donated), settings)

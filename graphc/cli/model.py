@@ -133,7 +133,7 @@ def _jitted(function: Callable[..., object], options: dict[str, object]) -> Jitt
             raise ArgumentError(
                 f"gc.entry: got option {option!r}, expected one of {', '.join(sorted(known))}"
             )
-    made = jit(function, **options)  # type: ignore[arg-type]
+    made = jit(function, **options)  # type: ignore[call-overload]
     assert isinstance(made, Jitted)
     return made
 

@@ -96,7 +96,7 @@ def message(error: Exception) -> str:
     match error:
         case click.UsageError():
             help_of = error.ctx.command_path if error.ctx else "graphc"
-            text = f"{_plain(error)}; try {help_of} --help"
+            text = f"{_plain(error)} (try {help_of} --help)"
         case click.ClickException():
             text = _plain(error)
         case Error():

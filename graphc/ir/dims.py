@@ -96,6 +96,11 @@ class Dim:
         """The named sizes in the expression, sorted."""
         return tuple(sorted(str(symbol) for symbol in self.expression.free_symbols))
 
+    @property
+    def is_name(self) -> bool:
+        """Whether it is a named size itself, not an expression of some."""
+        return bool(self.expression.is_Symbol)
+
     def evaluate(self, sizes: Mapping[str, int]) -> int:
         """The value for given named sizes."""
         values = {symbol: sizes[str(symbol)] for symbol in self.expression.free_symbols}

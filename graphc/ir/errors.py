@@ -49,6 +49,10 @@ class DonationError(Error, ValueError):
     """A donated buffer used again, or one that cannot be donated."""
 
 
+class OutOfMemoryError(Error, MemoryError):
+    """A call whose results or working memory do not fit into the machine."""
+
+
 class CompileError(Error, RuntimeError):
     """Lowering, emission or linking that cannot go on."""
 

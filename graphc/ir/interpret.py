@@ -12,8 +12,8 @@ import numpy as np
 
 from graphc.ir.dims import Dim, evaluate, names_of
 from graphc.ir.errors import Error, ShapeError
-from graphc.ir.graph import Graph
-from graphc.ir.node import Attrs, Node, Value
+from graphc.ir.graph import Graph, transform
+from graphc.ir.node import Attrs, Node, Value, make
 from graphc.ir.places import written_at
 from graphc.ir.types import TensorType, tensor
 
@@ -26,29 +26,36 @@ def interpret(graph: Graph, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         OutOfRangeError: an index is outside its axis.
     """
     sizes = bind_sizes(graph, [array.shape for array in arrays])
+    if sizes:
+        graph = concretize(graph, sizes)
     values: dict[Node, Value] = dict(zip(graph.params, arrays, strict=True))
     for param, array, name in zip(graph.params, arrays, graph.names, strict=True):
         expected = param.tensor
-        if array.dtype != expected.dtype.numpy or array.shape != concrete(expected, sizes):
+        if array.dtype != expected.dtype.numpy or array.shape != expected.shape:
             raise ShapeError(f"{name}: got {array.dtype}{array.shape}, expected {expected}")
     for node in graph.nodes:
         if node not in values:
-            values[node] = evaluate_node(node, [values[o] for o in node.operands], graph, sizes)
+            values[node] = evaluate_node(node, [values[o] for o in node.operands], graph)
     return tuple(np.asarray(values[output]) for output in graph.outputs)
 
 
-def evaluate_node(
-    node: Node, operands: Sequence[Value], graph: Graph, sizes: Mapping[str, int]
-) -> Value:
-    """The value of one node."""
+def evaluate_node(node: Node, operands: Sequence[Value], graph: Graph) -> Value:
+    """The value of one node of static shape."""
     assert node.op.reference is not None, node.op.name
-    attrs = bound(node.attrs, sizes) if sizes else node.attrs
     try:
-        return node.op.reference(attrs, *operands)
+        return node.op.reference(node.attrs, *operands)
     except Error as error:
         if graph.place(node) and "written at" not in str(error):
             raise type(error)(f"{error}{written_at(graph.place(node))}") from None
         raise
+
+
+def concretize(graph: Graph, sizes: Mapping[str, int]) -> Graph:
+    """The graph with every symbolic size replaced by its value, inside regions too."""
+    params = tuple(make(param.op, (), bound(param.attrs, sizes)) for param in graph.params)
+    return transform(
+        graph, lambda node, operands: make(node.op, operands, bound(node.attrs, sizes)), params
+    )
 
 
 def concrete(type_: TensorType, sizes: Mapping[str, int]) -> tuple[int, ...]:
@@ -65,6 +72,10 @@ def bound(attrs: Attrs, sizes: Mapping[str, int]) -> Attrs:
             changed[field.name] = tuple(evaluate(size, sizes) for size in value)
         elif isinstance(value, TensorType) and not value.is_static:
             changed[field.name] = tensor(value.dtype, concrete(value, sizes))
+        elif isinstance(value, Graph):
+            changed[field.name] = concretize(value, sizes)
+        elif isinstance(value, tuple) and any(isinstance(item, Graph) for item in value):
+            changed[field.name] = tuple(concretize(item, sizes) for item in value)
     return replace(attrs, **changed) if changed else attrs
 
 

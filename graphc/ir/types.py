@@ -200,6 +200,18 @@ def type_of(array: np.ndarray) -> TensorType:
     return _tensor(dtype_of(array.dtype), array.shape)
 
 
+def static_shape(shape: Shape) -> tuple[int, ...]:
+    """A shape whose sizes are all known.
+
+    Raises:
+        ShapeError: a size is symbolic.
+    """
+    known = tuple(size for size in shape if isinstance(size, int))
+    if len(known) != len(shape):
+        raise ShapeError(f"a symbolic size where numbers are needed: got {shape}")
+    return known
+
+
 def single(type_: Type) -> TensorType:
     """`type_`, known to be no tuple."""
     if isinstance(type_, TupleType):

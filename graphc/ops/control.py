@@ -16,7 +16,7 @@ from graphc.ir.errors import DtypeError, ShapeError
 from graphc.ir.graph import Graph
 from graphc.ir.interpret import interpret
 from graphc.ir.node import Attrs, Cotangents, Node, Op, Value
-from graphc.ir.types import BOOL, I32, TensorType, TupleType, Type, single, tensor
+from graphc.ir.types import BOOL, I32, TensorType, TupleType, Type, single, static_shape, tensor
 from graphc.ops.leaf import parameter
 
 
@@ -155,7 +155,7 @@ def _scan(a: ScanAttrs, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         kept.reverse()
     types = a.body.output_types[a.carried :]
     if not kept:
-        empty = [np.zeros((0, *map(int, map(str, t.shape))), t.dtype.numpy) for t in types]
+        empty = [np.zeros((0, *static_shape(t.shape)), t.dtype.numpy) for t in types]
         return (*carry, *empty)
     return (*carry, *(np.stack(column) for column in zip(*kept, strict=True)))
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from graphc.ir.errors import DtypeError, ShapeError
 from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample, Tangents, make
-from graphc.ir.types import BF16, BOOL, F16, Shape, TensorType, tensor
+from graphc.ir.types import BF16, BOOL, F16, Shape, TensorType, static_shape, tensor
 from graphc.ops import samples
 from graphc.ops.leaf import constant
 
@@ -66,8 +66,7 @@ def _broadcast(a: BroadcastAttrs, x: np.ndarray) -> np.ndarray:
     sizes = [1] * len(a.shape)
     for axis, size in zip(a.axes, x.shape, strict=True):
         sizes[axis] = size
-    shape = tuple(int(str(size)) for size in a.shape)
-    return np.broadcast_to(x.reshape(sizes), shape)
+    return np.broadcast_to(x.reshape(sizes), static_shape(a.shape))
 
 
 def _broadcast_vjp(node: Node, g: Node) -> Cotangents:

@@ -20,14 +20,14 @@ import numpy as np
 
 from graphc.ir.errors import DtypeError, OutOfRangeError, ShapeError, UnsupportedError
 from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample, Tangents
-from graphc.ir.types import BOOL, I32, Shape, TensorType, dtype_of, tensor
+from graphc.ir.types import BOOL, I32, Shape, TensorType, dtype_of, static_shape, tensor
 from graphc.ops import samples
 from graphc.ops.build import splat, zeros_like
 from graphc.ops.contraction import free_axes
 from graphc.ops.duals import broadcast, check_axes, linear
 from graphc.ops.elementwise import eq, select
 from graphc.ops.leaf import iota
-from graphc.ops.movement import SizesAttrs, plain, reshape
+from graphc.ops.movement import SizesAttrs, reshape
 
 MODES = ("error", "clip", "fill", "promise_in_bounds")
 COMBINE = {
@@ -69,6 +69,8 @@ def fill_value(dtype_name: str) -> float | int | bool:
 def _check_indices(name: str, axes: tuple[int, ...], mode: str, *types: TensorType) -> None:
     operand, indices = types
     check_axes(name, axes, operand.rank)
+    if not axes:
+        raise ShapeError(f"{name}: got no axes of {operand}, expected one or more")
     if mode not in MODES:
         raise ShapeError(f"{name}: got mode {mode!r}, expected one of {' '.join(MODES)}")
     if not indices.dtype.is_integer:
@@ -295,7 +297,7 @@ def _place(
 
 
 def _dynamic_slice(a: SizesAttrs, operand: np.ndarray, *starts: np.ndarray) -> np.ndarray:
-    return operand[_place(operand.shape, plain(a.sizes), starts)]
+    return operand[_place(operand.shape, static_shape(a.sizes), starts)]
 
 
 def _dynamic_slice_vjp(node: Node, g: Node) -> Cotangents:

@@ -9,7 +9,7 @@ import numpy as np
 
 from graphc.ir.errors import ShapeError
 from graphc.ir.node import Attrs, Node, Op, Sample
-from graphc.ir.types import F32, I32, TensorType, dtype_of, tensor
+from graphc.ir.types import F32, I32, TensorType, dtype_of, static_shape, tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class ConstantAttrs(Attrs):
     def array(self) -> np.ndarray:
         """The elements as a read-only array."""
         flat = np.frombuffer(self.data, self.type.dtype.numpy)
-        return flat.reshape(tuple(int(str(size)) for size in self.type.shape))
+        return flat.reshape(static_shape(self.type.shape))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def _infer_iota(a: IotaAttrs) -> TensorType:
 
 
 def _count(a: IotaAttrs) -> np.ndarray:
-    sizes = tuple(int(str(size)) for size in a.type.shape)
+    sizes = static_shape(a.type.shape)
     along = [1] * len(sizes)
     along[a.axis] = sizes[a.axis]
     line = np.arange(sizes[a.axis]).astype(a.type.dtype.numpy).reshape(along)

@@ -11,18 +11,13 @@ import numpy as np
 
 from graphc.ir.errors import DtypeError, ShapeError
 from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample
-from graphc.ir.types import Shape, Size, TensorType, tensor
+from graphc.ir.types import Shape, Size, TensorType, static_shape, tensor
 from graphc.ops import samples
 from graphc.ops.duals import check_axes, linear, reduce_sum
 from graphc.ops.elementwise import sub
 from graphc.ops.leaf import constant
 
 ZERO: Size = 0
-
-
-def plain(sizes: Sequence[Size]) -> tuple[int, ...]:
-    """Sizes known to be ints (the interpreter has bound every symbolic one)."""
-    return tuple(int(str(size)) for size in sizes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +85,7 @@ def _infer_reshape(a: ShapeAttrs, x: TensorType) -> TensorType:
 reshape: Op = Op(
     "reshape",
     infer=_infer_reshape,
-    reference=lambda a, x: x.reshape(plain(a.shape)),
+    reference=lambda a, x: x.reshape(static_shape(a.shape)),
     attrs=ShapeAttrs,
     vjp=lambda node, g: (reshape(g, shape=node.operands[0].tensor.shape),),
     jvp=linear,
@@ -154,7 +149,7 @@ def _infer_slice(a: SliceAttrs, x: TensorType) -> TensorType:
 
 
 def _slice(a: SliceAttrs, x: np.ndarray) -> np.ndarray:
-    bounds = zip(plain(a.start), plain(a.limit), a.stride, strict=True)
+    bounds = zip(static_shape(a.start), static_shape(a.limit), a.stride, strict=True)
     return x[tuple(builtins.slice(*bound) for bound in bounds)]
 
 
@@ -201,7 +196,7 @@ def _infer_pad(a: PadAttrs, x: TensorType, value: TensorType) -> TensorType:
 
 
 def _pad(a: PadAttrs, x: np.ndarray, value: np.ndarray) -> np.ndarray:
-    for axis, (low, high) in enumerate(zip(plain(a.low), plain(a.high), strict=True)):
+    for axis, (low, high) in enumerate(zip(static_shape(a.low), static_shape(a.high), strict=True)):
         size, step = x.shape[axis], a.interior[axis] + 1
         spread = (size - 1) * step + 1 if size else 0
         shape = list(x.shape)

@@ -15,12 +15,12 @@ import numpy as np
 
 from graphc.ir.errors import DtypeError
 from graphc.ir.node import Node, Op, Sample
-from graphc.ir.types import U32, TensorType, tensor
+from graphc.ir.types import U32, TensorType, static_shape, tensor
 from graphc.ops import elementwise as e
 from graphc.ops.build import splat
 from graphc.ops.duals import broadcast
 from graphc.ops.leaf import iota
-from graphc.ops.movement import ShapeAttrs, plain, reshape, slice
+from graphc.ops.movement import ShapeAttrs, reshape, slice
 
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 PARITY = 0x1BD11BDA
@@ -53,10 +53,10 @@ def threefry(key: tuple[np.ndarray, ...], low: np.ndarray, high: np.ndarray) -> 
 
 
 def _reference(a: RandomAttrs, key: np.ndarray) -> np.ndarray:
-    count = np.arange(math.prod(plain(a.shape)), dtype=np.uint64)
+    count = np.arange(math.prod(static_shape(a.shape)), dtype=np.uint64)
     low, high = count.astype(np.uint32), (count >> np.uint64(32)).astype(np.uint32)
     words = [key[i].reshape(1).astype(np.uint32) for i in range(2)]
-    return threefry((words[0], words[1]), low, high).reshape(plain(a.shape))
+    return threefry((words[0], words[1]), low, high).reshape(static_shape(a.shape))
 
 
 def _rotate(x: Node, by: int) -> Node:

@@ -17,17 +17,18 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from graphc.codegen.llvm.engine import Library
-from graphc.ir.dims import evaluate
+from graphc.donation import donatable, donate, is_donated, refuse_donated
+from graphc.ir.dims import Dim, evaluate
 from graphc.ir.errors import (
     ArgumentError,
-    DonationError,
+    DtypeError,
+    OutOfMemoryError,
     OutOfRangeError,
     ShapeError,
     UnsupportedError,
 )
-from graphc.ir.places import Place, written_at
-from graphc.ir.types import Size, TensorType
-from graphc.runtime.donation import donatable, donate, is_donated
+from graphc.ir.places import Place, user_place, written_at
+from graphc.ir.types import Size, TensorType, type_of
 from graphc.runtime.threads import ThreadPools
 
 ALIGNMENT = 64
@@ -74,6 +75,20 @@ class _Frame:
         self.address = ctypes.addressof(self.words)
 
 
+def _new_frame(signature: Signature, arena: int) -> _Frame:
+    try:
+        return _Frame(signature, arena)
+    except (MemoryError, ValueError) as error:
+        raise _too_large("working memory", error) from None
+
+
+def _too_large(what: str, error: Exception) -> OutOfMemoryError:
+    reason = str(error)
+    return OutOfMemoryError(
+        f"{what} of the call: {reason[:1].lower()}{reason[1:]}{written_at(user_place())}"
+    )
+
+
 @dataclass(eq=False)
 class Executable:
     """A program that can be called with flat lists of arrays."""
@@ -104,11 +119,11 @@ class Executable:
         """
         if len(arrays) != len(self._expected):
             raise ArgumentError(f"got {len(arrays)} arrays, expected {len(self._expected)}")
-        sizes: dict[str, int] = {}
-        for i, (array, (dtype, shape)) in enumerate(zip(arrays, self._expected, strict=True)):
+        native = [array.astype(array.dtype.newbyteorder("="), copy=False) for array in arrays]
+        for array, (dtype, shape) in zip(native, self._expected, strict=True):
             if array.dtype != dtype or array.shape != shape:
-                self._check_type(i, array, sizes)
-        return self.run(list(arrays), {name: sizes[name] for name in self.signature.sizes})
+                return self.run(native, self._sizes(native))
+        return self.run(native, {})
 
     def run(self, arrays: list[np.ndarray], sizes: Mapping[str, int]) -> list[np.ndarray]:
         """Run on arrays that are known to have their parameters' types."""
@@ -116,10 +131,7 @@ class Executable:
             if not array.flags.carray:
                 arrays[i] = _readable(array)
             if is_donated(array):
-                raise DonationError(
-                    f"{self.signature.names[i]}: got an array that was donated to an earlier "
-                    "call, expected the array which that call returned"
-                )
+                raise refuse_donated(self.signature.names[i])
         if self._donated:
             self._take_donated(arrays)
         arena = self.signature.arena
@@ -130,33 +142,42 @@ class Executable:
         try:
             frame = spare.pop()
         except IndexError:
-            frame = _Frame(self.signature, need)
+            frame = _new_frame(self.signature, need)
         try:
             return self._run(frame, arrays, sizes)
         finally:
             spare.append(frame)
 
-    def _check_type(self, i: int, array: np.ndarray, sizes: dict[str, int]) -> None:
-        name, expected = self.signature.names[i], self.signature.inputs[i]
-        got = f"{array.dtype}{list(array.shape)}"
-        if array.dtype != expected.dtype.numpy or array.ndim != expected.rank:
-            raise ShapeError(f"{name}: got {got}, expected {expected}")
-        for size, have in zip(expected.shape, array.shape, strict=True):
-            if isinstance(size, int):
-                if size != have:
-                    raise ShapeError(f"{name}: got {got}, expected {expected}")
-            elif size.names == (str(size),):
-                known = sizes.setdefault(str(size), have)
-                if known != have:
-                    raise ShapeError(f"{name}: got {size} = {have}, expected {known} as before")
-            elif evaluate(size, sizes) != have:
-                raise ShapeError(f"{name}: got {have} for {size}, expected {expected}")
+    def _sizes(self, arrays: list[np.ndarray]) -> dict[str, int]:
+        """The values of symbolic sizes, which all arrays must agree on."""
+        sizes: dict[str, int] = {}
+        owners: dict[str, str] = {}
+        signature = self.signature
+        for array, name, expected in zip(arrays, signature.names, signature.inputs, strict=True):
+            got = f"{type_of(array)}, expected {expected}"
+            if array.dtype != expected.dtype.numpy:
+                raise DtypeError(f"{name}: got {got}{written_at(user_place())}")
+            if array.ndim != expected.rank:
+                raise ShapeError(f"{name}: got {got}{written_at(user_place())}")
+            for size, have in zip(expected.shape, array.shape, strict=True):
+                if isinstance(size, Dim) and size.is_name:
+                    sizes.setdefault(str(size), have)
+                    owners.setdefault(str(size), name)
+        for array, name, expected in zip(arrays, signature.names, signature.inputs, strict=True):
+            for size, have in zip(expected.shape, array.shape, strict=True):
+                if evaluate(size, sizes) != have:
+                    raise _misfit(name, array, expected, size, sizes, owners)
+        return {name: sizes[name] for name in signature.sizes}
 
     def _take_donated(self, arrays: list[np.ndarray]) -> None:
         """Own the memory that will be overwritten: take it where that is safe, else copy."""
+        owners = [id(array) if array.base is None else id(array.base) for array in arrays]
+        # Memory that comes from elsewhere than an array may be anybody's.
+        foreign = [array for array in arrays if not _owned_by_array(array)]
         for i in self._donated:
             array = arrays[i]
-            shared = sum(other is array for other in arrays) > 1
+            shared = owners.count(owners[i]) > 1
+            shared = shared or any(np.may_share_memory(array, other) for other in foreign)
             if shared or not donatable(array):
                 arrays[i] = np.array(array, order="C")
             else:
@@ -165,7 +186,10 @@ class Executable:
     def _run(
         self, frame: _Frame, arrays: list[np.ndarray], sizes: Mapping[str, int]
     ) -> list[np.ndarray]:
-        results = self._outputs(arrays, sizes)
+        try:
+            results = self._outputs(arrays, sizes)
+        except (MemoryError, ValueError) as error:
+            raise _too_large("results", error) from None
         pool = self._pools.address(self.threads) if self._pools is not None else 0
         frame.words[1:] = [pool, *map(id, arrays), *map(id, results), *sizes.values()]
         code = self._native(frame.address)
@@ -184,6 +208,27 @@ class Executable:
         for k, source in self._alias.items():
             results[k] = arrays[source]
         return results
+
+
+def _owned_by_array(array: np.ndarray) -> bool:
+    base: object = array.base
+    return base is None or (isinstance(base, np.ndarray) and base.flags.owndata)
+
+
+def _misfit(
+    name: str,
+    array: np.ndarray,
+    expected: TensorType,
+    size: Size,
+    sizes: Mapping[str, int],
+    owners: Mapping[str, str],
+) -> ShapeError:
+    """The error for an array of the wrong shape; where a named size differs, with its name."""
+    text = f"{name}: got {type_of(array)}, expected {expected}"
+    if isinstance(size, Dim):
+        known = [f"{word} = {sizes[word]} as in {owners[word]}" for word in size.names]
+        text += f" with {', '.join(known)}"
+    return ShapeError(text + written_at(user_place()))
 
 
 def _readable(array: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from graphc.codegen.target import Target, parse_target
-from graphc.ir.errors import ArgumentError
+from graphc.ir.errors import ArgumentError, CompileError
 from graphc.runtime.threads import resolve_threads
 
 LOGS = ("compile", "cache", "passes")
@@ -55,10 +55,10 @@ class Options:
 class Settings:
     """Options as they are given: None takes the environment's, at use."""
 
-    cache_dir: str | None = None
+    cache_dir: str | os.PathLike[str] | None = None
     threads: int | None = None
     target: str | None = None
-    dump: str | None = None
+    dump: str | os.PathLike[str] | None = None
     verify: bool | None = None
     log: str | None = None
 
@@ -68,30 +68,74 @@ class Settings:
         Raises:
             ArgumentError, CompileError: a value that means nothing; got and expected are named.
         """
-        given = (
-            environment.get("GRAPHC_CACHE_DIR", "") if self.cache_dir is None else self.cache_dir,
-            environment.get("GRAPHC_THREADS", "") if self.threads is None else str(self.threads),
-            environment.get("GRAPHC_TARGET", "") if self.target is None else self.target,
-            environment.get("GRAPHC_DUMP", "") if self.dump is None else self.dump,
-            environment.get("GRAPHC_VERIFY", "") if self.verify is None else str(int(self.verify)),
-            environment.get("GRAPHC_LOG", "") if self.log is None else self.log,
+        return _resolved(
+            _path("cache_dir", self.cache_dir, environment),
+            resolve_threads(self.threads, environment),
+            _text("target", self.target, environment),
+            _path("dump", self.dump, environment),
+            _verify(self.verify, environment),
+            _text("log", self.log, environment),
         )
-        return _resolved(given)
 
 
 @functools.lru_cache(maxsize=64)
-def _resolved(given: tuple[str, str, str, str, str, str]) -> Options:
-    cache_dir, threads, target, dump, verify, log = given
-    if verify not in ("", "0", "1"):
-        raise ArgumentError(f"GRAPHC_VERIFY: got {verify!r}, expected 0 or 1")
-    topics = frozenset(part.strip() for part in log.split(",") if part.strip())
+def _resolved(
+    cache_dir: str, threads: int, target: Given, dump: str, verify: bool, log: Given
+) -> Options:
+    topics = frozenset(part.strip() for part in log.value.split(",") if part.strip())
     if not topics <= set(LOGS):
-        raise ArgumentError(f"GRAPHC_LOG: got {log!r}, expected some of {', '.join(LOGS)}")
+        raise ArgumentError(
+            f"{log.name}: got {log.value[:40]!r}, expected some of {', '.join(LOGS)}"
+        )
+    try:
+        found = parse_target(target.value or "native")
+    except CompileError as error:
+        raise CompileError(f"{target.name}: {str(error).removeprefix('target: ')}") from None
     return Options(
         Path(cache_dir) if cache_dir else None,
-        resolve_threads(None, {"GRAPHC_THREADS": threads}),
-        parse_target(target or "native"),
+        threads,
+        found,
         Path(dump) if dump else None,
-        verify == "1",
+        verify,
         topics,
     )
+
+
+@dataclass(frozen=True)
+class Given:
+    """An option's text and what it is called where it was given."""
+
+    name: str
+    value: str
+
+
+def _variable(name: str) -> str:
+    return f"GRAPHC_{name.upper()}"
+
+
+def _text(name: str, value: object, environment: Mapping[str, str]) -> Given:
+    if value is None:
+        return Given(_variable(name), environment.get(_variable(name), ""))
+    if isinstance(value, str):
+        return Given(name, value)
+    raise ArgumentError(f"{name}: got {value!r}, expected a string")
+
+
+def _path(name: str, value: object, environment: Mapping[str, str]) -> str:
+    where = name if value is not None else _variable(name)
+    found = environment.get(where, "") if value is None else value
+    text = os.fspath(found) if isinstance(found, str | os.PathLike) else None
+    if not isinstance(text, str) or "\0" in text:
+        raise ArgumentError(f"{where}: got {found!r}, expected a path")
+    return text
+
+
+def _verify(value: object, environment: Mapping[str, str]) -> bool:
+    if isinstance(value, bool):
+        return value
+    where = "verify" if value is not None else _variable("verify")
+    text = environment.get(where, "") if value is None else value
+    if text not in ("", "0", "1"):
+        expected = "0 or 1" if value is None else "True or False"
+        raise ArgumentError(f"{where}: got {text!r}, expected {expected}")
+    return text == "1"

@@ -194,10 +194,10 @@ def chosen(index: Node, a: Node, b: Node) -> tuple[Node, ...]:
 
 
 def switches() -> Iterator[Looped]:
+    found = made("chosen", (COUNT, V, V), chosen)
     for choice in (-7, 0, 1, 2, 3, 9):
         index = leaf.constant(choice, "i32")
         yield made(f"constant_choice_{choice}", (V, V), lambda a, b, i=index: chosen(i, a, b))
-        found = made("chosen", (COUNT, V, V), chosen)
         array = np.asarray(choice, np.int32)
         yield Looped(f"choice_{choice}", found.graph, (array, *found.arrays[1:]))
     doubled = Graph(found.graph.params, (*found.graph.outputs, *found.graph.params))

@@ -10,6 +10,7 @@ from graphc.codegen.cuda.emulation import Emulated, emulate
 from graphc.codegen.cuda.program import print_programs
 from graphc.codegen.loops.program import Program
 from graphc.ir.graph import Graph
+from graphc.ir.types import static_shape
 from graphc.ir.verify import verify
 from graphc.ops.reverse import differentiable_outputs, joint_graph
 from graphc.runtime.compiler import compile_graph
@@ -75,9 +76,8 @@ def test_gradients_along_random_directions(one: Looped) -> None:
     first = joint_graph(graph, wrt)
     verify(first)
     slope_matches(graph, arrays, wrt, watched, first)
-    seeds = drawn(
-        [np.zeros(first.input_types[i].shape) for i in range(len(arrays), len(first.params))], 3
-    )  # type: ignore[arg-type]  # noqa: E501
+    shapes = [static_shape(type_.shape) for type_ in first.input_types[len(arrays) :]]
+    seeds = drawn([np.zeros(shape) for shape in shapes], 3)
     everything = [*wrt, *range(len(arrays), len(first.params))]
     gradients = list(range(len(graph.outputs), len(first.outputs)))
     second = joint_graph(first, everything, gradients)
