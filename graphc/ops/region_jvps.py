@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from graphc.ir.graph import Graph, inline, rebuild, transform
+from graphc.ir.errors import UnsupportedError
+from graphc.ir.graph import Graph, inline
 from graphc.ir.node import Node, Op
 from graphc.ops.build import zeros_like
 from graphc.ops.control import (
@@ -18,13 +19,15 @@ from graphc.ops.control import (
     SwitchAttrs,
     WhileAttrs,
     composite,
-    parameters,
     results,
     scan,
     switch,
     while_,
 )
+from graphc.ops.custom import CustomJvpAttrs, CustomVjpAttrs, checkpoint, custom_jvp, custom_vjp
+from graphc.ops.region_vjps import require_arguments
 from graphc.ops.reverse import depends
+from graphc.ops.split import between
 
 Tangent: TypeAlias = Node | None
 Push: TypeAlias = Callable[[Graph, Sequence[int], Sequence[int]], Graph]
@@ -95,13 +98,6 @@ def _grouped(first: Sequence[Node], second: Sequence[Node], cuts: Sequence[int],
     return found
 
 
-def _renumbered(graph: Graph, params: Sequence[Node], outputs: Sequence[Node]) -> Graph:
-    """The graph of other `outputs` with its parameters in the order `params`."""
-    ordered = Graph(tuple(params), tuple(outputs), places=graph.places)
-    fresh = parameters(tuple(param.tensor for param in params))
-    return transform(ordered, rebuild, fresh)
-
-
 def _scan_jvp(node: Node, tangents: Sequence[Tangent], push: Push) -> Pushed:
     a = node.attrs
     assert isinstance(a, ScanAttrs)
@@ -117,7 +113,7 @@ def _scan_jvp(node: Node, tangents: Sequence[Tangent], push: Push) -> Pushed:
     found = results(
         scan(
             *_grouped(node.operands, _filled(node, tangents, wrt), cuts, wrt),
-            body=_renumbered(both, params, outputs),
+            body=between(params, outputs, places=both.places),
             length=a.length,
             invariant=a.invariant + sum(i < a.invariant for i in wrt),
             carried=a.carried + len(carry),
@@ -150,15 +146,49 @@ def _while_jvp(node: Node, tangents: Sequence[Tangent], push: Push) -> Pushed:
     both = push(a.body, wrt, of)
     cuts = (a.invariant,)
     params = _grouped(both.params[:own], both.params[own:], cuts, wrt)
-    condition = Graph(both.params, a.condition.outputs, places=a.condition.places)
+    condition = between(params, a.condition.outputs, places=a.condition.places)
     found = results(
         while_(
             *_grouped(node.operands, _filled(node, tangents, wrt), cuts, wrt),
-            condition=_renumbered(condition, params, condition.outputs),
-            body=_renumbered(both, params, both.outputs),
+            condition=condition,
+            body=between(params, both.outputs, places=both.places),
             invariant=a.invariant + len(wrt) - len(of),
         )
     )
+    return found[:count], _spread(count, of, found[count:])
+
+
+def _custom_jvp(node: Node, tangents: Sequence[Tangent], push: Push) -> Pushed:
+    """By the author's rule, which also gives the results."""
+    a = node.attrs
+    assert isinstance(a, CustomJvpAttrs)
+    require_arguments(a.name, a.invariant, _given(tangents))
+    moved = [
+        tangent or zeros_like(operand)
+        for operand, tangent in zip(node.operands, tangents, strict=True)
+    ]
+    floats = [t for t in moved[a.invariant :] if t.tensor.dtype.is_float]
+    found = inline(a.rule, [*node.operands, *floats])
+    count = len(a.body.outputs)
+    at = [i for i, type_ in enumerate(a.body.output_types) if type_.dtype.is_float]
+    return found[:count], _spread(count, at, found[count:])
+
+
+def _custom_vjp(node: Node, tangents: Sequence[Tangent], push: Push) -> Pushed:
+    assert isinstance(node.attrs, CustomVjpAttrs)
+    raise UnsupportedError(
+        f"{node.attrs.name}: got a tangent through a custom_vjp, expected reverse mode, or a "
+        "function with a custom_jvp"
+    )
+
+
+def _checkpoint_jvp(node: Node, tangents: Sequence[Tangent], push: Push) -> Pushed:
+    assert isinstance(node.attrs, GroupAttrs)
+    body, wrt = node.attrs.body, _given(tangents)
+    of = reached(body, wrt)
+    arguments = [*node.operands, *(t for t in tangents if t is not None)]
+    found = results(checkpoint(*arguments, name=node.attrs.name, body=push(body, wrt, of)))
+    count = len(body.outputs)
     return found[:count], _spread(count, of, found[count:])
 
 
@@ -167,4 +197,7 @@ REGION_JVPS: dict[Op, RegionJvp] = {
     switch: _switch_jvp,
     scan: _scan_jvp,
     while_: _while_jvp,
+    custom_jvp: _custom_jvp,
+    custom_vjp: _custom_vjp,
+    checkpoint: _checkpoint_jvp,
 }
