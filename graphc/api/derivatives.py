@@ -11,7 +11,7 @@ from graphc import tree
 from graphc.api.arguments import require_callable
 from graphc.api.jit import jit
 from graphc.api.leaves import is_python_number, lifted
-from graphc.api.regions import lifted_all, operands_of, traced
+from graphc.api.regions import lifted_all, operands_of, traced, with_zeros
 from graphc.ir.errors import ArgumentError, DtypeError, ShapeError
 from graphc.ir.graph import Graph
 from graphc.ir.places import user_place, written_at
@@ -19,7 +19,7 @@ from graphc.ir.types import TensorType, tensor
 from graphc.ops.forward import push_forward
 from graphc.ops.reverse import joint_graph
 from graphc.ops.split import split
-from graphc.trace import current_frame, lift_constant, splice
+from graphc.trace import current_frame, splice
 from graphc.tree import Structure, Tree
 
 Function = Callable[..., Tree]
@@ -126,16 +126,7 @@ class _Closed:
 
     def spread(self, slopes: Sequence[Tree]) -> list[Tree]:
         """Tangents of all leaves of the value, from those of the floats."""
-        return _spread(slopes, self.types)
-
-
-def _spread(floats: Sequence[Tree], types: Sequence[TensorType]) -> list[Tree]:
-    rest = iter(floats)
-    return [next(rest) if type_.dtype.is_float else _zeros(type_) for type_ in types]
-
-
-def _zeros(type_: TensorType) -> Tree:
-    return lift_constant(np.zeros(tuple(map(int, map(str, type_.shape))), type_.dtype.numpy))
+        return with_zeros(slopes, self.types)
 
 
 def _closed(name: str, fun: Function, primals: Sequence[Tree], has_aux: bool) -> _Closed:
@@ -225,7 +216,7 @@ class Linear:
             found = self.compiled(list(self.kept), floats)
         else:
             found = splice(self.late, [*self.kept, *floats])
-        return tree.unflatten(self.out_tree, _spread(found, self.out_types))
+        return tree.unflatten(self.out_tree, with_zeros(found, self.out_types))
 
 
 def _in_two_parts(run: Function, primals: Sequence[Tree]) -> tuple[Tree, ...]:

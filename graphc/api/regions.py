@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from graphc import tree
 from graphc.api.leaves import lifted
 from graphc.api.staged import wrap
 from graphc.ir.errors import ArgumentError, DtypeError, ShapeError
 from graphc.ir.node import Node
 from graphc.ir.places import user_place, written_at
-from graphc.ir.types import TensorType
-from graphc.trace import Region, current_frame, trace_region
+from graphc.ir.types import TensorType, static_shape
+from graphc.trace import Region, current_frame, lift_constant, trace_region
 from graphc.tree import Structure, Tree
 
 Function = Callable[..., Tree]
@@ -90,3 +92,13 @@ def same_tree(name: str, got: Structure, expected: Structure) -> None:
             f"{name}: got a function that gives the structure {got}, expected {expected}"
             f"{written_at(user_place())}"
         )
+
+
+def with_zeros(floats: Sequence[Tree], types: Sequence[TensorType]) -> list[Tree]:
+    """Tangents of values of `types` from those of the floats among them."""
+    rest = iter(floats)
+    return [next(rest) if type_.dtype.is_float else _zeros(type_) for type_ in types]
+
+
+def _zeros(type_: TensorType) -> Tree:
+    return lift_constant(np.zeros(static_shape(type_.shape), type_.dtype.numpy))
