@@ -22,6 +22,7 @@ from graphc.api.gradients import grad, value_and_grad
 from graphc.api.jacobians import hessian, jacfwd, jacrev
 from graphc.api.jit import eval_shape, jit, make_graph
 from graphc.api.shapes import ShapeDtypeStruct
+from graphc.formula import elementwise
 from graphc.ir.errors import Error
 from graphc.lax import stop_gradient
 from graphc.text import parse
@@ -35,6 +36,7 @@ __all__ = [
     "cond",
     "custom_jvp",
     "custom_vjp",
+    "elementwise",
     "entry",
     "eval_shape",
     "fori_loop",

@@ -55,6 +55,16 @@ def donate(array: np.ndarray) -> np.ndarray:
     return heir
 
 
+def heir_of_shape(heir: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """An array over the memory of `heir`, which it owns from now on, in another shape."""
+    if heir.shape == shape:
+        return heir
+    made = heir.reshape(shape)
+    if id(heir) in _heirs:
+        _heirs[id(made)] = _mark(_heirs, made)
+    return made
+
+
 def _mark(marks: Marks, array: np.ndarray) -> weakref.ref[np.ndarray]:
     """A reference that takes its entry out when the array dies, before its id is used again."""
     return weakref.ref(array, _forgetter(marks, id(array)))

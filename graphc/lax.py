@@ -16,10 +16,11 @@ from typing import TypeAlias
 
 import numpy as np
 
-from graphc.ir.errors import DtypeError, ShapeError
+from graphc.ir.errors import ShapeError
 from graphc.ir.node import Op
 from graphc.ir.types import I32, Size, tensor
 from graphc.numpy import elementwise as wide
+from graphc.numpy import formulas
 from graphc.numpy.array import Array
 from graphc.numpy.elementwise import astype
 from graphc.numpy.linear import contract
@@ -45,6 +46,7 @@ from graphc.numpy.promotion import (
 from graphc.numpy.selection import checked_index
 from graphc.ops import contraction, control, duals, indexing, leaf, movement, reduction
 from graphc.ops import elementwise as e
+from graphc.ops import special as s
 from graphc.trace import Tracer, bind
 
 Axes: TypeAlias = Sequence[int]
@@ -97,6 +99,19 @@ cos = _strict(e.cos, "The cosine.")
 tan = _strict(e.tan, "The tangent.")
 tanh = _strict(e.tanh, "The hyperbolic tangent.")
 erf = _strict(e.erf, "The error function.")
+erfc = _strict(s.erfc, "1 - the error function, exact where that is small.")
+erf_inv = _strict(s.erf_inv, "The number whose error function is x.")
+lgamma = _strict(s.lgamma, "The logarithm of the magnitude of the gamma function.")
+digamma = _strict(s.digamma, "The derivative of lgamma.")
+exp2 = _strict(s.exp2, "2 to the power.")
+asin = _strict(s.asin, "The angle whose sine is x.")
+acos = _strict(s.acos, "The angle whose cosine is x.")
+atan = _strict(s.atan, "The angle whose tangent is x.")
+sinh = _strict(s.sinh, "The hyperbolic sine.")
+cosh = _strict(s.cosh, "The hyperbolic cosine.")
+asinh = _strict(s.asinh, "The inverse hyperbolic sine.")
+acosh = _strict(s.acosh, "The inverse hyperbolic cosine.")
+atanh = _strict(s.atanh, "The inverse hyperbolic tangent.")
 atan2 = _strict(e.atan2, "The angle of the point (y, x).")
 bitwise_not = _strict(e.not_, "Every bit turned.")
 bitwise_and = _strict(e.and_, "Bits set in both.")
@@ -139,6 +154,16 @@ def convert_element_type(operand: ArrayLike, new_dtype: DTypeLike) -> Array:
     return astype(operand, new_dtype)
 
 
+def nextafter(x1: ArrayLike, x2: ArrayLike) -> Array:
+    """The float next to x1 in the direction of x2."""
+    return formulas.nextafter(x1, x2)
+
+
+def bitcast_convert_type(operand: ArrayLike, new_dtype: DTypeLike) -> Array:
+    """The bits of each element read as another type of the same width."""
+    return formulas.bitcast(operand, new_dtype)
+
+
 def stop_gradient(x: ArrayLike) -> Array:
     """x, through which no derivative passes."""
     return apply(control.stop_gradient, array_of(x))
@@ -147,46 +172,6 @@ def stop_gradient(x: ArrayLike) -> Array:
 def clamp(min: ArrayLike, x: ArrayLike, max: ArrayLike) -> Array:
     """x moved into the range from `min` to `max`."""
     return wide.minimum(wide.maximum(x, min), max)
-
-
-def erf_inv(x: ArrayLike) -> Array:
-    """The number whose error function is x, by M. Giles's approximation.
-
-    M. Giles, "Approximating the erfinv function", GPU Computing Gems, 2011. In f64 two steps of
-    Newton's method follow.
-    """
-    dtype = kind_of(x).dtype
-    if not dtype.is_float:
-        fail(DtypeError, f"erf_inv: got elements of {dtype}, expected floats")
-    work = x if dtype.bits >= 32 else astype(x, "float32")
-    found = _giles(work)
-    for _ in range(2 if dtype.bits == 64 else 0):
-        inside = wide.less(wide.abs(work), 1)
-        miss = wide.subtract(erf(found), work)
-        slope = wide.multiply(exp(neg(square(found))), 2 / np.pi**0.5)
-        step = wide.where(inside, wide.divide(miss, wide.where(inside, slope, 1)), 0)
-        found = wide.subtract(found, step)
-    return astype(found, dtype)
-
-
-_CENTRE = (2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087,
-           -0.00125372503, -0.00417768164, 0.246640727, 1.50140941)  # fmt: skip
-_TAIL = (-0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773,
-         -0.0076224613, 0.00943887047, 1.00167406, 2.83297682)  # fmt: skip
-
-
-def _giles(x: ArrayLike) -> Array:
-    w = neg(log1p(neg(square(x))))
-    central = lt(w, 5.0)
-    near = wide.subtract(w, 2.5)
-    # At the ends w is infinite; the result there is set below.
-    far = wide.subtract(sqrt(wide.where(central, 5.0, w)), 3.0)
-    place = wide.where(central, near, far)
-    total: ArrayLike = wide.where(central, _CENTRE[0], _TAIL[0])
-    for one, two in zip(_CENTRE[1:], _TAIL[1:], strict=True):
-        total = wide.add(wide.multiply(total, place), wide.where(central, one, two))
-    ends = wide.multiply(x, float("inf"))
-    return wide.where(wide.equal(wide.abs(x), 1), ends, wide.multiply(total, x))
 
 
 # making and moving

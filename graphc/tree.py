@@ -130,8 +130,8 @@ def _require_hashable(kind: type, fixed: dict[str, object]) -> None:
             hash(value)
         except TypeError:
             raise ArgumentError(
-                f"{kind.__name__}.{name}: got a static field of type {type(value).__name__}, "
-                f"which has no hash, expected one that can be compared{written_at(user_place())}"
+                f"the static field {name} of {kind.__name__}: got a {type(value).__name__}, which "
+                f"has no hash, expected what can be compared{written_at(user_place())}"
             ) from None
 
 
@@ -200,7 +200,7 @@ def _unflatten(structure: Structure, leaves: Tree) -> Tree:
     if kind is dict or kind is OrderedDict:
         return kind(zip(structure.keys, children, strict=True))
     if kind is defaultdict:
-        made = defaultdict(structure.extra)
+        made = defaultdict(structure.extra)  # type: ignore[call-overload]
         made.update(zip(structure.keys, children, strict=True))
         return made
     if kind is list or kind is tuple:

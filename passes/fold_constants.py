@@ -148,11 +148,11 @@ def _sizes(node: Node) -> tuple[int, ...]:
 
 def _cost(node: Node, budget: _Budget) -> tuple[str, int]:
     """Why not to compute a node (or nothing), and how many elements that would touch."""
+    if regions(node):
+        return f"{node.op.name} may run long", 0
     types: Sequence[Node] = (*node.operands, node)
     if not all(part.tensor.is_static for part in types):
         return "a size is not known yet", 0
-    if regions(node):
-        return f"{node.op.name} may run long", 0
     cost = sum(math.prod(_sizes(part)) for part in types)
     if isinstance(node.attrs, DotAttrs):
         inner = math.prod(_sizes(node.operands[0])[axis] for axis in node.attrs.lhs_contract)

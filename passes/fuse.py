@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from graphc.ir.errors import RewriteError
-from graphc.ir.graph import Graph, order, substitute
+from graphc.ir.graph import Graph, order, rebuild
 from graphc.ir.node import Attrs, Node, make
-from graphc.ir.places import MOST_PLACES, Places, recording
+from graphc.ir.places import MOST_PLACES, Places, Recorder, recording
 from graphc.ops import leaf
 from graphc.ops.control import ScanAttrs, SwitchAttrs, WhileAttrs, kernel, parameters, results
 from graphc.passes.fusion_groups import Group, Grouping, is_free, is_leaf
@@ -29,8 +29,7 @@ def fuse(graph: Graph) -> Graph:
         env: dict[Node, Node] = {param: param for param in graph.params}
         for item in _in_order(grouping, groups):
             if isinstance(item, Group):
-                record.here = _places(graph, item)
-                _emit(item, grouping.number, env)
+                _emit(item, grouping, env, record)
             elif item not in env:
                 record.here = graph.place(item)
                 operands = tuple(_value(operand, env) for operand in item.operands)
@@ -65,14 +64,20 @@ def _places(graph: Graph, group: Group) -> Places:
     return tuple(dict.fromkeys(every))[:MOST_PLACES]
 
 
-def _emit(group: Group, number: dict[Node, int], env: dict[Node, Node]) -> None:
+def _emit(group: Group, grouping: Grouping, env: dict[Node, Node], record: Recorder) -> None:
     """The kernel node of a group, and its results."""
-    outputs = sorted(group.outputs, key=number.__getitem__)
+    outputs = sorted(group.outputs, key=grouping.number.__getitem__)
     inside = set(group.members)
     inputs = [node for node in order(outputs, _outside(outputs, inside)) if node not in inside]
     params = parameters(tuple(node.tensor for node in inputs))
-    values = dict(zip(inputs, params, strict=True))
-    body = Graph(params, substitute(outputs, values))
+    inner = dict(zip(inputs, params, strict=True))
+    for node in order(outputs, dict(inner)):
+        if node not in inner:
+            record.here = grouping.graph.place(node)  # the line of an index out of range
+            inner[node] = rebuild(node, tuple(inner[operand] for operand in node.operands))
+            record.note(inner[node])
+    body = Graph(params, tuple(inner[output] for output in outputs))
+    record.here = _places(grouping.graph, group)
     made = kernel(*(_value(node, env) for node in inputs), name=_name(group), body=body)
     env.update(zip(outputs, results(made), strict=True))
 

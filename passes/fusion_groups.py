@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from graphc.ir.graph import Graph
 from graphc.ir.node import Node
 from graphc.ir.types import Shape
-from graphc.ops import control, duals, elementwise, indexing, leaf, movement, reduction
+from graphc.ops import control, duals, elementwise, indexing, leaf, movement, reduction, special
 from graphc.ops.contraction import dot_general
 
 Axes = tuple[int, ...]
@@ -26,8 +26,9 @@ REDUCTIONS = frozenset({duals.reduce_sum, *reduction.ROWS} - {reduction.argmax, 
 LOOPS = frozenset({control.while_, control.scan, control.switch, control.kernel})
 MOVES = frozenset({movement.transpose, movement.slice, movement.reverse})
 EXPENSIVE = frozenset(
-    {*elementwise.TRANSCENDENTAL, elementwise.pow, elementwise.rem, indexing.gather}
+    {*elementwise.TRANSCENDENTAL, *special.TRANSCENDENTAL, elementwise.pow, elementwise.rem}
     - {elementwise.sqrt}
+    | {indexing.gather}
 )
 LARGEST_GROUP = 160  # nodes; lowering recurses along chains of this length
 

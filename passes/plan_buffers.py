@@ -270,7 +270,7 @@ class _Planner:
     ) -> Graph:
         """The graph with slots and step numbers."""
         at = {step: i for i, step in enumerate(ordered)}
-        table: dict[Node, Places] = {}
+        table = self._places_inside()
         env: dict[Node, Node] = {}
         with recording(table) as record:
             for node in self.graph.nodes:
@@ -287,6 +287,12 @@ class _Planner:
                 env[node] = make(node.op, tuple(env[o] for o in node.operands), attrs)
         outputs = tuple(env[output] for output in self.graph.outputs)
         return replace(self.graph, outputs=outputs, places=table)
+
+    def _places_inside(self) -> dict[Node, Places]:
+        """The places of the kernels' own nodes, which stay as they are."""
+        known = self.graph.places
+        bodies = [n.attrs.body for n in self.graph.nodes if isinstance(n.attrs, KernelAttrs)]
+        return {node: known[node] for body in bodies for node in body.nodes if node in known}
 
 
 def _may_overwrite(step: Node, number: int, param: Node) -> bool:

@@ -75,7 +75,7 @@ def call(
     inputs = [guarded_copy(array, at_end=at_end) for array in arrays]
     alias = dict(signature.aliases)
     outputs = [
-        inputs[alias[k]]
+        inputs[alias[k]].reshape(concrete(type_, sizes))
         if k in alias
         else guarded(concrete(type_, sizes), type_.dtype.numpy, at_end=at_end)
         for k, type_ in enumerate(signature.outputs)

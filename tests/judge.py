@@ -17,7 +17,7 @@ from graphc.ir.graph import Graph
 from graphc.ir.interpret import bind_sizes, bound, interpret
 from graphc.ir.node import Node, Value
 from graphc.ir.types import BF16, F16, F32, DType, dtype_of
-from graphc.ops import contraction, duals, elementwise, indexing, reduction
+from graphc.ops import contraction, duals, elementwise, indexing, reduction, special
 from graphc.ops.control import GroupAttrs, KernelAttrs, ScanAttrs, SwitchAttrs, WhileAttrs
 
 SAMPLES = 8
@@ -29,7 +29,7 @@ LOWEST = {"f64": -1074, "f32": -149, "f16": -24, "bf16": -133}
 e = elementwise
 ROUNDING = {
     **dict.fromkeys((e.add, e.sub, e.mul, e.div, e.sqrt), 1.0),
-    **dict.fromkeys(e.TRANSCENDENTAL, 2.5),
+    **dict.fromkeys((*e.TRANSCENDENTAL, *special.TRANSCENDENTAL), 2.5),
     e.pow: 2.5,
     e.rem: 0.0,
     e.sqrt: 1.0,
@@ -106,7 +106,7 @@ def noisy(
 ) -> tuple[np.ndarray, ...]:
     """The outputs of `graph` with every rounding moved at random."""
     sizes = bind_sizes(graph, [array.shape for array in arrays])
-    values: dict[Node, Value] = dict(zip(graph.params, arrays, strict=True))
+    values: dict[Node, Value] = dict(zip(graph.params, map(np.asarray, arrays), strict=True))
     for node in graph.nodes:
         if node in values:
             continue
@@ -118,6 +118,7 @@ def noisy(
         assert node.op.reference is not None
         attrs = bound(node.attrs, sizes) if sizes else node.attrs
         value = node.op.reference(attrs, *operands)
+        value = value if isinstance(value, tuple) else np.asarray(value)
         if isinstance(value, np.ndarray) and dtype_of(value.dtype).is_float:
             value = _moved(node, attrs, operands, value, random)  # type: ignore[arg-type]
         values[node] = value

@@ -214,6 +214,23 @@ static inline __half __double2half(double x) {
 }
 static inline __half __float2half_rn(float x) { return __double2half(x); }
 
+// What CUDA's mathematics has and the C library has not: Winitzki's start, then Halley's method.
+static inline double erfinv(double x) {
+  const double size = fabs(x), rest = 1 - size;
+  if (!(size < 1)) return size == 1 ? copysign(INFINITY, x) : NAN;
+  if (size < 1e-9) return x * 0.886226925452758;
+  const double length = log(rest * (1 + size));
+  const double middle = 2 / (3.141592653589793 * 0.147) + length / 2;
+  double y = sqrt(sqrt(middle * middle - length / 0.147) - middle);
+  for (int turn = 0; turn < 3; ++turn) {
+    const double miss = size > 0.5 ? rest - erfc(y) : erf(y) - size;
+    const double step = miss * 0.886226925452758 * exp(y * y);
+    y -= step / (1 + y * step);
+  }
+  return copysign(y, x);
+}
+static inline float erfinvf(float x) { return (float)erfinv((double)x); }
+
 static inline float __half2float(__half x) {
   const int exponent = x.bits >> 10 & 31, fraction = x.bits & 1023;
   const double size = exponent == 31 ? (fraction ? NAN : INFINITY)

@@ -76,6 +76,39 @@ __device__ __forceinline__ f64 logistic(f64 x) {
   return (x >= 0 ? 1 : tail) / (1 + tail);
 }
 """,
+    "digamma": """\
+// The derivative of lgamma: its reflection, its recurrence up to ten, then its series.
+__device__ __forceinline__ f64 digamma(f64 x) {
+  f64 total = 0;
+  if (x == 0) return -1 / x;
+  if (x < 0) {
+    const f64 part = x - floor(x);
+    if (part == 0 || isinf(x)) return NAN;
+    total = -3.141592653589793 / tan(3.141592653589793 * part);
+    x = 1 - x;
+  }
+  f64 lost = 0;  // what the sum and its terms are rounded by
+  for (; x < 10; x += 1) {
+    const f64 term = -1 / x, sum = total + term, back = sum - total;
+    lost += (total - (sum - back)) + (term - back) - fma(term, x, 1.0) / x;
+    total = sum;
+  }
+  const f64 z = 1 / (x * x);
+  const f64 series = z * (1.0 / 12 - z * (1.0 / 120 - z * (1.0 / 252 - z * (1.0 / 240
+      - z * (1.0 / 132 - z * (691.0 / 32760 - z / 12))))));
+  return (total + log(x)) + (lost - 0.5 / x - series);
+}
+__device__ __forceinline__ f32 digamma(f32 x) { return (f32)digamma((f64)x); }
+""",
+    "same_bits": """\
+// The bits of a number, read as another type.
+template <typename T, typename F>
+__device__ __forceinline__ T same_bits(F x) {
+  T y;
+  memcpy(&y, &x, sizeof(T));
+  return y;
+}
+""",
     "quotient": "// All bits set where the divisor is 0; the smallest integer by -1 is itself.\n"
     + ONE
     + """\

@@ -55,6 +55,20 @@ FLOAT = {
     "tanh": "tanh{s}({0})",
     "erf": "erf{s}({0})",
     "atan2": "atan2{s}({0}, {1})",
+    "exp2": "exp2{s}({0})",
+    "log2": "log2{s}({0})",
+    "asin": "asin{s}({0})",
+    "acos": "acos{s}({0})",
+    "atan": "atan{s}({0})",
+    "sinh": "sinh{s}({0})",
+    "cosh": "cosh{s}({0})",
+    "asinh": "asinh{s}({0})",
+    "acosh": "acosh{s}({0})",
+    "atanh": "atanh{s}({0})",
+    "erfc": "erfc{s}({0})",
+    "erf_inv": "erfinv{s}({0})",
+    "lgamma": "lgamma{s}({0})",
+    "digamma": "digamma({0})",
     "is_finite": "finite_value({0})",
     "select": "{0} ? {1} : {2}",
     **COMPARISONS,
@@ -117,6 +131,8 @@ def operation(op: str, texts: tuple[str, ...], source: DType, target: DType) -> 
     """
     if op == "convert":
         return conversion(texts[0], source, target)
+    if op == "bitcast":
+        return texts[0] if source is target else f"same_bits<{target}>({texts[0]})"
     if source in NARROW and op != "select":
         wide = tuple(conversion(text, source, F32) for text in texts)
         result = operation(op, wide, F32, F32 if target is source else target)

@@ -118,7 +118,7 @@ class KernelPrinter(IndexPrinter):
             case Store(buffer, at, value):
                 self._store(buffer, at, self.expression(value))
             case Update(name, value):
-                self._update(self.accumulations[name], self.expression(value))
+                self._update(self.accumulations[name], value)
             case Local(buffer):
                 self._local(buffer)
             case Check(bad, code):
@@ -221,8 +221,12 @@ class KernelPrinter(IndexPrinter):
         )
 
     def lane_count(self, loop: For) -> int:
-        """Lanes of a vector loop: registers' worth of its widest element, times its unroll."""
-        width = max([1, *_element_sizes(loop.body)])
+        """Lanes of a vector loop: registers' worth of its widest element, times its unroll.
+
+        Loops over a tile in registers must agree on its lanes, whatever else they touch.
+        """
+        tiles = _element_sizes(loop.body, "registers")
+        width = max([1, *(tiles or _element_sizes(loop.body))])
         lanes = max(1, self.vector_bytes // width)
         bound, count = upper_bound(loop.extent), lanes * loop.unroll
         while bound is not None and count > lanes and count // 2 >= bound:
@@ -266,11 +270,17 @@ class KernelPrinter(IndexPrinter):
             total = scalar.apply(f, op, parts, total.dtype)
         return total
 
-    def _update(self, where: _Accumulation, value: Value) -> None:
+    def _update(self, where: _Accumulation, value: Expr) -> None:
+        """Fold a value in; a product that is added is added with one rounding."""
         f, dtype = self.f, where.accumulator.start.dtype
         type_ = llvm_type(dtype, where.lanes)
         old = f.effect(f"load {type_}, ptr {where.address}, align 64", dtype, where.lanes)
-        new = scalar.apply(f, where.accumulator.op, [old, value], dtype)
+        product = isinstance(value, Apply) and value.op == "mul" and dtype.is_float
+        if isinstance(value, Apply) and product and where.accumulator.op == "add":
+            terms = [self.expression(argument) for argument in value.arguments]
+            new = scalar.apply(f, "fma", [*terms, old], dtype)
+        else:
+            new = scalar.apply(f, where.accumulator.op, [old, self.expression(value)], dtype)
         if self.lanes is not None and self.lanes.mask is not None:
             new = scalar.select(f, self.lanes.mask, new, old)
         f.line(f"store {new}, ptr {where.address}, align 64")
@@ -360,17 +370,18 @@ def _is_unrolled(statement: Stmt) -> bool:
     return isinstance(statement, For) and statement.kind == "unrolled"
 
 
-def _element_sizes(body: Sequence[Stmt]) -> set[int]:
-    """Bytes of the elements that statements load, store or fold."""
+def _element_sizes(body: Sequence[Stmt], space: str = "") -> set[int]:
+    """Bytes of the elements that statements load, store or fold, in one space or anywhere."""
     found: set[int] = set()
     for statement in body:
         match statement:
             case Let(_, Load(buffer)) | Store(buffer):
-                found.add(buffer.dtype.bytes)
-            case Update(_, value):
+                if space in ("", buffer.space):
+                    found.add(buffer.dtype.bytes)
+            case Update(_, value) if not space:
                 found.add(value.dtype.bytes)
             case For() | Accumulate():
-                found |= _element_sizes(statement.body)
+                found |= _element_sizes(statement.body, space)
     return found
 
 

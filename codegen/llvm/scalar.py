@@ -281,6 +281,12 @@ def _convert(f: Function, arguments: Sequence[Value], dtype: DType) -> Value:
     return convert(f, arguments[0], dtype)
 
 
+def _bitcast(f: Function, arguments: Sequence[Value], dtype: DType) -> Value:
+    (x,) = arguments
+    text = f"bitcast {x} to {llvm_type(dtype, x.lanes)}"
+    return f.pure(text, dtype, x.lanes, arguments)
+
+
 SCALAR: dict[str, Entry] = {
     "neg": _neg,
     "add": both_kinds("fadd", "add"),
@@ -316,6 +322,7 @@ SCALAR: dict[str, Entry] = {
     "ge": _comparison("oge", "sge", "uge"),
     "select": _select,
     "convert": _convert,
+    "bitcast": _bitcast,
     **{name: by_math(name) for name in FUNCTIONS},
 }
 

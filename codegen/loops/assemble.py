@@ -27,6 +27,7 @@ from graphc.codegen.loops.work import work_of
 from graphc.ir.dims import names_of
 from graphc.ir.graph import Graph
 from graphc.ir.node import Node
+from graphc.ir.places import Places
 from graphc.ir.types import TensorType
 from graphc.ops import indexing, leaf, movement
 from graphc.ops.control import (
@@ -172,8 +173,7 @@ class _Assembly:
         arguments = [self.ref(frame, operand) for operand in node.operands]
         code = len(self.checks) + 1
         for inner in _checked(body):
-            places = frame.graph.place(node)
-            self.checks.append(Checked(f"{inner.op.name}: index out of range", places))
+            self.checks.append(_check(inner, frame.graph.place(inner), frame.graph.place(node)))
         number = self._kernel(node.attrs.name, body)
         return Call(number, (*arguments, *self._results(frame, node)), code, work_of(body))
 
@@ -266,6 +266,16 @@ def _row(ref: Ref, type_: TensorType, at: Index) -> Ref:
 
 def _bytes(type_: TensorType) -> Index:
     return index(type_.size) * type_.dtype.bytes
+
+
+def _check(node: Node, own: Places, kernel: Places) -> Checked:
+    """What it means that a node found an index out of range, and on which of the user's lines.
+
+    Equal nodes of several kernels share their places; those of the kernel tell them apart.
+    """
+    places = tuple(place for place in own if place in kernel) or own or kernel
+    message = f"{node.op.name}: got an index out of range, expected one within "
+    return Checked(message + str(node.operands[0].tensor), places)
 
 
 def _checked(body: Graph) -> list[Node]:

@@ -15,7 +15,7 @@ from graphc.ir.errors import CompileError
 from graphc.ir.graph import order
 from graphc.ir.node import Node
 from graphc.ir.types import Shape
-from graphc.ops import duals, elementwise, leaf, reduction
+from graphc.ops import duals, elementwise, leaf, reduction, special
 
 REDUCTIONS = {
     duals.reduce_sum: "add",
@@ -28,7 +28,8 @@ REDUCTIONS = {
 }
 NONE: tuple[int, ...] = ()
 EXPENSIVE = frozenset(
-    {*elementwise.TRANSCENDENTAL, elementwise.pow, elementwise.rem} - {elementwise.sqrt}
+    {*elementwise.TRANSCENDENTAL, *special.TRANSCENDENTAL, elementwise.pow, elementwise.rem}
+    - {elementwise.sqrt}
 )
 
 

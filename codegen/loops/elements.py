@@ -9,7 +9,7 @@ are read. Each element is written once per block.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -31,8 +31,8 @@ from graphc.codegen.loops.language import (
 )
 from graphc.ir.errors import CompileError
 from graphc.ir.node import Node, Op
-from graphc.ir.types import BF16, BOOL, F16, F32, I64, DType, Shape, static_shape
-from graphc.ops import custom, duals, elementwise, indexing, leaf, movement
+from graphc.ir.types import BF16, BOOL, F16, F32, I64, DType, Shape, Size, static_shape
+from graphc.ops import custom, duals, elementwise, indexing, leaf, movement, special
 from graphc.ops.contraction import free_axes
 
 Place = tuple[Index, ...]
@@ -178,6 +178,8 @@ class Builder:
             return converted(arguments[0], dtype)
         if node.op is elementwise.select:
             return Apply("select", tuple(arguments), dtype)
+        if node.op is special.bitcast:
+            return Apply("bitcast", tuple(arguments), dtype)
         wide = tuple(converted(argument, work_type(argument.dtype)) for argument in arguments)
         narrow = arguments[0].dtype in NARROW
         work = F32 if narrow and dtype in NARROW else dtype
@@ -346,6 +348,18 @@ def addressed(
     return Addressed(tuple(coordinates), builder.let(valid or Literal(True, BOOL)))
 
 
+def has_elements(sizes: Iterable[Size]) -> Expr | None:
+    """The guard that no size is 0, None where that is known."""
+    guard: Expr | None = None
+    for size in sizes:
+        test = compare("lt", ZERO, index(size))
+        if test == Literal(False, BOOL):
+            return test
+        if not isinstance(test, Literal):
+            guard = both(guard, test)
+    return guard
+
+
 def report(builder: Builder, node: Node, valid: Expr, guard: Expr | None) -> None:
     """Tell the caller when an index is outside and the mode is `error`."""
     bad: Expr = Apply("not", (valid,), BOOL)
@@ -367,13 +381,15 @@ def _gather(builder: Builder, node: Node, position: Place, guard: Expr | None) -
     rest = free_axes(operand.tensor.rank, a.axes)
     for axis, at in zip(rest, position[rank:], strict=True):
         moved[axis] = at
-    empty = operand.tensor.size == 0
-    readable = Literal(False, BOOL) if empty else guard
-    value = builder.element(operand, tuple(moved), readable)
-    if a.mode != "fill":
-        return value
     missing = literal(indexing.fill_value(node.tensor.dtype.name), node.tensor.dtype)
-    return builder.let(Apply("select", (found.valid, value, missing), node.tensor.dtype))
+    some = has_elements(operand.tensor.shape[axis] for axis in a.axes)
+    if some == Literal(False, BOOL):
+        return missing
+    value = builder.element(operand, tuple(moved), both(guard, some))
+    there = found.valid if a.mode == "fill" else some
+    if there is None:
+        return value
+    return builder.let(Apply("select", (there, value, missing), node.tensor.dtype))
 
 
 def fitted(builder: Builder, starts: Sequence[Node], whole: Shape, sizes: Shape) -> Place:

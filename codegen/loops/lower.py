@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from graphc.codegen.loops.contraction import contraction_of, lower_contraction
+from graphc.codegen.loops.contraction import Contraction, contraction_of
 from graphc.codegen.loops.domain import REDUCTIONS
 from graphc.codegen.loops.elements import Builder
 from graphc.codegen.loops.index import index
+from graphc.codegen.loops.inner_products import runs_along, write_inner_products
 from graphc.codegen.loops.language import Buffer, Kernel
 from graphc.codegen.loops.rows import lower_rows
 from graphc.codegen.loops.scatter import lower_scatter
 from graphc.codegen.loops.schedule import Schedule
+from graphc.codegen.loops.tiles import write_tiles
 from graphc.ir.dims import names_of
 from graphc.ir.graph import Graph, order
 from graphc.ir.node import Node
@@ -42,13 +44,21 @@ def lower_kernel(
         nodes = [node for node, _ in group]
         contraction = contraction_of(nodes, body.params)
         if contraction is not None:
-            lower_contraction(builder, contraction, group, schedule)
+            lower_contraction(Contraction(builder, contraction, group, schedule))
         elif nodes[0].op is scatter:
             lower_scatter(builder, nodes[0], group[0][1], schedule)
         else:
             lower_rows(builder, group, schedule)
     sizes = sorted({n for node in body.nodes for t in node.results for n in names_of(t.shape)})
     return Kernel(name, (*inputs, *results), tuple(sizes), tuple(builder.block))
+
+
+def lower_contraction(contraction: Contraction) -> None:
+    """Write a contraction in the way that fits how its operands lie."""
+    if runs_along(contraction):
+        write_inner_products(contraction)
+    else:
+        write_tiles(contraction)
 
 
 def _buffer(name: str, node: Node) -> Buffer:

@@ -39,10 +39,11 @@ from graphc.codegen.loops.language import (
     Update,
 )
 from graphc.ir.errors import ArgumentError, OutOfRangeError, VerifyError
-from graphc.ir.node import NO_ATTRS
+from graphc.ir.node import NO_ATTRS, Attrs
 from graphc.ir.types import BOOL, F64, DType
 from graphc.ops import BY_NAME
 from graphc.ops.elementwise import ConvertAttrs
+from graphc.ops.special import BitcastAttrs
 
 Scope = dict[str, np.ndarray | int]  # values are arrays without axes
 
@@ -217,10 +218,13 @@ def _literal(literal: Literal) -> np.ndarray:
 def _applied(op: str, numbers: tuple[np.ndarray, ...], dtype: DType | None) -> np.ndarray:
     if op == "fma":
         return fused(*numbers)
-    attrs = NO_ATTRS
+    attrs: Attrs = NO_ATTRS
     if op == "convert":
         assert dtype is not None
         attrs = ConvertAttrs(dtype)
+    if op == "bitcast":
+        assert dtype is not None
+        attrs = BitcastAttrs(dtype)
     meaning = BY_NAME[op].reference
     assert meaning is not None
     return np.asarray(meaning(attrs, *numbers))

@@ -6,8 +6,8 @@ element, and each applies all updates in order: sums are the same in every run.
 
 from __future__ import annotations
 
-from graphc.codegen.loops.elements import Builder, addressed, report
-from graphc.codegen.loops.index import ZERO, Index, Var, flat, index, piece, product
+from graphc.codegen.loops.elements import Addressed, Builder, addressed, report
+from graphc.codegen.loops.index import ZERO, Index, Var, flat, index, minimum, piece, product
 from graphc.codegen.loops.language import Apply, Buffer, Expr, Load, Store
 from graphc.codegen.loops.schedule import Schedule
 from graphc.ir.node import Node
@@ -56,12 +56,18 @@ def lower_scatter(builder: Builder, node: Node, result: Buffer, schedule: Schedu
         builder.loop(lane, "vector", body)
 
     updates = [Var(builder.fresh("u"), index(size)) for size in indices.tensor.shape[:-1]]
+    # Not once where an axis turns out to be empty: then there is no element to write.
+    unknown = [index(shape[axis]) for axis in a.axes if not isinstance(shape[axis], int)]
+    once = [Var(builder.fresh("o"), minimum(size, index(1))) for size in unknown]
 
     def apply() -> None:
         row = tuple(index(var) for var in updates)
         found = addressed(builder, node, indices, row, a.axes, None)
         if a.mode == "error":
             report(builder, node, found.valid, None)
+        builder.nest(once, ["serial"] * len(once), lambda: write(row, found))
+
+    def write(row: Place, found: Addressed) -> None:
         with builder.inside() as body:
             _update(builder, node, result, place(found.coordinates), (*row, *column), found.valid)
         builder.loop(lane, "vector", body)

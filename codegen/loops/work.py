@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from graphc.ir.graph import Graph
 from graphc.ir.node import Node
 from graphc.ir.types import Size
-from graphc.ops import control, duals, elementwise, indexing, reduction
+from graphc.ops import control, duals, elementwise, indexing, reduction, special
 from graphc.ops.contraction import DotAttrs
 
 STEPS_OF_TRANSCENDENTAL = 10  # a polynomial costs about as much as so many additions
+TRANSCENDENTAL = frozenset({*elementwise.TRANSCENDENTAL, *special.TRANSCENDENTAL, elementwise.pow})
 UNKNOWN = 1 << 20  # assumed for symbolic sizes
 
 
@@ -36,7 +37,7 @@ def _steps(node: Node) -> int:
     if isinstance(node.attrs, DotAttrs):
         return flops_of(node) // 2
     size = sum(_number(type_.size) for type_ in node.results)
-    if node.op in elementwise.TRANSCENDENTAL or node.op is elementwise.pow:
+    if node.op in TRANSCENDENTAL:
         return STEPS_OF_TRANSCENDENTAL * size
     if isinstance(node.attrs, indexing.ScatterAttrs):
         return size + 2 * _number(node.operands[2].tensor.size)

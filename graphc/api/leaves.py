@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from graphc.ir.dims import Dim
 from graphc.ir.errors import DtypeError
 from graphc.ir.places import user_place, written_at
 from graphc.ir.types import BOOL, F32, I32, DType, TensorType, tensor
@@ -49,7 +50,7 @@ def to_array(value: Tree, type_: TensorType, name: str) -> np.ndarray:
         DtypeError: a Python int that the type cannot hold, or not an array of numbers.
     """
     if not is_python_number(value):
-        return as_array(value)
+        return _named_array(value, name)
     dtype = type_.dtype
     if isinstance(value, int) and dtype.is_integer:
         _require_fit(value, dtype, name)
@@ -72,9 +73,13 @@ def lifted(value: Tree, name: str) -> Array:
     """
     if isinstance(value, Array):
         return value
-    if isinstance(value, Tracer) or is_python_number(value):
+    if isinstance(value, Tracer | Dim) or is_python_number(value):
         return asarray(value)
+    return asarray(_named_array(value, name))
+
+
+def _named_array(value: Tree, name: str) -> np.ndarray:
     try:
-        return asarray(as_array(value))
+        return as_array(value)
     except DtypeError as error:
         raise DtypeError(f"{name}: {error}") from None

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphc import tree
-from graphc.ir.dims import dim
-from graphc.ir.types import Shape, TensorType, dtype_of, tensor
+from graphc.ir.dims import Dim, dim
+from graphc.ir.errors import ShapeError
+from graphc.ir.places import user_place, written_at
+from graphc.ir.types import Size, TensorType, dtype_of, tensor
 from graphc.tree import Tree
 
 
@@ -25,14 +27,28 @@ class ShapeDtypeStruct:
 
     @property
     def graphc_type(self) -> TensorType:
-        """The type in the graph."""
-        sizes: Shape = tuple(dim(s) if isinstance(s, str) else s for s in self.shape)
-        return tensor(dtype_of(self.dtype), sizes)
+        """The type in the graph.
+
+        Raises:
+            ShapeError: a size is neither an int nor a name.
+            DtypeError: no element type of arrays.
+        """
+        return tensor(dtype_of(self.dtype), tuple(_size(size) for size in self.shape))
 
     @property
     def ndim(self) -> int:
         """Number of dimensions."""
         return len(self.shape)
+
+
+def _size(size: object) -> Size:
+    if isinstance(size, str):
+        return dim(size)
+    if isinstance(size, Dim):
+        return size
+    if isinstance(size, int | np.integer) and not isinstance(size, bool):
+        return int(size)
+    raise ShapeError(f"a size: got {size!r}, expected an int or a name{written_at(user_place())}")
 
 
 tree.register_leaf(ShapeDtypeStruct)

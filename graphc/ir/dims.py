@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from graphc.ir.errors import ShapeError
+from graphc.ir.errors import ShapeError, TraceError
+from graphc.ir.places import user_place, written_at
 
 if TYPE_CHECKING:
     import sympy
@@ -40,24 +42,34 @@ class Dim:
         return made
 
     def __add__(self, other: Dim | int) -> Dim | int:
+        if not isinstance(other, Dim | int):
+            return NotImplemented  # an array computes with the size itself
         return simplified(self.expression + _plain(other))
 
     def __sub__(self, other: Dim | int) -> Dim | int:
+        if not isinstance(other, Dim | int):
+            return NotImplemented  # an array computes with the size itself
         return simplified(self.expression - _plain(other))
 
     def __rsub__(self, other: int) -> Dim | int:
         return simplified(other - self.expression)
 
     def __mul__(self, other: Dim | int) -> Dim | int:
+        if not isinstance(other, Dim | int):
+            return NotImplemented  # an array computes with the size itself
         return simplified(self.expression * _plain(other))
 
     __radd__ = __add__
     __rmul__ = __mul__
 
     def __floordiv__(self, other: Dim | int) -> Dim | int:
+        if not isinstance(other, Dim | int):
+            return NotImplemented  # an array computes with the size itself
         return simplified(self.expression // _plain(other))
 
     def __mod__(self, other: Dim | int) -> Dim | int:
+        if not isinstance(other, Dim | int):
+            return NotImplemented  # an array computes with the size itself
         return simplified(self.expression % _plain(other))
 
     def __neg__(self) -> Dim | int:
@@ -84,7 +96,16 @@ class Dim:
     def _decide(self, relation: Expression, sign: str, other: Dim | int) -> bool:
         if relation == True or relation == False:  # noqa: E712 (sympy's own truth values)
             return bool(relation)
-        raise ShapeError(f"cannot tell whether {self} {sign} {other} for every size")
+        raise ShapeError(
+            f"a symbolic size: cannot tell whether {self} {sign} {other}, expected a comparison "
+            f"that holds for every size or for none{written_at(user_place())}"
+        )
+
+    def __index__(self) -> int:
+        raise TraceError(
+            f"a symbolic size: got {self}, expected an int, which range(), int() and Python's "
+            f"lists need{written_at(user_place())}"
+        )
 
     def __str__(self) -> str:
         return str(self.expression)
@@ -117,6 +138,13 @@ def simplified(expression: Expression) -> Dim | int:
     return int(expanded) if expanded.is_Integer else Dim(expanded)
 
 
+def sympy_module() -> ModuleType:
+    """sympy, imported when the first one asks: this is its one owner."""
+    import sympy
+
+    return sympy
+
+
 @lru_cache(maxsize=256)
 def dim(text: str) -> Dim | int:
     """The dimension written as `text`: a name, or an expression of names.
@@ -124,8 +152,7 @@ def dim(text: str) -> Dim | int:
     Raises:
         ShapeError: `text` is not an integer expression over names.
     """
-    import sympy  # the one owner of this heavy import
-
+    sympy = sympy_module()
     if text.isidentifier():  # not left to sympy, which reads `lambda` as Python does
         return Dim(sympy.Symbol(text, integer=True, nonnegative=True))
     names = {}

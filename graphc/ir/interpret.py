@@ -28,7 +28,8 @@ def interpret(graph: Graph, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
     sizes = bind_sizes(graph, [array.shape for array in arrays])
     if sizes:
         graph = concretize(graph, sizes)
-    values: dict[Node, Value] = dict(zip(graph.params, arrays, strict=True))
+    # A row of a vector is a NumPy scalar, in which nothing can be written.
+    values: dict[Node, Value] = dict(zip(graph.params, map(np.asarray, arrays), strict=True))
     for param, array, name in zip(graph.params, arrays, graph.names, strict=True):
         expected = param.tensor
         if array.dtype != expected.dtype.numpy or array.shape != expected.shape:
@@ -43,7 +44,8 @@ def evaluate_node(node: Node, operands: Sequence[Value], graph: Graph) -> Value:
     """The value of one node of static shape."""
     assert node.op.reference is not None, node.op.name
     try:
-        return node.op.reference(node.attrs, *operands)
+        value = node.op.reference(node.attrs, *operands)
+        return value if isinstance(value, tuple) else np.asarray(value)
     except Error as error:
         if graph.place(node) and "written at" not in str(error):
             raise type(error)(f"{error}{written_at(graph.place(node))}") from None

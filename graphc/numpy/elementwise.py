@@ -34,6 +34,7 @@ from graphc.numpy.promotion import (
     weakened,
 )
 from graphc.ops import elementwise as e
+from graphc.ops import special as s
 from graphc.trace import bind
 
 if TYPE_CHECKING:
@@ -79,6 +80,18 @@ sin = _unary("sin", e.sin, "Sine", floats=True)
 cos = _unary("cos", e.cos, "Cosine", floats=True)
 tan = _unary("tan", e.tan, "Tangent", floats=True)
 tanh = _unary("tanh", e.tanh, "Hyperbolic tangent", floats=True)
+exp2 = _unary("exp2", s.exp2, "2 to the power", floats=True)
+log2 = _unary("log2", s.log2, "Logarithm to base 2", floats=True)
+asin = _unary("asin", s.asin, "Angle whose sine is the value", floats=True)
+acos = _unary("acos", s.acos, "Angle whose cosine is the value", floats=True)
+atan = _unary("atan", s.atan, "Angle whose tangent is the value", floats=True)
+sinh = _unary("sinh", s.sinh, "Hyperbolic sine", floats=True)
+cosh = _unary("cosh", s.cosh, "Hyperbolic cosine", floats=True)
+asinh = _unary("asinh", s.asinh, "Inverse hyperbolic sine", floats=True)
+acosh = _unary("acosh", s.acosh, "Inverse hyperbolic cosine", floats=True)
+atanh = _unary("atanh", s.atanh, "Inverse hyperbolic tangent", floats=True)
+arcsin, arccos, arctan = asin, acos, atan
+arcsinh, arccosh, arctanh = asinh, acosh, atanh
 erf = _unary("erf", e.erf, "Error function", floats=True)
 sigmoid = _unary("sigmoid", e.logistic, "1 / (1 + exp(-x))", floats=True)
 atan2 = _binary("atan2", e.atan2, "Angle of the point (x2, x1), in radians.", floats=True)
@@ -214,7 +227,7 @@ def floor_divide(x1: ArrayLike, x2: ArrayLike) -> Array:
     if not common(x1, x2).dtype.is_float:
         quotient, left = elementwise(e.div, x1, x2), elementwise(e.rem, x1, x2)
         lower = logical_and(_signs_differ(left, x2), not_equal(x2, 0))
-        return subtract(quotient, where(lower, 1, 0))
+        return where(lower, subtract(quotient, 1), quotient)
     left = elementwise(e.rem, x1, x2)
     quotient = divide(subtract(x1, left), x2)
     lower = where(_signs_differ(left, x2), subtract(quotient, 1), quotient)

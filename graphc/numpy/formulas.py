@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING
 from graphc.numpy.elementwise import (
     abs,
     add,
-    atan2,
     divide,
     equal,
     exp,
-    expm1,
     full_of,
     isinf,
     isnan,
@@ -29,13 +27,24 @@ from graphc.numpy.elementwise import (
     minimum,
     multiply,
     negative,
-    pow,
     sqrt,
     square,
     subtract,
     where,
 )
-from graphc.numpy.promotion import ArrayLike, common, converted, inexact, kind_of, weakened
+from graphc.numpy.promotion import (
+    ArrayLike,
+    DTypeLike,
+    array_of,
+    common,
+    converted,
+    element_type,
+    inexact,
+    kind_of,
+    weakened,
+)
+from graphc.ops import special
+from graphc.trace import bind
 
 if TYPE_CHECKING:
     from graphc.numpy.array import Array
@@ -47,82 +56,9 @@ def _float(x: ArrayLike) -> Array:
     return weakened(converted(x, kind.dtype), kind.weak)
 
 
-def exp2(x: ArrayLike) -> Array:
-    """2 to the power of each element."""
-    x = _float(x)
-    return pow(full_of(x, 2), x)
-
-
-def log2(x: ArrayLike) -> Array:
-    """Logarithm to base 2 of each element."""
-    return divide(log(x), math.log(2))
-
-
 def log10(x: ArrayLike) -> Array:
     """Logarithm to base 10 of each element."""
     return divide(log(x), math.log(10))
-
-
-def sinh(x: ArrayLike) -> Array:
-    """Hyperbolic sine of each element."""
-    x = _float(x)
-    small = less(abs(x), 1)
-    less_one = expm1(where(small, x, 0))
-    near = multiply(0.5, add(less_one, divide(less_one, add(less_one, 1))))
-    half = math.log(2)  # inside the exponent, so that it overflows only where sinh does
-    far = subtract(exp(subtract(x, half)), exp(subtract(negative(x), half)))
-    return where(small, near, far)
-
-
-def cosh(x: ArrayLike) -> Array:
-    """Hyperbolic cosine of each element."""
-    x, half = _float(x), math.log(2)
-    return add(exp(subtract(x, half)), exp(subtract(negative(x), half)))
-
-
-def _other_leg(x: Array) -> Array:
-    return sqrt(multiply(subtract(1, x), add(1, x)))
-
-
-def asin(x: ArrayLike) -> Array:
-    """Angle whose sine is each element."""
-    x = _float(x)
-    return atan2(x, _other_leg(x))
-
-
-def acos(x: ArrayLike) -> Array:
-    """Angle whose cosine is each element."""
-    x = _float(x)
-    return atan2(_other_leg(x), x)
-
-
-def atan(x: ArrayLike) -> Array:
-    """Angle whose tangent is each element."""
-    return atan2(x, 1.0)
-
-
-def asinh(x: ArrayLike) -> Array:
-    """Inverse hyperbolic sine of each element."""
-    x = _float(x)
-    small = less(abs(x), 0.5)
-    inner = where(small, x, 0)
-    near = atanh(divide(inner, sqrt(add(square(inner), 1))))
-    size = where(small, 1, abs(x))
-    far = add(log(size), log1p(sqrt(add(1, square(divide(1, size))))))
-    return where(small, near, where(less(x, 0), negative(far), far))
-
-
-def acosh(x: ArrayLike) -> Array:
-    """Inverse hyperbolic cosine of each element."""
-    x = _float(x)
-    over = divide(1, x)
-    valid = where(less(x, 1), math.nan, x)
-    return add(log(valid), log1p(sqrt(multiply(subtract(1, over), add(1, over)))))
-
-
-def atanh(x: ArrayLike) -> Array:
-    """Inverse hyperbolic tangent of each element."""
-    return multiply(0.5, subtract(log1p(x), log1p(negative(x))))
 
 
 def hypot(x1: ArrayLike, x2: ArrayLike) -> Array:
@@ -175,5 +111,26 @@ def isclose(
     return where(isnan(a), isnan(b), found) if equal_nan else found
 
 
-arccos, arccosh = acos, acosh
-arcsin, arcsinh, arctan, arctanh = asin, asinh, atan, atanh
+def nextafter(x1: ArrayLike, x2: ArrayLike) -> Array:
+    """The float next to x1 in the direction of x2: the bits of floats count in their order.
+
+    >>> import numpy as np
+    >>> float(nextafter(np.float32(1), np.float32(2))) == 1 + 2**-23
+    True
+    """
+    kind = inexact(common(x1, x2))
+    x, towards = converted(x1, kind.dtype), converted(x2, kind.dtype)
+    bits = bitcast(x, f"int{kind.dtype.bits}")
+    outwards = equal(less(x, towards), less(0, x))
+    one = full_of(bits, 1)
+    moved = bitcast(where(outwards, add(bits, one), subtract(bits, one)), kind.dtype)
+    smallest = bitcast(one, kind.dtype)
+    first = where(less(towards, 0), negative(smallest), smallest)
+    found = where(equal(x, towards), towards, where(equal(x, 0), first, moved))
+    return where(logical_or(isnan(x), isnan(towards)), math.nan, found)
+
+
+def bitcast(x: ArrayLike, dtype: DTypeLike) -> Array:
+    """The bits of each element read as another type of the same width."""
+    found: Array = bind(special.bitcast, array_of(x), dtype=element_type(dtype))
+    return found

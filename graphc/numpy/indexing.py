@@ -8,9 +8,10 @@ Negative indices count from the end.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from graphc.ir.errors import ArgumentError, ShapeError
+from graphc.ir.errors import ArgumentError, OutOfRangeError, ShapeError
 from graphc.ir.types import BOOL, I32, Shape
 from graphc.numpy.creation import counting, ones
 from graphc.numpy.elementwise import add as plus
@@ -88,10 +89,24 @@ def _gather(box: Array, chosen: Selection, mode: str) -> Array:
         return box
     shape = chosen.index_shape
     at = coordinates(chosen.indices, shape)
+    _require_elements(shape_of(box), chosen.axes, shape, mode)
     mode = _safe(mode, chosen.indices)
     found = apply(indexing.gather, box, at, axes=tuple(chosen.axes), mode=mode)
     places = range(chosen.place, chosen.place + len(shape))
     return moveaxis(found, tuple(range(len(shape))), tuple(places))
+
+
+def _require_elements(shape: Shape, axes: Sequence[int], index_shape: Shape, mode: str) -> None:
+    """Refuse to index an empty axis, in which no index is valid and none the nearest."""
+    if mode == "fill" or 0 in index_shape:
+        return
+    for axis in axes:
+        if shape[axis] == 0:
+            fail(
+                OutOfRangeError,
+                f"index out of range: got an empty axis {axis} of shape {text_of(shape)}, "
+                "expected an element to take",
+            )
 
 
 def take(
@@ -127,6 +142,7 @@ def take_along_axis(
     result = (*others[:along], own[along], *others[along + 1 :])
     operand = stretched(x, (*others[:along], shape[along], *others[along + 1 :]))
     index = checked_index(indices, shape[along], along, shape, mode)
+    _require_elements(shape, (along,), shape_of(index), mode)
     every = [index if i == along else counting(result, i) for i in range(len(shape))]
     at = coordinates(every, result)
     axes = tuple(range(len(shape)))

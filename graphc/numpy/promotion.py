@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, cast
 
 import numpy as np
 
+from graphc.ir.dims import Dim
 from graphc.ir.errors import DtypeError, Error, ShapeError
 from graphc.ir.node import Op
 from graphc.ir.places import user_place, written_at
@@ -39,7 +40,7 @@ from graphc.trace import Tracer, as_array, as_type, bind
 if TYPE_CHECKING:
     from graphc.numpy.array import Array
 
-ArrayLike: TypeAlias = "Tracer | np.ndarray | np.generic | bool | int | float"
+ArrayLike: TypeAlias = "Tracer | np.ndarray | np.generic | bool | int | float | Dim"
 DTypeLike: TypeAlias = "DType | np.dtype[Any] | type[object] | str"
 
 _RANK = {"bool": 0, "int": 1, "uint": 1, "float": 2}
@@ -81,7 +82,7 @@ def is_scalar(value: object) -> bool:
 
 def is_array_like(value: object) -> bool:
     """Whether a value is an array, a stand-in for one, or a scalar."""
-    known = isinstance(value, Tracer | np.ndarray | np.generic) or is_scalar(value)
+    known = isinstance(value, Tracer | np.ndarray | np.generic | Dim) or is_scalar(value)
     return known or hasattr(value, "__array__") or hasattr(value, "graphc_type")
 
 
@@ -95,7 +96,7 @@ def kind_of(value: object) -> Kind:
         return Kind(value.type.dtype, value.weak)
     if isinstance(value, bool):
         return Kind(BOOL)
-    if isinstance(value, int):
+    if isinstance(value, int | Dim):
         return Kind(I32, weak=True)
     if isinstance(value, float):
         return Kind(F32 if type(value) is float else F64, weak=True)
@@ -112,12 +113,16 @@ def type_of_value(value: object) -> TensorType:
         fail(DtypeError, f"got a {type(value).__name__}, expected an array: use asarray or stack")
     if not is_array_like(value):
         fail(DtypeError, f"got {type(value).__name__} {str(value)[:40]!r}, expected an array")
-    return tensor(kind_of(value).dtype, ()) if is_scalar(value) else as_type(value)
+    return (
+        tensor(kind_of(value).dtype, ())
+        if is_scalar(value) or isinstance(value, Dim)
+        else as_type(value)
+    )
 
 
 def shape_of(value: object) -> Shape:
     """The shape of an array or scalar."""
-    return () if is_scalar(value) else type_of_value(value).shape
+    return () if is_scalar(value) or isinstance(value, Dim) else type_of_value(value).shape
 
 
 def _join_strong(a: DType, b: DType) -> DType:
@@ -214,6 +219,8 @@ def converted(value: ArrayLike, dtype: DType) -> Array:
     """An array or scalar with element type `dtype`, itself where it has it."""
     if isinstance(value, bool | int | float):
         return cast("Array", scalar(value, dtype))
+    if isinstance(value, Dim):
+        return size_value(value, dtype)
     if type_of_value(value).dtype is dtype:
         return weakened(value, False)
     found: Array = bind(e.convert, value, dtype=dtype)
@@ -310,8 +317,8 @@ def array_of(value: ArrayLike) -> Array:
     Raises:
         DtypeError: the value is no array, or an integer too large for `i32`.
     """
-    if isinstance(value, bool | int | float):
-        return cast("Array", scalar(value, kind_of(value).dtype))
+    if isinstance(value, bool | int | float | Dim):
+        return converted(value, kind_of(value).dtype)
     type_of_value(value)
     return cast("Array", value if isinstance(value, Tracer) else as_array(value))
 

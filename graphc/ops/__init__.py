@@ -14,11 +14,13 @@ from graphc.ops import (
     movement,
     random,
     reduction,
+    special,
 )
 
 ROWS: tuple[Op, ...] = (
     *leaf.ROWS,
     *elementwise.ROWS,
+    *special.ROWS,
     *duals.ROWS,
     *reduction.ROWS,
     *movement.ROWS,

@@ -189,7 +189,7 @@ def _scatter(
     if a.mode == "fill":
         at, updates = tuple(axis[valid] for axis in at), updates[valid]
     combine = COMBINE[a.combine]
-    if not at[0].size:
+    if not at[0].size or not result.size:
         return result
     if combine is None:
         for place in np.ndindex(at[0].shape):

@@ -46,6 +46,8 @@ def _between(low: float, high: float) -> Drawn:
 
 reals = _between(-3.0, 3.0)
 positive = _between(0.1, 4.0)
+inside_one = _between(-0.95, 0.95)
+above_one = _between(1.1, 4.0)
 
 
 def _moved(move: Callable[[np.ndarray], np.ndarray]) -> Drawn:
@@ -64,6 +66,11 @@ def _from_zero(array: np.ndarray) -> np.ndarray:
 
 away_from_zero = _moved(lambda a: a if a.dtype.kind in "bui" else _from_zero(a))
 away_from_integers = _moved(lambda a: np.floor(a) + np.asarray(0.25, a.dtype))
+
+
+def away_from_root(kinds: frozenset[str], count: int) -> Sequence[Sample]:
+    """On both sides of the positive zero of digamma, where only absolute errors are small."""
+    return [*_between(0.1, 1.1)(kinds, count), *_between(2.2, 6.0)(kinds, count)]
 
 
 def divisors(kinds: frozenset[str], count: int) -> Sequence[Sample]:
@@ -151,6 +158,12 @@ def conversions() -> Sequence[Sample]:
             )
         found.append(Sample((array,), smooth=False))
     return found
+
+
+def as_wide_as(element: np.dtype) -> list[DType]:
+    """The element types of numbers that take as many bits as a given one."""
+    wide = element.itemsize * 8
+    return [dtype for dtype in DTYPES if dtype.bits == wide and element != np.bool_]
 
 
 def floats(*shapes: tuple[int, ...], dtypes: Sequence[DType] = (F32, F64)) -> list[Sample]:

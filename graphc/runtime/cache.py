@@ -67,8 +67,10 @@ class DiskCache:
         directory: str | os.PathLike[str] | None = None,
         *,
         maximum_bytes: int = _DEFAULT_BYTES,
+        strict: bool = True,
     ) -> None:
         self._directory = directory
+        self._strict = strict
         self.maximum_bytes = maximum_bytes
         self.last_miss = ""
         self.last_unwritten = ""
@@ -98,8 +100,10 @@ class DiskCache:
                 return payload
         except FileNotFoundError:
             self.last_miss = "no entry"
-        except CacheError:
-            raise
+        except CacheError as error:
+            if self._strict:
+                raise
+            self.last_miss = str(error)
         except OSError as error:
             self.last_miss = f"unreadable: {_reason(error)}"
         return None
@@ -121,8 +125,10 @@ class DiskCache:
             with _opened(directory, make=True) as folder:
                 _write_entry(folder, key, payload)
                 self._bound(directory, folder, _HEADER.size + len(payload), key)
-        except CacheError:
-            raise
+        except CacheError as error:
+            if self._strict:
+                raise
+            self.last_unwritten = str(error)
         except OSError as error:
             self.last_unwritten = f"unwritable: {_reason(error)}"
 

@@ -85,7 +85,7 @@ class Compilation:
     def executable(self) -> Executable:
         """The program ready to be called, from the cache or compiled now."""
         options, clock = self.options, _Clock()
-        cache = DiskCache(options.cache_dir)
+        cache = DiskCache(options.cache_dir, strict=False)
         key = self.key
         watched = options.dump is not None or options.verify
         entry = None if watched else cache.get(key)
@@ -174,7 +174,7 @@ def _load(signature: Signature, data: bytes, options: Options, cache: DiskCache)
 @functools.lru_cache(maxsize=8)
 def _pools(target: Target, directory: object) -> ThreadPools:
     """Threads are shared by the programs of one target."""
-    return ThreadPools(load_pool(target, DiskCache(directory)))  # type: ignore[arg-type]
+    return ThreadPools(load_pool(target, DiskCache(directory, strict=False)))  # type: ignore[arg-type]
 
 
 def _packed(signature: Signature, data: bytes) -> bytes:

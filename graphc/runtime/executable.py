@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from graphc.codegen.llvm.engine import Library
-from graphc.donation import donatable, donate, is_donated, refuse_donated
+from graphc.donation import donatable, donate, heir_of_shape, is_donated, refuse_donated
 from graphc.ir.dims import Dim, evaluate
 from graphc.ir.errors import (
     ArgumentError,
@@ -200,13 +200,14 @@ class Executable:
 
     def _outputs(self, arrays: list[np.ndarray], sizes: Mapping[str, int]) -> list[np.ndarray]:
         """Memory for the results: new, or that of donated arrays."""
-        if sizes:
-            shapes = [[evaluate(size, sizes) for size in shape] for shape, _ in self._results]
-            results = [np.empty(s, t) for s, (_, t) in zip(shapes, self._results, strict=True)]
-        else:
-            results = [np.empty(shape, dtype) for shape, dtype in self._results]
-        for k, source in self._alias.items():
-            results[k] = arrays[source]
+        results = []
+        for k, (symbolic, dtype) in enumerate(self._results):
+            shape = tuple([evaluate(size, sizes) for size in symbolic]) if sizes else symbolic
+            source = self._alias.get(k)
+            if source is None:
+                results.append(np.empty(shape, dtype))
+            else:  # a result may be a reshape of what overwrote the donated array
+                results.append(heir_of_shape(arrays[source], shape))
         return results
 
 

@@ -84,9 +84,11 @@ def sub_zero(node: Node) -> Node | None:
 
 
 def abs_of_sign(node: Node) -> Node | None:
-    """abs(-x) -> abs(x), abs(abs(x)) -> abs(x)"""
+    """abs(-x) -> abs(x), where x has a sign; abs(abs(x)) -> abs(x)"""
     match node.operands:
-        case (Node(op=e.neg, operands=(x,)),) | (Node(op=e.abs, operands=(x,)),):
+        case (Node(op=e.neg, operands=(x,)),) if x.tensor.dtype.is_signed:
+            return e.abs(x)
+        case (Node(op=e.abs, operands=(x,)),):
             return e.abs(x)
     return None
 

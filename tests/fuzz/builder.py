@@ -37,7 +37,7 @@ from graphc.ops.leaf import constant, parameter
 
 Sizes = tuple[int, ...]
 # The likeliest and simplest first: examples shrink towards the front.
-DTYPES = (F32, I32, F64, BOOL, F16, BF16, I8, U8, I64, U32, I16, U16, U64)
+DTYPES = (F32, F32, F32, F32, I32, F64, F64, BOOL, F16, BF16, I8, U8, I64, U32, I16, U16, U64)
 SIZES = (2, 3, 1, 5, 0, 4, 7, 17, 33, 70)
 LARGEST = 4000
 MOST_PARAMETERS = 8
@@ -103,7 +103,7 @@ class Builder:
         """Any value."""
         if not self.pool:
             return self.wanted(tensor(self.dtype(), self.shape()))
-        return self.one_of(self.pool)
+        return self.one_of(self.pool) if self.number(0, 1) else self.pool[-1]
 
     def wanted(self, type_: TensorType) -> Node:
         """A value of a type: one that there is, a new parameter or a constant."""
@@ -150,9 +150,9 @@ class Builder:
         return node
 
     def outputs(self, most: int) -> tuple[Node, ...]:
-        """What the graph gives, newest values first."""
-        count = self.number(1, most)
-        return tuple(self.one_of(self.pool) for _ in range(count))
+        """What the graph gives: the newest value and some others."""
+        others = (self.one_of(self.pool) for _ in range(self.number(0, most - 1)))
+        return (self.pool[-1], *others)
 
     def graph(self, outputs: Sequence[Node]) -> Graph:
         """The finished graph."""

@@ -21,7 +21,7 @@ from tests.fuzz.builder import Builder, drawn
 from tests.fuzz.steps import take
 
 HEAD = re.compile(r"// seed (\d+)(, wild)?(?:, donated ((?:\d+ ?)+))?\n")
-STEPS = 12
+STEPS = 20
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def read(text: str) -> RandomProgram:
 
 @st.composite
 def programs(draw: st.DrawFn) -> RandomProgram:
-    """A program of up to a dozen steps, sometimes with its gradients."""
+    """A program of up to twenty steps, sometimes with its gradients."""
     b = Builder(draw, [])
     b.pick()
     take(b, b.number(1, STEPS))

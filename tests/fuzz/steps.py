@@ -6,12 +6,14 @@ step adds nothing.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 
 from graphc.ir.errors import Error
 from graphc.ir.graph import Graph
-from graphc.ir.types import BOOL, I32, I64, U32, TensorType, tensor
+from graphc.ir.node import NO_ATTRS, Op
+from graphc.ir.types import BOOL, DTYPES, I32, I64, U32, DType, TensorType, tensor
 from graphc.ops import (
     contraction,
     control,
@@ -27,7 +29,22 @@ from graphc.ops import elementwise as e
 from graphc.ops.build import like
 from tests.fuzz.builder import LARGEST, RANK, Builder, Sizes, shape_of
 
-UNARY = (*(row for row in elementwise.ROWS if row not in (e.select, e.convert)),)
+PLAIN = tuple(row for row in elementwise.ROWS if row not in (e.select, e.convert))
+
+
+def _takes(row: Op, dtype: DType) -> int:
+    """How many operands of an element type a row takes, 0 where it refuses the type."""
+    for count in (1, 2):
+        with contextlib.suppress(Error):
+            row.infer(NO_ATTRS, *[tensor(dtype, ())] * count)
+            return count
+    return 0
+
+
+# Per element type, the rows that take it and how many operands they have.
+ARITY = {
+    dtype: [(row, count) for row in PLAIN if (count := _takes(row, dtype))] for dtype in DTYPES
+}
 REDUCTIONS = (
     duals.reduce_sum,
     reduction.reduce_max,
@@ -42,8 +59,8 @@ NAMES = ("f", "softmax", "two words")
 
 def apply_elementwise(b: Builder) -> None:
     x = b.pick()
-    row = UNARY[b.number(0, len(UNARY) - 1)]
-    count = len(row.samples()[0].arrays) if row.samples is not None else 1
+    choices = ARITY[x.tensor.dtype]
+    row, count = choices[b.number(0, len(choices) - 1)]
     b.add(row(x, *(b.wanted(x.tensor) for _ in range(count - 1))))
 
 
@@ -59,7 +76,8 @@ def apply_select(b: Builder) -> None:
 
 def apply_broadcast(b: Builder) -> None:
     x = b.pick()
-    shape, axes = [], []
+    shape: list[int] = []
+    axes: list[int] = []
     left = list(shape_of(x))
     while left or (len(shape) < RANK and b.number(0, 1)):
         if left and (len(shape) + len(left) >= RANK or b.number(0, 1)):
@@ -329,13 +347,10 @@ def apply_switch(b: Builder) -> None:
 
 
 STEPS: tuple[Callable[[Builder], None], ...] = (
-    apply_elementwise,
-    apply_elementwise,
-    apply_elementwise,
-    apply_reduce,
-    apply_reduce,
-    apply_broadcast,
-    apply_broadcast,
+    *(apply_elementwise,) * 8,
+    *(apply_reduce,) * 3,
+    *(apply_broadcast,) * 3,
+    *(apply_dot,) * 2,
     apply_reshape,
     apply_transpose,
     apply_slice,
@@ -344,7 +359,6 @@ STEPS: tuple[Callable[[Builder], None], ...] = (
     apply_reverse,
     apply_convert,
     apply_select,
-    apply_dot,
     apply_gather,
     apply_scatter,
     apply_window,
@@ -365,7 +379,5 @@ def take(b: Builder, count: int) -> None:
     """Take `count` steps; inside of loops inside of loops no further ones begin."""
     last = len(STEPS) if b.depth < DEEPEST else FLAT
     for _ in range(count):
-        try:
+        with contextlib.suppress(Error):
             STEPS[b.number(0, last - 1)](b)
-        except Error:
-            continue

@@ -11,7 +11,7 @@ import numpy as np
 
 from graphc.ir.errors import Error
 from graphc.ir.types import BF16, F16, DType, dtype_of
-from graphc.ops import reduction
+from graphc.ops import reduction, special
 from tests.cpu.vector_oracles import ALL, exact_error
 from tests.judge import DIGITS, SUMS, unit
 from tests.rows.cases import Case
@@ -29,7 +29,7 @@ def wrong(case: Case, got: np.ndarray, ulps: float = ULPS) -> str:
     dtype = dtype_of(expected.dtype)
     if not dtype.is_float:
         return _differing(got, expected, got == expected)
-    if case.row.elementwise:
+    if case.row.elementwise and case.row is not special.bitcast:
         return _elementwise(case, got, expected, dtype, ulps)
     if case.row in ROUNDED_OFTEN:
         return _many(case, got, expected, dtype)

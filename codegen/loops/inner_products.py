@@ -1,0 +1,138 @@
+"""Contractions as inner products: both sides run along the contracted axis.
+
+Lanes run along that axis, too. A tile of a few rows by a few columns has one
+vector of partial sums per element, which are added up when the axis has been walked; no
+side needs to be copied or gathered.
+"""
+
+from __future__ import annotations
+
+from graphc.codegen.loops.contraction import Contraction, Outer, Tile
+from graphc.codegen.loops.elements import converted, literal
+from graphc.codegen.loops.index import ONE, ZERO, Index, Var, index
+from graphc.codegen.loops.index import piece as piece_size
+from graphc.codegen.loops.language import (
+    Accumulate,
+    Accumulator,
+    Apply,
+    Buffer,
+    Local,
+    Read,
+    Store,
+    Update,
+)
+
+PANEL = 64  # columns whose results are gathered before what follows is computed
+SHORTEST = 4  # vectors that the contracted axis must have for adding up lanes to pay
+
+
+def runs_along(contraction: Contraction) -> bool:
+    """Whether inner products fit: one long contracted axis along which both sides lie."""
+    c = contraction
+    if len(c.summed) != 1 or not c.dtype.is_float or c.is_paired:
+        return False
+    size = c.summed[0].size
+    if not isinstance(size, int) or size < SHORTEST * c.lanes:
+        return False
+    lane, (depth,) = Var("lane", index(c.lanes)), c.sums
+    right, left = c.loads(True, lane), c.loads(False, lane)
+    if not right or not left:
+        return False
+    contiguous = c.columns is not None and any(load.index.stride(lane) == 1 for load in right)
+    along = all(load.index.stride(depth) == 1 for load in (*left, *right))
+    return along and not contiguous
+
+
+def write_inner_products(contraction: Contraction) -> None:
+    """Write the kernel as inner products."""
+    _InnerProducts(contraction).write()
+
+
+class _InnerProducts:
+    """A contraction kernel being written as inner products."""
+
+    def __init__(self, contraction: Contraction) -> None:
+        self.c, self.builder = contraction, contraction.builder
+        self.edge = 4 if contraction.schedule.registers >= 32 else 2
+
+    def write(self) -> None:
+        """Write the kernel: whole panels of columns, then the last, narrower one."""
+        columns = self.c.column_count()
+        whole = columns // PANEL
+        rest = columns - whole * PANEL
+        if whole != ZERO:
+            self._panels(whole, ZERO, PANEL)
+        width = rest.as_int
+        if width is None:  # a symbolic number of columns: one at a time
+            self._panels(rest, whole * PANEL, 1)
+        elif width:
+            self._panels(ONE, whole * PANEL, width)
+
+    def _panels(self, count: Index, first: Index, width: int) -> None:
+        """All rows of `count` panels of `width` columns, from column `first`."""
+        rows = self.c.row_count()
+        strips = rows // self.edge
+        left = rows - strips * self.edge
+        if strips != ZERO:
+            group = self.c.together(strips, count)
+            groups = (strips + group - 1) // group
+
+            def write(outer: Outer, panel: Index, at: Index) -> None:
+                strip = Var(self.builder.fresh("s"), piece_size(group, at, strips))
+                with self.builder.inside() as body:
+                    row = (at * group + index(strip)) * self.edge
+                    self._strip(outer, self.edge, row, first + panel * width, width)
+                self.builder.loop(strip, "serial", body)
+
+            self.c.pieces(count, groups, write)
+        if left != ZERO:
+            known = left.as_int
+            height, pieces = known or 1, ONE if known else left
+            self.c.pieces(count, pieces, lambda outer, panel, at: self._strip(
+                outer, height, strips * self.edge + at, first + panel * width, width,
+            ))  # fmt: skip
+
+    def _strip(self, outer: Outer, rows: int, row: Index, column: Index, width: int) -> None:
+        """A strip of rows on one panel: sums into scratch, then what follows, in lanes."""
+        builder, dtype = self.builder, self.c.dtype
+        sums = Buffer(builder.fresh("tile"), dtype, index(rows * width), "scratch")
+        builder.block.append(Local(sums))
+        whole, rest = divmod(width, self.edge)
+        if whole:
+            step = Var(builder.fresh("t"), index(whole))
+            with builder.inside() as body:
+                at = index(step) * self.edge
+                self._tile(Tile(outer, rows, index(self.edge), row, column), sums, width, at)
+            builder.loop(step, "serial", body)
+        if rest:
+            at = index(whole * self.edge)
+            self._tile(Tile(outer, rows, index(rest), row, column), sums, width, at)
+        tile = Tile(outer, rows, index(width), row, column)
+        self.c.finish(tile, sums, width, 1, "serial")
+
+    def _tile(self, tile: Tile, sums: Buffer, width: int, at: Index) -> None:
+        """The sums of a few rows by a few columns, from column `at` of the panel."""
+        builder, dtype, columns = self.builder, self.c.dtype, tile.columns.as_int or 0
+        (depth,) = self.c.sums
+        names = [[builder.fresh("r") for _ in range(columns)] for _ in range(tile.rows)]
+        zero = literal(0, dtype)
+        accumulators = tuple(Accumulator(name, "add", zero) for row in names for name in row)
+        with builder.inside() as walk:
+            with builder.inside() as body:
+                lefts = [
+                    converted(self.c.left(tile.outer, tile.row + i, ZERO), dtype)
+                    for i in range(tile.rows)
+                ]
+                rights = [
+                    converted(self.c.right(tile.outer, tile.column + at + j), dtype)
+                    for j in range(columns)
+                ]
+                for left, row in zip(lefts, names, strict=True):
+                    for right, name in zip(rights, row, strict=True):
+                        body.append(Update(name, Apply("mul", (left, right), dtype)))
+            builder.loop(depth, "vector", body)
+        builder.block.append(Accumulate(accumulators, tuple(walk)))
+        for i, row in enumerate(names):
+            for j, name in enumerate(row):
+                place = index(i * width) + at + j
+                builder.block.append(Store(sums, place, Read(name, dtype)))
