@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import sympy
 
 import graphc as gc
+import graphc.numpy as gnp
+from graphc.codegen.cuda.emulation import emulate
+from graphc.codegen.cuda.program import print_program
+from graphc.ir.errors import ArgumentError, ParseError, UnsupportedError
+from tests.rows.test_cuda import call_emulated, cuda_program
 
 FAR = np.array([-1e4, -800.0, -90.0, -3.0, -1e-3, 0.0, 1e-3, 0.5, 7.0, 90.0, 800.0, 1e4])
 ANYWHERE = [
