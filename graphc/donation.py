@@ -15,6 +15,7 @@ import numpy as np
 
 from graphc.ir.errors import DonationError
 from graphc.ir.places import user_place, written_at
+from graphc.ir.types import Shape
 
 Marks = dict[int, weakref.ref[np.ndarray]]
 _donated: Marks = {}
@@ -55,11 +56,11 @@ def donate(array: np.ndarray) -> np.ndarray:
     return heir
 
 
-def heir_of_shape(heir: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def heir_of_shape(heir: np.ndarray, shape: Shape) -> np.ndarray:
     """An array over the memory of `heir`, which it owns from now on, in another shape."""
     if heir.shape == shape:
         return heir
-    made = heir.reshape(shape)
+    made = heir.reshape(shape)  # type: ignore[arg-type]  # all are ints when a program runs
     if id(heir) in _heirs:
         _heirs[id(made)] = _mark(_heirs, made)
     return made

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 HOUSE = str(Path(__file__).resolve().parent.parent)
 ROOMS = tuple(str(Path(HOUSE).parent / room) + "/" for room in ("graphc", "passes", "codegen"))
+CLICK = "/site-packages/click/"
 MOST_PLACES = 4  # a merged node keeps at most so many, the first ones
 
 
@@ -90,6 +91,8 @@ def user_place() -> Places:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and _is_ours(frame):
         frame = frame.f_back
+        if frame is not None and CLICK in frame.f_code.co_filename:
+            return ()  # called from our command line, below which nobody writes programs
     if frame is None:
         return ()
     code = frame.f_code

@@ -135,7 +135,8 @@ class Executable:
         if self._donated:
             self._take_donated(arrays)
         arena = self.signature.arena
-        need = arena if isinstance(arena, int) else evaluate(arena, sizes)
+        # Of symbolic arenas few sizes are kept, each for all batches up to the next power of two.
+        need = arena if isinstance(arena, int) else 1 << evaluate(arena, sizes).bit_length()
         spare = self._spare.get(need)
         if spare is None:
             spare = self._spare.setdefault(need, [])

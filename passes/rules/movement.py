@@ -173,9 +173,10 @@ def slice_twice(node: Node) -> Node | None:
             start, limit, stride = [], [], []
             for axis, size in enumerate(node.tensor.shape):
                 step = inner.stride[axis]
-                first = inner.start[axis] + outer.start[axis] * step
-                wide = outer.stride[axis] * step
                 empty = isinstance(size, int) and size == 0
+                # An empty slice may start behind the last step, where x has no element.
+                first = 0 if empty else inner.start[axis] + outer.start[axis] * step
+                wide = outer.stride[axis] * step
                 start.append(first)
                 limit.append(first if empty else first + (size - 1) * wide + 1)
                 stride.append(wide)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -13,9 +13,7 @@ HEADER = "import os\nimport numpy as np\nimport graphc as gc\nimport graphc.nump
 
 
 def run(
-    program: str,
-    environment: Mapping[str, str] | None = None,
-    before: Callable[[], None] | None = None,
+    program: str, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """The finished process of a program that knows os, np, gc and gnp."""
     paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
@@ -26,7 +24,6 @@ def run(
         text=True,
         timeout=120,
         check=False,
-        preexec_fn=before,
     )
 
 

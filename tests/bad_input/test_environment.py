@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,16 +17,12 @@ PROGRAM = "print(gc.jit(lambda x: x * 3)(np.ones(2, np.float32)).tolist())"
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
 
 
-def told(folder: Path | str, before: Callable[[], None] | None = None) -> str:
+def told(folder: Path | str, before: str = "") -> str:
     """What the cache says while the result is right."""
-    done = run(PROGRAM, {"GRAPHC_CACHE_DIR": str(folder), "GRAPHC_LOG": "cache"}, before)
+    done = run(before + PROGRAM, {"GRAPHC_CACHE_DIR": str(folder), "GRAPHC_LOG": "cache"})
     assert done.returncode == 0, done.stderr
     assert done.stdout == "[3.0, 3.0]\n"
     return done.stderr
-
-
-def _few_bytes() -> None:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 
 
 def test_a_file_in_the_place_of_the_cache(tmp_path: Path) -> None:
@@ -45,7 +39,8 @@ def test_a_link_to_itself(tmp_path: Path) -> None:
 
 
 def test_a_full_disk(tmp_path: Path) -> None:
-    assert "not written: unwritable: file too large" in told(tmp_path / "cache", _few_bytes)
+    few_bytes = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
+    assert "not written: unwritable: file too large" in told(tmp_path / "cache", few_bytes)
     assert list((tmp_path / "cache").iterdir()) == []
 
 

@@ -89,7 +89,7 @@ FILES = {
     "x = 1\nimport nothing_like_it\n": "m.py:2: ModuleNotFoundError: No module named",
     "def f(:\n": "m.py:1: SyntaxError: invalid syntax",
     "raise SystemExit(0)\n": "m.py:1: SystemExit: 0",
-    "import graphc as gc\n\ngc.jit(3)\n": "m.py:3: jit: got int, expected a function",
+    "import graphc as gc\n\ngc.jit(3)\n": "jit: got int, expected a function",
     "def deep():\n    return {}['key']\n\ndeep()\n": "m.py:2: KeyError: 'key'",
     "\0": "m.py:1: SyntaxError",
     "x = '\\ud800' + 1\n": "m.py:1: TypeError",

@@ -71,8 +71,8 @@ def test_function_by_name(capsys: pytest.CaptureFixture[str], file: Path, tmp_pa
     ("arguments", "said"),
     [
         ((X,), "got 1 inputs, expected 2 (x: f32[n,3], i: i32[1,1])"),
-        ((X, "1x1xi64=1"), "i: got int64[1, 1], expected i32[1,1]"),
-        ((X, "1x2xi32=1"), "i: got int32[1, 2], expected i32[1,1]"),
+        ((X, "1x1xi64=1"), "i: got i64[1,1], expected i32[1,1]"),
+        ((X, "1x2xi32=1"), "i: got i32[1,2], expected i32[1,1]"),
         ((X, "1x1xi32=2"), "index out of range"),
         (("@none.npy", "1x1xi32=2"), "none.npy: no such file or directory"),
     ],
