@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphc.ir.errors import DtypeError, ShapeError
-from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample
+from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample, Tangents, make
 from graphc.ir.types import Shape, Size, TensorType, tensor
 from graphc.ops import samples
 from graphc.ops.duals import shifted, wide
+from graphc.ops.elementwise import add
 from graphc.ops.movement import inverse, moved, transpose
 
 Axes = tuple[int, ...]
@@ -135,6 +136,14 @@ def _batch_dot(node: Node, operands: Sequence[Node], batched: Sequence[bool], si
     )
 
 
+def _dot_jvp(node: Node, tangents: Tangents) -> Node | None:
+    lhs, rhs = node.operands
+    left, right = tangents
+    on_left = left and make(node.op, (left, rhs), node.attrs)
+    on_right = right and make(node.op, (lhs, right), node.attrs)
+    return add(on_left, on_right) if on_left and on_right else on_left or on_right
+
+
 def _samples() -> list[Sample]:
     plain = DotAttrs((1,), (0,))
     cases = [
@@ -167,6 +176,7 @@ dot_general: Op = Op(
     reference=_dot,
     attrs=DotAttrs,
     vjp=_dot_vjp,
+    jvp=_dot_jvp,
     samples=_samples,
     batch=_batch_dot,
 )

@@ -254,6 +254,7 @@ stop_gradient: Op = Op(
     reference=lambda a, x: x,
     vjp=_no_cotangent,
     batch=lambda node, operands, batched, size: stop_gradient(*operands),
+    jvp=lambda node, tangents: None,
 )
 
 ROWS = (project, while_, scan, switch, composite, kernel, stop_gradient)

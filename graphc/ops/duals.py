@@ -1,4 +1,4 @@
-"""Broadcast and sum: each is the other's transpose."""
+"""Broadcast and sum: each is the other's transpose. And what is common to linear operations."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from itertools import pairwise
 import numpy as np
 
 from graphc.ir.errors import DtypeError, ShapeError
-from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample
+from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample, Tangents, make
 from graphc.ir.types import BF16, BOOL, F16, Shape, Size, TensorType, static_shape, tensor
 from graphc.ops import samples
+from graphc.ops.leaf import constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,23 @@ class ReduceAttrs(Attrs):
     """Axes that a reduction removes, in ascending order."""
 
     axes: tuple[int, ...]
+
+
+def linear(node: Node, tangents: Tangents) -> Node:
+    """The tangent of an operation that is linear in its floats: the operation on their tangents.
+
+    Operands that are no floats (indices, places) stay as they are.
+    """
+    moved = [
+        tangent or (_zeros(operand.tensor) if operand.tensor.dtype.is_float else operand)
+        for operand, tangent in zip(node.operands, tangents, strict=True)
+    ]
+    return make(node.op, tuple(moved), node.attrs)
+
+
+def _zeros(type_: TensorType) -> Node:
+    zero = constant(0, type_.dtype)
+    return broadcast(zero, shape=type_.shape, axes=()) if type_.shape else zero
 
 
 def check_axes(name: str, axes: tuple[int, ...], rank: int) -> None:
@@ -84,6 +102,7 @@ broadcast: Op = Op(
     reference=_broadcast,
     attrs=BroadcastAttrs,
     vjp=_broadcast_vjp,
+    jvp=linear,
     samples=lambda: (
         [Sample(s.arrays, BroadcastAttrs((2, 3, 4), (1,))) for s in samples.floats((3,))]
         + [Sample(s.arrays, BroadcastAttrs((2, 5), ())) for s in samples.floats(())]
@@ -161,6 +180,7 @@ reduce_sum: Op = Op(
     reference=_sum,
     attrs=ReduceAttrs,
     vjp=_sum_vjp,
+    jvp=linear,
     samples=_sum_samples,
     identity=0,
     batch=batch_along,

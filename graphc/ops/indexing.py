@@ -20,23 +20,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphc.ir.errors import DtypeError, OutOfRangeError, ShapeError, UnsupportedError
-from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample
+from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample, Tangents
 from graphc.ir.types import BOOL, I32, I64, Shape, Size, TensorType, dtype_of, static_shape, tensor
 from graphc.ops import elementwise as e
 from graphc.ops import samples
 from graphc.ops.build import splat, zeros_like
 from graphc.ops.contraction import free_axes
-from graphc.ops.duals import all_led, broadcast, check_axes, led, shifted
+from graphc.ops.duals import all_led, broadcast, check_axes, led, linear, shifted
 from graphc.ops.elementwise import add, convert, eq, select
 from graphc.ops.leaf import constant, iota
-from graphc.ops.movement import (
-    SizesAttrs,
-    concatenate,
-    inverse,
-    moved,
-    reshape,
-    transpose,
-)
+from graphc.ops.movement import SizesAttrs, concatenate, inverse, moved, reshape, transpose
 
 MODES = ("error", "clip", "fill", "promise_in_bounds")
 COMBINE = {
@@ -134,6 +127,18 @@ def _gather_vjp(node: Node, g: Node) -> Cotangents:
     return scatter(zeros_like(operand), indices, g, axes=axes, combine="add", mode=mode), None
 
 
+def _gather_jvp(node: Node, tangents: Tangents) -> Node | None:
+    assert isinstance(node.attrs, GatherAttrs)
+    moved, indices, axes = tangents[0], node.operands[1], node.attrs.axes
+    if moved is None or node.attrs.mode != "fill":
+        return None if moved is None else linear(node, tangents)
+    # What is read outside is constant: no nan may stand for its tangent.
+    zeros = splat(0, I32, moved.tensor.shape)
+    found = gather(zeros, indices, axes=axes, mode="fill")
+    inside = eq(found, splat(0, I32, found.tensor.shape))
+    return select(inside, gather(moved, indices, axes=axes, mode="clip"), zeros_like(node))
+
+
 def _gather_samples() -> list[Sample]:
     one = np.array([[3], [0], [3], [4]], np.int32)
     two = np.array([[[1, 2], [0, 0]], [[4, 1], [2, 2]], [[1, 2], [3, 0]]], np.int64)
@@ -179,6 +184,7 @@ gather: Op = Op(
     reference=_gather,
     attrs=GatherAttrs,
     vjp=_gather_vjp,
+    jvp=_gather_jvp,
     samples=_gather_samples,
     batch=_batch_gather,
 )
@@ -241,6 +247,13 @@ def _scatter_vjp(node: Node, g: Node) -> Cotangents:
     return g, None, select(counts, own, nothing)
 
 
+def _scatter_jvp(node: Node, tangents: Tangents) -> Node:
+    assert isinstance(node.attrs, ScatterAttrs)
+    if node.attrs.combine not in ("add", "set"):
+        raise UnsupportedError(f"scatter: no derivative for combine={node.attrs.combine!r}")
+    return linear(node, tangents)
+
+
 def _numbered(indices: TensorType, updates: TensorType) -> Node:
     """The number of its index at each element of the updates."""
     leading = indices.shape[:-1]
@@ -286,6 +299,7 @@ scatter: Op = Op(
     reference=_scatter,
     attrs=ScatterAttrs,
     vjp=_scatter_vjp,
+    jvp=_scatter_jvp,
     samples=_scatter_samples,
     batch=_batch_scatter,
 )
@@ -395,6 +409,7 @@ dynamic_slice: Op = Op(
     reference=_dynamic_slice,
     attrs=SizesAttrs,
     vjp=_dynamic_slice_vjp,
+    jvp=linear,
     samples=lambda: [
         Sample((s.arrays[0], *_starts(*at)), SizesAttrs((2, 4)))
         for at in ((1, 2), (-3, 0), (9, 99))
@@ -446,6 +461,7 @@ dynamic_update_slice: Op = Op(
     infer=_infer_update,
     reference=_update,
     vjp=_update_vjp,
+    jvp=linear,
     samples=lambda: [
         Sample((*s.arrays, *_starts(*at)))
         for at in ((1, 2), (-3, 0), (9, 99))

@@ -13,7 +13,7 @@ from graphc.ir.errors import DtypeError, ShapeError
 from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample, make
 from graphc.ir.types import Shape, Size, TensorType, static_shape, tensor
 from graphc.ops import samples
-from graphc.ops.duals import all_led, batch_along, broadcast, check_axes, led, reduce_sum
+from graphc.ops.duals import all_led, batch_along, broadcast, check_axes, led, linear, reduce_sum
 from graphc.ops.elementwise import select, sub
 from graphc.ops.leaf import constant
 
@@ -88,6 +88,7 @@ reshape: Op = Op(
     reference=lambda a, x: x.reshape(static_shape(a.shape)),
     attrs=ShapeAttrs,
     vjp=lambda node, g: (reshape(g, shape=node.operands[0].tensor.shape),),
+    jvp=linear,
     samples=lambda: [
         Sample(s.arrays, ShapeAttrs(shape))
         for shape in ((6, 4), (24,), (2, 1, 12))
@@ -133,6 +134,7 @@ transpose: Op = Op(
     reference=lambda a, x: np.transpose(x, a.permutation),
     attrs=PermutationAttrs,
     vjp=_transpose_vjp,
+    jvp=linear,
     samples=lambda: [
         Sample(s.arrays, PermutationAttrs(p))
         for p in ((2, 0, 1), (0, 2, 1), (1, 0, 2))
@@ -202,6 +204,7 @@ slice: Op = Op(
     reference=_slice,
     attrs=SliceAttrs,
     vjp=_slice_vjp,
+    jvp=linear,
     samples=_slice_samples,
     batch=_batch_slice,
 )
@@ -279,6 +282,7 @@ pad: Op = Op(
     reference=_pad,
     attrs=PadAttrs,
     vjp=_pad_vjp,
+    jvp=linear,
     samples=_pad_samples,
     batch=_batch_pad,
 )
@@ -320,6 +324,7 @@ concatenate: Op = Op(
     reference=lambda a, *xs: np.concatenate(xs, a.axis),
     attrs=AxisAttrs,
     vjp=_concatenate_vjp,
+    jvp=linear,
     samples=lambda: [
         *(Sample(s.arrays, AxisAttrs(0)) for s in samples.floats((2, 5), (3, 5), (1, 5))),
         *(Sample(s.arrays, AxisAttrs(1)) for s in samples.floats((4, 3), (4, 20))),
@@ -342,6 +347,7 @@ reverse: Op = Op(
     reference=lambda a, x: np.flip(x, a.axes),
     attrs=AxesAttrs,
     vjp=lambda node, g: (reverse(g, axes=node.attrs.axes),),  # type: ignore[attr-defined]
+    jvp=linear,
     samples=lambda: [
         Sample(s.arrays, AxesAttrs(axes))
         for axes in ((0,), (1,), (0, 1))
