@@ -40,6 +40,7 @@ class _Custom:
     """What both kinds share: the function, and which arguments take no part."""
 
     kind = "custom"
+    __name__: str
 
     def __init__(self, fun: Function, nondiff_argnums: Sequence[int] = ()) -> None:
         require_callable(self.kind, fun)

@@ -26,16 +26,16 @@ def own_rules(l: Library) -> dict[str, Function]:  # noqa: E741
     """Functions whose rules are wrong by a factor, so that it shows which rule was taken."""
     n = l.np
 
-    @l.top.custom_jvp
+    @l.top.custom_jvp  # type: ignore[untyped-decorator]
     def pushed(x: Tree, y: Tree) -> Tree:
         return n.sin(x) * y
 
-    @pushed.defjvp
+    @pushed.defjvp  # type: ignore[untyped-decorator]
     def rule(primals: Tree, tangents: Tree) -> Tree:
         (x, y), (dx, dy) = primals, tangents
         return pushed(x, y), 3 * n.cos(x) * y * dx + pushed(x, y) / y * dy
 
-    @l.top.custom_jvp
+    @l.top.custom_jvp  # type: ignore[untyped-decorator]
     def by_argument(x: Tree, y: Tree) -> Tree:
         return x * y
 
@@ -45,7 +45,7 @@ def own_rules(l: Library) -> dict[str, Function]:  # noqa: E741
     def mapped(f: Function, x: Tree) -> Tree:
         return f(x)
 
-    @mapped.defjvp
+    @mapped.defjvp  # type: ignore[untyped-decorator]
     def map_rule(f: Function, primals: Tree, tangents: Tree) -> Tree:
         return f(primals[0]), 5 * tangents[0]
 
