@@ -14,9 +14,13 @@ if not _os.path.isdir(_os.path.join(_ROOM, "passes")):
     __path__.append(_os.path.dirname(_ROOM))
 
 from graphc import lax, nn, numpy, optim, random, tree
+from graphc.api.batching import vmap
 from graphc.api.control import cond, fori_loop, scan, switch, while_loop
+from graphc.api.custom import checkpoint, custom_jvp, custom_vjp, remat
+from graphc.api.derivatives import jvp, linearize, vjp
 from graphc.api.entry import entry
 from graphc.api.gradients import grad, value_and_grad
+from graphc.api.jacobians import hessian, jacfwd, jacrev
 from graphc.api.jit import eval_shape, jit, make_graph
 from graphc.api.shapes import ShapeDtypeStruct
 from graphc.formula import elementwise
@@ -29,24 +33,35 @@ __version__ = "0.1.0"
 __all__ = [
     "Error",
     "ShapeDtypeStruct",
+    "checkpoint",
     "cond",
+    "custom_jvp",
+    "custom_vjp",
     "elementwise",
     "entry",
     "eval_shape",
     "fori_loop",
     "grad",
+    "hessian",
+    "jacfwd",
+    "jacrev",
     "jit",
+    "jvp",
     "lax",
+    "linearize",
     "make_graph",
     "nn",
     "numpy",
     "optim",
     "parse",
     "random",
+    "remat",
     "scan",
     "stop_gradient",
     "switch",
     "tree",
     "value_and_grad",
+    "vmap",
+    "vjp",
     "while_loop",
 ]

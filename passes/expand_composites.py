@@ -8,7 +8,8 @@ from __future__ import annotations
 from graphc.ir.graph import Graph, rebuild
 from graphc.ir.node import Node
 from graphc.ir.places import recorder
-from graphc.ops.control import GroupAttrs, ProjectAttrs, composite
+from graphc.ops.control import GroupAttrs, ProjectAttrs
+from graphc.ops.custom import GROUPS
 from graphc.passes.revise import in_regions, revise
 
 
@@ -33,7 +34,7 @@ def _expand(graph: Graph, done: dict[Graph, Graph]) -> Graph:
 
     def change(node: Node, current: Node) -> Node:
         match current:
-            case Node(op=op, attrs=GroupAttrs(_, region)) if op is composite:
+            case Node(op=op, attrs=GroupAttrs(_, region)) if op in GROUPS:
                 results = inlined[current] = _inline(body(region), current.operands)
                 return results[0] if len(results) == 1 else current
             case Node(attrs=ProjectAttrs(index), operands=(group,)) if group in inlined:

@@ -185,7 +185,9 @@ def _sign(f: Function, arguments: Sequence[Value], dtype: DType) -> Value:
     if dtype.kind == "uint":
         return select(f, above, one, zero)
     below = compare("fcmp olt" if dtype.is_float else "icmp slt", f, x, zero)
-    rest = x if dtype.is_float else zero  # keeps -0.0 and nan
+    rest = zero  # of -0.0, too, as in NumPy
+    if dtype.is_float:
+        rest = select(f, compare("fcmp uno", f, x, x), x, zero)
     return select(f, above, one, select(f, below, constant(-1, x), rest))
 
 

@@ -79,7 +79,8 @@ class Contraction:
         axes = [axis for axis in _axes(node) if axis.size != 1]
         self.summed = [axis for axis in axes if axis.result is None]
         kept = [axis for axis in axes if axis.result is not None]
-        self.columns = self._pick(kept, self._column_cost)
+        # Paired axes are outer ones: along them both sides change.
+        self.columns = self._pick([a for a in kept if self._side(a) != "both"], self._column_cost)
         rest = [axis for axis in kept if axis is not self.columns]
         other = [axis for axis in rest if self._side(axis) != self._side(self.columns)]
         self.rows = self._pick([a for a in other if self._side(a) != "both"], self._row_cost)
@@ -105,8 +106,7 @@ class Contraction:
         """Best is the result's last axis, contiguous where it comes from."""
         last = axis.result == self.node.tensor.rank - 1
         small = isinstance(axis.size, int) and axis.size < 4
-        batch = self._side(axis) == "both"
-        return (batch, small, not last, -(axis.result or 0))
+        return (small, not last, -(axis.result or 0))
 
     def _row_cost(self, axis: Axis) -> tuple[int, ...]:
         return (-axis.size if isinstance(axis.size, int) else -(1 << 20),)

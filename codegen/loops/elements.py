@@ -32,7 +32,7 @@ from graphc.codegen.loops.language import (
 from graphc.ir.errors import CompileError
 from graphc.ir.node import Node, Op
 from graphc.ir.types import BF16, BOOL, F16, F32, I64, DType, Shape, Size, static_shape
-from graphc.ops import duals, elementwise, indexing, leaf, movement, special
+from graphc.ops import custom, duals, elementwise, indexing, leaf, movement, special
 from graphc.ops.contraction import free_axes
 
 Place = tuple[Index, ...]
@@ -172,6 +172,8 @@ class Builder:
     def _scalar(self, node: Node, position: Place, guard: Expr | None) -> Expr:
         arguments = [self.element(operand, position, guard) for operand in node.operands]
         dtype = node.tensor.dtype
+        if node.op is custom.optimization_barrier:
+            return arguments[0]
         if node.op is elementwise.convert:
             return converted(arguments[0], dtype)
         if node.op is elementwise.select:

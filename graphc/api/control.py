@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,10 +11,18 @@ from graphc import tree
 from graphc.api.arguments import require_callable
 from graphc.api.jit import jit
 from graphc.api.leaves import lifted
-from graphc.api.staged import wrap
+from graphc.api.regions import (
+    Body,
+    as_tuple,
+    captured,
+    lifted_all,
+    operands_of,
+    same_tree,
+    same_types,
+    traced,
+)
 from graphc.ir.dims import Dim
 from graphc.ir.errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
-from graphc.ir.node import Node
 from graphc.ir.places import user_place, written_at
 from graphc.ir.types import BOOL, I32, TensorType, tensor
 from graphc.numpy.promotion import Kind, join
@@ -23,78 +30,10 @@ from graphc.ops import control
 from graphc.ops.elementwise import convert
 from graphc.ops.elementwise import max as maximum
 from graphc.ops.elementwise import min as minimum
-from graphc.trace import Region, bind, current_frame, lift_constant, trace_region
+from graphc.trace import bind, current_frame, lift_constant
 from graphc.tree import Structure, Tree
 
 Function = Callable[..., Tree]
-
-
-def _lifted(name: str, leaves: Sequence[Tree]) -> list[Tree]:
-    return [lifted(leaf, name) for leaf in leaves]
-
-
-@dataclass(frozen=True)
-class _Body:
-    """A traced function of one tree: its region, what it returns, and which of that is weak."""
-
-    region: Region
-    structure: Structure
-    weak: tuple[bool, ...]
-
-    @property
-    def types(self) -> list[TensorType]:
-        return [node.tensor for node in self.region.outputs]
-
-
-def _traced(name: str, function: Function, leaves: Sequence[Tree], structure: Structure) -> _Body:
-    """`function` of one tree, traced."""
-    found: list[tuple[Structure, tuple[bool, ...]]] = []
-
-    def run(*tracers: Tree) -> Sequence[object]:
-        for tracer, leaf in zip(tracers, leaves, strict=True):
-            tracer.weak = leaf.weak
-        values, out = tree.flatten(function(tree.unflatten(structure, tracers)))
-        paths = tree.names(f"the result of {name}'s function", out)
-        results = [lifted(value, path) for value, path in zip(values, paths, strict=True)]
-        found.append((out, tuple(result.weak for result in results)))
-        return results
-
-    region = trace_region(run, [leaf.type for leaf in leaves], wrap)
-    return _Body(region, *found[0])
-
-
-def _captured(*regions: Region) -> list[Node]:
-    """What several regions read from outside, each once."""
-    return list(dict.fromkeys(node for region in regions for node in region.captured))
-
-
-def _operands(nodes: Sequence[Node]) -> list[Tree]:
-    frame = current_frame()
-    assert frame is not None
-    return [frame.wrap(node, frame) for node in nodes]
-
-
-def _as_tuple(bound: Tree) -> tuple[Tree, ...]:
-    return bound if isinstance(bound, tuple) else (bound,)
-
-
-def _same(name: str, got: Sequence[TensorType], expected: Sequence[TensorType]) -> None:
-    if list(got) != list(expected):
-        shown = [", ".join(map(str, types)) for types in (got, expected)]
-        shapes = [[type_.shape for type_ in types] for types in (got, expected)]
-        kind = DtypeError if shapes[0] == shapes[1] else ShapeError
-        raise kind(
-            f"{name}: got a function that gives ({shown[0]}), expected ({shown[1]})"
-            f"{written_at(user_place())}"
-        )
-
-
-def _same_tree(name: str, got: Structure, expected: Structure) -> None:
-    if got != expected:
-        raise ArgumentError(
-            f"{name}: got a function that gives the structure {got}, expected {expected}"
-            f"{written_at(user_place())}"
-        )
 
 
 def _settled(leaves: Sequence[Tree], types: Sequence[TensorType]) -> list[Tree]:
@@ -123,30 +62,30 @@ def while_loop(cond_fun: Function, body_fun: Function, init_val: Tree) -> Tree:
         return jit(lambda value: while_loop(cond_fun, body_fun, value))(init_val)
     require_callable("while_loop", cond_fun, body_fun)
     leaves, structure = tree.flatten(init_val)
-    leaves = _lifted("the initial value of while_loop", leaves)
-    body = _traced("while_loop", body_fun, leaves, structure)
-    _same_tree("while_loop", body.structure, structure)
+    leaves = lifted_all("the initial value of while_loop", leaves)
+    body = traced("while_loop", body_fun, leaves, structure)
+    same_tree("while_loop", body.structure, structure)
     if any(leaf.weak for leaf in leaves):
         leaves = _settled(leaves, body.types)
-        body = _traced("while_loop", body_fun, leaves, structure)
-    _same("while_loop", body.types, [leaf.type for leaf in leaves])
-    condition = _traced("while_loop", cond_fun, leaves, structure)
+        body = traced("while_loop", body_fun, leaves, structure)
+    same_types("while_loop", body.types, [leaf.type for leaf in leaves])
+    condition = traced("while_loop", cond_fun, leaves, structure)
     if condition.types != [tensor(BOOL, ())]:
         got = ", ".join(map(str, condition.types))
         raise DtypeError(
             f"while_loop: got a condition that gives ({got}), expected bool[]"
             f"{written_at(user_place())}"
         )
-    outside = _captured(condition.region, body.region)
+    outside = captured(condition.region, body.region)
     bound = bind(
         control.while_,
-        *_operands(outside),
+        *operands_of(outside),
         *leaves,
         condition=condition.region.close(outside),
         body=body.region.close(outside),
         invariant=len(outside),
     )
-    return tree.unflatten(structure, _as_tuple(bound))
+    return tree.unflatten(structure, as_tuple(bound))
 
 
 def fori_loop(lower: Tree, upper: Tree, body_fun: Function, init_val: Tree) -> Tree:
@@ -200,8 +139,8 @@ def scan(
         carry, ys = run(init, xs)
         return carry, ys
     carry, carry_tree = tree.flatten(init)
-    carry = _lifted("the initial value of scan", carry)
-    rows = _lifted("what scan goes over", tree.leaves(xs))
+    carry = lifted_all("the initial value of scan", carry)
+    rows = lifted_all("what scan goes over", tree.leaves(xs))
     steps = _length(rows, length)
     slices = [_Slice(tensor(row.type.dtype, row.type.shape[1:])) for row in rows]
     both = tree.flatten((init, xs))[1]
@@ -209,11 +148,11 @@ def scan(
     if any(leaf.weak for leaf in carry):
         carry = _settled(carry, body.types[: len(carry)])
         body = _scan_body(f, [*carry, *slices], both, carry_tree)
-    _same("scan", body.types[: len(carry)], [leaf.type for leaf in carry])
-    outside = _captured(body.region)
+    same_types("scan", body.types[: len(carry)], [leaf.type for leaf in carry])
+    outside = captured(body.region)
     bound = bind(
         control.scan,
-        *_operands(outside),
+        *operands_of(outside),
         *carry,
         *rows,
         body=body.region.close(outside),
@@ -222,7 +161,7 @@ def scan(
         carried=len(carry),
         reverse=reverse,
     )
-    values = _as_tuple(bound)
+    values = as_tuple(bound)
     stacked = tree.unflatten(body.structure.children[1], values[len(carry) :])
     return tree.unflatten(carry_tree, values[: len(carry)]), stacked
 
@@ -236,17 +175,15 @@ class _Slice:
         self.type = type_
 
 
-def _scan_body(
-    f: Function, leaves: Sequence[Tree], both: Structure, carry_tree: Structure
-) -> _Body:
-    body = _traced("scan", lambda pair: f(*pair), leaves, both)
+def _scan_body(f: Function, leaves: Sequence[Tree], both: Structure, carry_tree: Structure) -> Body:
+    body = traced("scan", lambda pair: f(*pair), leaves, both)
     out = body.structure
     if out.kind is not tuple or len(out.children) != 2:
         raise ArgumentError(
             f"scan: got a function that gives {out}, expected a tuple of carry and result"
             f"{written_at(user_place())}"
         )
-    _same_tree("scan", out.children[0], carry_tree)
+    same_tree("scan", out.children[0], carry_tree)
     return body
 
 
@@ -290,7 +227,7 @@ def switch(index: Tree, branches: Sequence[Function], *operands: Tree) -> Tree:
             f"switch: got no branches, expected one or more{written_at(user_place())}"
         )
     require_callable("switch", *branches)
-    (chosen,) = _lifted("the index of switch", [index])
+    (chosen,) = lifted_all("the index of switch", [index])
     if chosen.type.shape or not chosen.type.dtype.is_integer:
         raise DtypeError(
             f"switch: got an index of {chosen.type}, expected an integer scalar"
@@ -305,28 +242,28 @@ def _switch(
     name: str, number: Tree, branches: Sequence[Function], operands: tuple[Tree, ...]
 ) -> Tree:
     leaves, structure = tree.flatten(operands)
-    leaves = _lifted(f"an operand of {name}", leaves)
+    leaves = lifted_all(f"an operand of {name}", leaves)
     functions = [lambda args, b=branch: b(*args) for branch in branches]
-    bodies = [_traced(name, function, leaves, structure) for function in functions]
+    bodies = [traced(name, function, leaves, structure) for function in functions]
     for body in bodies[1:]:
-        _same_tree(name, body.structure, bodies[0].structure)
+        same_tree(name, body.structure, bodies[0].structure)
     types = _joined(bodies)
     for i, body in enumerate(bodies):
         if body.types != types and any(body.weak):
-            bodies[i] = _traced(name, _converted(functions[i], types), leaves, structure)
-        _same(name, bodies[i].types, types)
-    outside = _captured(*[body.region for body in bodies])
+            bodies[i] = traced(name, _converted(functions[i], types), leaves, structure)
+        same_types(name, bodies[i].types, types)
+    outside = captured(*[body.region for body in bodies])
     bound = bind(
         control.switch,
         number,
-        *_operands(outside),
+        *operands_of(outside),
         *leaves,
         branches=tuple(body.region.close(outside) for body in bodies),
     )
-    return tree.unflatten(bodies[0].structure, _as_tuple(bound))
+    return tree.unflatten(bodies[0].structure, as_tuple(bound))
 
 
-def _joined(bodies: Sequence[_Body]) -> list[TensorType]:
+def _joined(bodies: Sequence[Body]) -> list[TensorType]:
     """The types that the results of all branches yield to, where Python numbers are among them."""
     found = []
     for column in zip(*[zip(body.types, body.weak, strict=True) for body in bodies], strict=True):
@@ -357,7 +294,7 @@ def cond(pred: Tree, true_fun: Function, false_fun: Function, *operands: Tree) -
     if current_frame() is None:
         return jit(lambda p, args: cond(p, true_fun, false_fun, *args))(pred, operands)
     require_callable("cond", true_fun, false_fun)
-    (chosen,) = _lifted("the condition of cond", [pred])
+    (chosen,) = lifted_all("the condition of cond", [pred])
     if chosen.type.shape:
         raise ShapeError(
             f"cond: got a condition of {chosen.type}, expected a scalar{written_at(user_place())}"

@@ -41,13 +41,13 @@ def value_and_grad(
         UnsupportedError: an operation on the way has no derivative.
     """
     require_callable("grad", fun)
-    numbers = _numbers(argnums)
+    numbers = numbers_of(argnums)
 
     @functools.wraps(fun)
     def both(*args: Tree, **kwargs: Tree) -> Tree:
         if current_frame() is None:
             return compiled(*args, **kwargs)
-        positions = _positions(numbers, len(args))
+        positions = positions_of(numbers, len(args))
         value, aux, gradients = _differentiate(fun, args, kwargs, positions, has_aux)
         found = gradients[0] if isinstance(argnums, int) else tuple(gradients)
         return ((value, aux) if has_aux else value), found
@@ -73,7 +73,8 @@ def grad(fun: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False)
     return gradient
 
 
-def _numbers(argnums: int | Sequence[int]) -> tuple[int, ...]:
+def numbers_of(argnums: int | Sequence[int]) -> tuple[int, ...]:
+    """The arguments to differentiate by, one or several, as a tuple."""
     listed: object = (argnums,) if isinstance(argnums, int) else argnums
     if not isinstance(listed, tuple | list) or any(type(number) is not int for number in listed):
         raise ArgumentError(
@@ -82,7 +83,8 @@ def _numbers(argnums: int | Sequence[int]) -> tuple[int, ...]:
     return tuple(listed)
 
 
-def _positions(numbers: Sequence[int], count: int) -> list[int]:
+def positions_of(numbers: Sequence[int], count: int) -> list[int]:
+    """The places of `numbers`, negative ones from the end, among `count` arguments."""
     for number in numbers:
         if not -count <= number < count:
             raise ArgumentError(

@@ -136,7 +136,7 @@ class Jitted:
                 f"{written_at(user_place())}"
             )
         self.compiled: dict[object, Compiled] = {}
-        functools.update_wrapper(self, function)
+        functools.update_wrapper(self, function, updated=())  # its attributes may be our own
 
     def __call__(self, *args: Tree, **kwargs: Tree) -> Tree:
         """Run the compiled function; inside another trace, run the function itself."""

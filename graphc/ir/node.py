@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from graphc.ir.places import recorder
-from graphc.ir.types import TensorType, TupleType, Type, single
+from graphc.ir.types import Size, TensorType, TupleType, Type, single
 
 if TYPE_CHECKING:
     from graphc.ir.graph import Graph
@@ -32,6 +32,8 @@ class Attrs:
 
 NO_ATTRS = Attrs()
 Cotangents: TypeAlias = "Sequence[Node | None]"
+BatchRule: TypeAlias = "Callable[[Node, Sequence[Node], Sequence[bool], Size], Node]"
+Tangents: TypeAlias = "Sequence[Node | None]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +42,11 @@ class Op:
 
     `infer(attrs, *types)` is the type rule and raises on what the operation cannot mean;
     `reference(attrs, *arrays)` is its meaning; `vjp(node, cotangent)` gives, per operand,
-    the cotangent or None for zero; `expand(attrs, *operands)` is its definition by other
-    operations, where it has one; `samples` are inputs for the generated tests.
+    the cotangent or None for zero; `jvp(node, tangents)` gives the tangent of the result, with None
+    for zero in both (where it is missing, `vjp` is transposed); `expand(attrs, *operands)` is its
+    definition by other operations, where it has one; `batch(node, operands, batched, size)` is the
+    operation on operands some of which, at least one, have a batch axis of `size` in front, and so
+    has its result; `samples` are inputs for the generated tests.
     """
 
     name: str
@@ -49,7 +54,9 @@ class Op:
     reference: Callable[..., Value] | None = None
     attrs: type[Attrs] = Attrs
     vjp: Callable[[Node, Node], Cotangents] | None = None
+    jvp: Callable[[Node, Tangents], Node | None] | None = None
     expand: Callable[..., Node] | None = None
+    batch: BatchRule | None = None
     samples: Callable[[], Sequence[Sample]] | None = None
     elementwise: bool = False
     identity: float | None = None  # of a reduction: the value of an empty one

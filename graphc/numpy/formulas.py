@@ -16,6 +16,7 @@ from graphc.numpy.elementwise import (
     equal,
     exp,
     full_of,
+    greater,
     isinf,
     isnan,
     less,
@@ -76,8 +77,10 @@ def logaddexp(x1: ArrayLike, x2: ArrayLike) -> Array:
     gap = subtract(x1, x2)
     same = isnan(gap)  # both are the same infinity, or one is NaN
     finite = where(same, 0, gap)
-    tail = log1p(exp(negative(abs(finite))))
-    return where(same, add(x1, x2), add(maximum(x1, x2), tail))
+    # Each branch is the function itself, so derivatives of all orders are right at ties, too.
+    above = greater(finite, 0)
+    tail = log1p(exp(where(above, negative(finite), finite)))
+    return where(same, add(x1, x2), add(where(above, x1, x2), tail))
 
 
 def logit(x: ArrayLike) -> Array:

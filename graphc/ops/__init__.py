@@ -6,6 +6,7 @@ from graphc.ir.node import Op
 from graphc.ops import (
     contraction,
     control,
+    custom,
     duals,
     elementwise,
     indexing,
@@ -27,5 +28,6 @@ ROWS: tuple[Op, ...] = (
     *contraction.ROWS,
     *random.ROWS,
     *control.ROWS,
+    *custom.ROWS,
 )
 BY_NAME = {row.name: row for row in ROWS}

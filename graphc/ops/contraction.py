@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from graphc.ir.errors import DtypeError, ShapeError
-from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample
-from graphc.ir.types import Shape, TensorType, tensor
+from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample, Tangents, make
+from graphc.ir.types import Shape, Size, TensorType, tensor
 from graphc.ops import samples
-from graphc.ops.duals import wide
-from graphc.ops.movement import inverse, transpose
+from graphc.ops.duals import shifted, wide
+from graphc.ops.elementwise import add
+from graphc.ops.movement import inverse, moved, transpose
 
 Axes = tuple[int, ...]
 
@@ -115,6 +117,33 @@ def _dot_vjp(node: Node, g: Node) -> Cotangents:
     )
 
 
+def _batch_dot(node: Node, operands: Sequence[Node], batched: Sequence[bool], size: Size) -> Node:
+    """Both sides batched: one more paired axis. One side: one more free axis, put in front."""
+    a, (left, right) = node.attrs, batched
+    assert isinstance(a, DotAttrs)
+    pair: Axes = (0,) if left and right else ()
+    product = dot_general(
+        *operands,
+        lhs_contract=shifted(a.lhs_contract) if left else a.lhs_contract,
+        rhs_contract=shifted(a.rhs_contract) if right else a.rhs_contract,
+        lhs_batch=pair + (shifted(a.lhs_batch) if left else a.lhs_batch),
+        rhs_batch=pair + (shifted(a.rhs_batch) if right else a.rhs_batch),
+    )
+    if left and right:
+        return product
+    return moved(
+        product, len(a.lhs_batch) if left else operands[0].tensor.rank - len(a.lhs_contract), 0
+    )
+
+
+def _dot_jvp(node: Node, tangents: Tangents) -> Node | None:
+    lhs, rhs = node.operands
+    left, right = tangents
+    on_left = left and make(node.op, (left, rhs), node.attrs)
+    on_right = right and make(node.op, (lhs, right), node.attrs)
+    return add(on_left, on_right) if on_left and on_right else on_left or on_right
+
+
 def _samples() -> list[Sample]:
     plain = DotAttrs((1,), (0,))
     cases = [
@@ -129,6 +158,8 @@ def _samples() -> list[Sample]:
         ((2, 3, 4), (2, 4, 5), DotAttrs((2,), (1,), (0,), (0,))),
         ((3, 2, 4), (4, 5, 2), DotAttrs((2,), (0,), (1,), (2,))),
         ((2, 3, 4), (4, 5, 3), DotAttrs((1, 2), (2, 0))),
+        ((5, 6), (5, 6), DotAttrs((1,), (1,), (0,), (0,))),
+        ((3, 5), (5, 3), DotAttrs((), (), (0, 1), (1, 0))),
     ]
     found = [
         Sample(s.arrays, attrs) for left, right, attrs in cases for s in samples.floats(left, right)
@@ -145,7 +176,9 @@ dot_general: Op = Op(
     reference=_dot,
     attrs=DotAttrs,
     vjp=_dot_vjp,
+    jvp=_dot_jvp,
     samples=_samples,
+    batch=_batch_dot,
 )
 
 ROWS = (dot_general,)

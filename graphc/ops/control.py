@@ -248,6 +248,13 @@ def _no_cotangent(node: Node, g: Node) -> Cotangents:
     return (None,)
 
 
-stop_gradient: Op = Op("stop_gradient", infer=_same, reference=lambda a, x: x, vjp=_no_cotangent)
+stop_gradient: Op = Op(
+    "stop_gradient",
+    infer=_same,
+    reference=lambda a, x: x,
+    vjp=_no_cotangent,
+    batch=lambda node, operands, batched, size: stop_gradient(*operands),
+    jvp=lambda node, tangents: None,
+)
 
 ROWS = (project, while_, scan, switch, composite, kernel, stop_gradient)

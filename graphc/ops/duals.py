@@ -1,16 +1,18 @@
-"""Broadcast and sum: each is the other's transpose."""
+"""Broadcast and sum: each is the other's transpose. And what is common to linear operations."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from graphc.ir.errors import DtypeError, ShapeError
-from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample
-from graphc.ir.types import BF16, BOOL, F16, Shape, TensorType, static_shape, tensor
+from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample, Tangents, make
+from graphc.ir.types import BF16, BOOL, F16, Shape, Size, TensorType, static_shape, tensor
 from graphc.ops import samples
+from graphc.ops.leaf import constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,23 @@ class ReduceAttrs(Attrs):
     """Axes that a reduction removes, in ascending order."""
 
     axes: tuple[int, ...]
+
+
+def linear(node: Node, tangents: Tangents) -> Node:
+    """The tangent of an operation that is linear in its floats: the operation on their tangents.
+
+    Operands that are no floats (indices, places) stay as they are.
+    """
+    moved = [
+        tangent or (_zeros(operand.tensor) if operand.tensor.dtype.is_float else operand)
+        for operand, tangent in zip(node.operands, tangents, strict=True)
+    ]
+    return make(node.op, tuple(moved), node.attrs)
+
+
+def _zeros(type_: TensorType) -> Node:
+    zero = constant(0, type_.dtype)
+    return broadcast(zero, shape=type_.shape, axes=()) if type_.shape else zero
 
 
 def check_axes(name: str, axes: tuple[int, ...], rank: int) -> None:
@@ -58,18 +77,52 @@ def _broadcast_vjp(node: Node, g: Node) -> Cotangents:
     return (reduce_sum(g, axes=lost),)
 
 
+def shifted(axes: tuple[int, ...]) -> tuple[int, ...]:
+    """Axes behind a batch axis."""
+    return tuple(axis + 1 for axis in axes)
+
+
+def _batch_broadcast(
+    node: Node, operands: Sequence[Node], batched: Sequence[bool], size: Size
+) -> Node:
+    a = node.attrs
+    assert isinstance(a, BroadcastAttrs)
+    return broadcast(operands[0], shape=(size, *a.shape), axes=(0, *shifted(a.axes)))
+
+
+def batch_along(node: Node, operands: Sequence[Node], batched: Sequence[bool], size: Size) -> Node:
+    """The batching rule of an operation on one operand along `axes`."""
+    axes: tuple[int, ...] = node.attrs.axes  # type: ignore[attr-defined]
+    return node.op(*operands, axes=shifted(axes))
+
+
 broadcast: Op = Op(
     "broadcast",
     infer=_infer_broadcast,
     reference=_broadcast,
     attrs=BroadcastAttrs,
     vjp=_broadcast_vjp,
+    jvp=linear,
     samples=lambda: (
         [Sample(s.arrays, BroadcastAttrs((2, 3, 4), (1,))) for s in samples.floats((3,))]
         + [Sample(s.arrays, BroadcastAttrs((2, 5), ())) for s in samples.floats(())]
         + [Sample(s.arrays, BroadcastAttrs((3, 2, 4), (0, 2))) for s in samples.floats((3, 4))]
     ),
+    batch=_batch_broadcast,
 )
+
+
+def led(x: Node, size: Size) -> Node:
+    """`x` repeated along a new first axis, the batch axis."""
+    shape, axes = x.tensor.shape, tuple(range(x.tensor.rank))
+    if isinstance(x.attrs, BroadcastAttrs):
+        axes, (x, *_) = x.attrs.axes, x.operands
+    return broadcast(x, shape=(size, *shape), axes=shifted(axes))
+
+
+def all_led(operands: Sequence[Node], batched: Sequence[bool], size: Size) -> tuple[Node, ...]:
+    """The operands, each with a batch axis."""
+    return tuple(x if own else led(x, size) for x, own in zip(operands, batched, strict=True))
 
 
 def infer_reduction(name: str, numbers: bool = False) -> object:
@@ -127,8 +180,10 @@ reduce_sum: Op = Op(
     reference=_sum,
     attrs=ReduceAttrs,
     vjp=_sum_vjp,
+    jvp=linear,
     samples=_sum_samples,
     identity=0,
+    batch=batch_along,
 )
 
 ROWS = (broadcast, reduce_sum)

@@ -11,6 +11,7 @@ saturates.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphc.ir.errors import DtypeError, ShapeError
-from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample
+from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample, Tangents
 from graphc.ir.types import BOOL, DType, TensorType, tensor
 from graphc.ops import meaning, samples
 from graphc.ops.duals import broadcast
@@ -66,11 +67,20 @@ def _row(
         assert vjp is not None
         return vjp(node, cotangent, *node.operands)
 
+    def push_forward(node: Node, tangents: Tangents) -> Node | None:
+        # Element by element both directions multiply by the same slopes.
+        parts = [
+            pull_back(node, tangent)[i] for i, tangent in enumerate(tangents) if tangent is not None
+        ]
+        moved = [part for part in parts if part is not None]
+        return functools.reduce(add, moved) if moved else None
+
     return Op(
         name,
         infer=infer,
         reference=lambda attrs, *arrays: meaning.rounded(function, arrays, result),
         vjp=None if vjp is None else pull_back,
+        jvp=None if vjp is None else push_forward,
         samples=lambda: drawn(kinds, count),
         elementwise=True,
     )
@@ -262,11 +272,18 @@ def _select_vjp(node: Node, g: Node) -> Cotangents:
     return None, select(mask, g, zero), select(mask, zero, g)
 
 
+def _select_jvp(node: Node, tangents: Tangents) -> Node:
+    _, yes, no = tangents
+    zero = number(node, 0.0)
+    return select(node.operands[0], yes or zero, no or zero)
+
+
 select: Op = Op(
     "select",
     infer=_infer_select,
     reference=lambda attrs, mask, yes, no: np.where(mask, yes, no),
     vjp=_select_vjp,
+    jvp=_select_jvp,
     samples=samples.selections,
     elementwise=True,
 )
@@ -289,12 +306,20 @@ def _convert_vjp(node: Node, g: Node) -> Cotangents:
     return (convert(g, dtype=x.tensor.dtype) if both else None,)
 
 
+def _convert_jvp(node: Node, tangents: Tangents) -> Node | None:
+    (moved,) = tangents
+    if moved is None or not node.tensor.dtype.is_float:
+        return None
+    return convert(moved, dtype=node.tensor.dtype)
+
+
 convert: Op = Op(
     "convert",
     infer=_infer_convert,
     reference=lambda a, x: meaning.convert(x, a.dtype),
     attrs=ConvertAttrs,
     vjp=_convert_vjp,
+    jvp=_convert_jvp,
     samples=lambda: [
         Sample(sample.arrays, ConvertAttrs(dtype), smooth=False)
         for sample in samples.conversions()

@@ -14,20 +14,22 @@ What an index outside its axis means is the `mode`:
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from graphc.ir.errors import DtypeError, OutOfRangeError, ShapeError, UnsupportedError
-from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample
-from graphc.ir.types import BOOL, I32, Shape, TensorType, dtype_of, static_shape, tensor
+from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample, Tangents
+from graphc.ir.types import BOOL, I32, I64, Shape, Size, TensorType, dtype_of, static_shape, tensor
+from graphc.ops import elementwise as e
 from graphc.ops import samples
 from graphc.ops.build import splat, zeros_like
 from graphc.ops.contraction import free_axes
-from graphc.ops.duals import broadcast, check_axes
-from graphc.ops.elementwise import eq, select
-from graphc.ops.leaf import iota
-from graphc.ops.movement import SizesAttrs, reshape
+from graphc.ops.duals import all_led, broadcast, check_axes, led, linear, shifted
+from graphc.ops.elementwise import add, convert, eq, select
+from graphc.ops.leaf import constant, iota
+from graphc.ops.movement import SizesAttrs, concatenate, inverse, moved, reshape, transpose
 
 MODES = ("error", "clip", "fill", "promise_in_bounds")
 COMBINE = {
@@ -125,6 +127,18 @@ def _gather_vjp(node: Node, g: Node) -> Cotangents:
     return scatter(zeros_like(operand), indices, g, axes=axes, combine="add", mode=mode), None
 
 
+def _gather_jvp(node: Node, tangents: Tangents) -> Node | None:
+    assert isinstance(node.attrs, GatherAttrs)
+    moved, indices, axes = tangents[0], node.operands[1], node.attrs.axes
+    if moved is None or node.attrs.mode != "fill":
+        return None if moved is None else linear(node, tangents)
+    # What is read outside is constant: no nan may stand for its tangent.
+    zeros = splat(0, I32, moved.tensor.shape)
+    found = gather(zeros, indices, axes=axes, mode="fill")
+    inside = eq(found, splat(0, I32, found.tensor.shape))
+    return select(inside, gather(moved, indices, axes=axes, mode="clip"), zeros_like(node))
+
+
 def _gather_samples() -> list[Sample]:
     one = np.array([[3], [0], [3], [4]], np.int32)
     two = np.array([[[1, 2], [0, 0]], [[4, 1], [2, 2]], [[1, 2], [3, 0]]], np.int64)
@@ -142,13 +156,37 @@ def _gather_samples() -> list[Sample]:
     ]
 
 
+def _with_lane(indices: Node) -> Node:
+    """Batched indices with the number of their lane as first coordinate."""
+    if indices.tensor.dtype.bits < 32:
+        indices = convert(indices, dtype=I32)
+    shape = (*indices.tensor.shape[:-1], 1)
+    lane = iota(type=tensor(indices.tensor.dtype, shape), axis=0)
+    return concatenate(lane, indices, axis=len(shape) - 1)
+
+
+def _batch_gather(
+    node: Node, operands: Sequence[Node], batched: Sequence[bool], size: Size
+) -> Node:
+    a, (operand, indices) = node.attrs, operands
+    assert isinstance(a, GatherAttrs)
+    if not batched[1]:
+        found = gather(operand, indices, axes=shifted(a.axes), mode=a.mode)
+        return moved(found, indices.tensor.rank - 1, 0)
+    if not batched[0]:
+        return gather(operand, indices, axes=a.axes, mode=a.mode)
+    return gather(operand, _with_lane(indices), axes=(0, *shifted(a.axes)), mode=a.mode)
+
+
 gather: Op = Op(
     "gather",
     infer=_infer_gather,
     reference=_gather,
     attrs=GatherAttrs,
     vjp=_gather_vjp,
+    jvp=_gather_jvp,
     samples=_gather_samples,
+    batch=_batch_gather,
 )
 
 
@@ -209,6 +247,13 @@ def _scatter_vjp(node: Node, g: Node) -> Cotangents:
     return g, None, select(counts, own, nothing)
 
 
+def _scatter_jvp(node: Node, tangents: Tangents) -> Node:
+    assert isinstance(node.attrs, ScatterAttrs)
+    if node.attrs.combine not in ("add", "set"):
+        raise UnsupportedError(f"scatter: no derivative for combine={node.attrs.combine!r}")
+    return linear(node, tangents)
+
+
 def _numbered(indices: TensorType, updates: TensorType) -> Node:
     """The number of its index at each element of the updates."""
     leading = indices.shape[:-1]
@@ -234,13 +279,29 @@ def _scatter_samples() -> list[Sample]:
     return found
 
 
+def _batch_scatter(
+    node: Node, operands: Sequence[Node], batched: Sequence[bool], size: Size
+) -> Node:
+    a, (_, indices, _) = node.attrs, operands
+    assert isinstance(a, ScatterAttrs)
+    operand, lanes, updates = all_led(operands, (batched[0], True, batched[2]), size)
+    axes = shifted(a.axes)
+    if batched[1]:
+        axes, lanes = (0, *axes), _with_lane(lanes)
+    else:
+        updates = moved(updates, 0, indices.tensor.rank - 1)
+    return scatter(operand, lanes, updates, axes=axes, combine=a.combine, mode=a.mode)
+
+
 scatter: Op = Op(
     "scatter",
     infer=_infer_scatter,
     reference=_scatter,
     attrs=ScatterAttrs,
     vjp=_scatter_vjp,
+    jvp=_scatter_jvp,
     samples=_scatter_samples,
+    batch=_batch_scatter,
 )
 
 
@@ -284,6 +345,60 @@ def _dynamic_slice_vjp(node: Node, g: Node) -> Cotangents:
     return dynamic_update_slice(zeros_like(operand), g, *starts), *(None for _ in starts)
 
 
+@dataclass(frozen=True)
+class _Lanes:
+    """Where each lane's window lies: coordinates, the axes they address, the axes' order."""
+
+    indices: Node
+    axes: tuple[int, ...]
+    order: tuple[int, ...]  # a window's axes as gather and scatter have them
+
+
+def _lanes(node: Node, sizes: Shape, starts: Sequence[Node], batched: bool) -> _Lanes | None:
+    """The windows of a batch of starts; None where they can only be the whole."""
+    whole = node.operands[0].tensor.shape
+    axes = tuple(axis for axis, size in enumerate(sizes) if size != whole[axis])
+    if not axes:
+        return None
+    shape = (starts[0].tensor.shape[0], *(sizes[axis] for axis in axes), 1)
+    columns = [iota(type=tensor(I64, shape), axis=0)] if batched else []
+    for position, axis in enumerate(axes):
+        room = whole[axis] - sizes[axis]
+        if not isinstance(room, int):
+            raise UnsupportedError(
+                f"{node.op.name}: got a batch of starts along an axis of size {whole[axis]}, "
+                "expected a size that is known when the program is compiled"
+            )
+        start = broadcast(_fitted(starts[axis], room), shape=shape, axes=(0,))
+        columns.append(add(start, iota(type=tensor(I64, shape), axis=position + 1)))
+    indices = concatenate(*columns, axis=len(shape) - 1)
+    order = (0, *shifted(axes + free_axes(len(sizes), axes)))
+    return _Lanes(indices, (0, *shifted(axes)) if batched else axes, order)
+
+
+def _fitted(start: Node, room: int) -> Node:
+    """The start moved so that the window fits, as i64."""
+    own = start.tensor.dtype
+    if not own.is_signed and room < own.largest:
+        start = e.min(start, splat(room, own, start.tensor.shape))  # while it is unsigned
+    wide = convert(start, dtype=I64)
+    last, zero = (splat(value, I64, start.tensor.shape) for value in (room, 0))
+    return e.max(e.min(wide, last), zero)
+
+
+def _batch_dynamic_slice(
+    node: Node, operands: Sequence[Node], batched: Sequence[bool], size: Size
+) -> Node:
+    (operand, *starts), sizes = operands, node.tensor.shape
+    if not any(batched[1:]):
+        return dynamic_slice(operand, constant(0, I32), *starts, sizes=(size, *sizes))
+    lanes = _lanes(node, sizes, all_led(starts, batched[1:], size), batched[0])
+    if lanes is None:
+        return operand if batched[0] else led(operand, size)
+    found = gather(operand, lanes.indices, axes=lanes.axes, mode="promise_in_bounds")
+    return transpose(found, permutation=inverse(lanes.order))
+
+
 def _starts(*values: int) -> tuple[np.ndarray, ...]:
     return tuple(np.asarray(value, np.int32) for value in values)
 
@@ -294,11 +409,13 @@ dynamic_slice: Op = Op(
     reference=_dynamic_slice,
     attrs=SizesAttrs,
     vjp=_dynamic_slice_vjp,
+    jvp=linear,
     samples=lambda: [
         Sample((s.arrays[0], *_starts(*at)), SizesAttrs((2, 4)))
         for at in ((1, 2), (-3, 0), (9, 99))
         for s in samples.floats((5, 20))
     ],
+    batch=_batch_dynamic_slice,
 )
 
 
@@ -324,16 +441,33 @@ def _update_vjp(node: Node, g: Node) -> Cotangents:
     return rest, own, *(None for _ in starts)
 
 
+def _batch_update(
+    node: Node, operands: Sequence[Node], batched: Sequence[bool], size: Size
+) -> Node:
+    operand, update, *_ = all_led(operands, batched, size)
+    if not any(batched[2:]):
+        return dynamic_update_slice(operand, update, constant(0, I32), *operands[2:])
+    starts = all_led(operands[2:], batched[2:], size)
+    lanes = _lanes(node, node.operands[1].tensor.shape, starts, True)
+    if lanes is None:
+        return update
+    update = transpose(update, permutation=lanes.order)
+    mode = "promise_in_bounds"
+    return scatter(operand, lanes.indices, update, axes=lanes.axes, combine="set", mode=mode)
+
+
 dynamic_update_slice: Op = Op(
     "dynamic_update_slice",
     infer=_infer_update,
     reference=_update,
     vjp=_update_vjp,
+    jvp=linear,
     samples=lambda: [
         Sample((*s.arrays, *_starts(*at)))
         for at in ((1, 2), (-3, 0), (9, 99))
         for s in samples.floats((5, 20), (2, 4))
     ],
+    batch=_batch_update,
 )
 
 ROWS = (gather, scatter, dynamic_slice, dynamic_update_slice)

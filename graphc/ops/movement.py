@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphc.ir.errors import DtypeError, ShapeError
-from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample
+from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample, make
 from graphc.ir.types import Shape, Size, TensorType, static_shape, tensor
 from graphc.ops import samples
-from graphc.ops.duals import check_axes, reduce_sum
-from graphc.ops.elementwise import sub
+from graphc.ops.duals import all_led, batch_along, broadcast, check_axes, led, linear, reduce_sum
+from graphc.ops.elementwise import select, sub
 from graphc.ops.leaf import constant
 
 ZERO: Size = 0
@@ -88,11 +88,15 @@ reshape: Op = Op(
     reference=lambda a, x: x.reshape(static_shape(a.shape)),
     attrs=ShapeAttrs,
     vjp=lambda node, g: (reshape(g, shape=node.operands[0].tensor.shape),),
+    jvp=linear,
     samples=lambda: [
         Sample(s.arrays, ShapeAttrs(shape))
         for shape in ((6, 4), (24,), (2, 1, 12))
         for s in samples.floats((2, 3, 4))
     ],
+    batch=lambda node, operands, batched, size: reshape(
+        *operands, shape=(size, *node.tensor.shape)
+    ),
 )
 
 
@@ -116,18 +120,37 @@ def inverse(permutation: Sequence[int]) -> tuple[int, ...]:
     return tuple(permutation.index(axis) for axis in range(len(permutation)))
 
 
+def _batch_transpose(
+    node: Node, operands: Sequence[Node], batched: Sequence[bool], size: Size
+) -> Node:
+    assert isinstance(node.attrs, PermutationAttrs)
+    order = (0, *(axis + 1 for axis in node.attrs.permutation))
+    return transpose(*operands, permutation=order)
+
+
 transpose: Op = Op(
     "transpose",
     infer=_infer_transpose,
     reference=lambda a, x: np.transpose(x, a.permutation),
     attrs=PermutationAttrs,
     vjp=_transpose_vjp,
+    jvp=linear,
     samples=lambda: [
         Sample(s.arrays, PermutationAttrs(p))
         for p in ((2, 0, 1), (0, 2, 1), (1, 0, 2))
         for s in samples.floats((2, 3, 20))
     ],
+    batch=_batch_transpose,
 )
+
+
+def moved(x: Node, source: int, target: int) -> Node:
+    """`x` with one axis put elsewhere, the others in order."""
+    if source == target:
+        return x
+    order = [axis for axis in range(x.tensor.rank) if axis != source]
+    order.insert(target, source)
+    return transpose(x, permutation=tuple(order))
 
 
 # slice and pad, each the other's transpose
@@ -168,13 +191,22 @@ def _slice_samples() -> list[Sample]:
     return [Sample(s.arrays, SliceAttrs(*case)) for case in cases for s in samples.floats((5, 10))]
 
 
+def _batch_slice(node: Node, operands: Sequence[Node], batched: Sequence[bool], size: Size) -> Node:
+    a = node.attrs
+    assert isinstance(a, SliceAttrs)
+    start, limit, stride = (ZERO, *a.start), (size, *a.limit), (1, *a.stride)
+    return slice(*operands, start=start, limit=limit, stride=stride)
+
+
 slice: Op = Op(
     "slice",
     infer=_infer_slice,
     reference=_slice,
     attrs=SliceAttrs,
     vjp=_slice_vjp,
+    jvp=linear,
     samples=_slice_samples,
+    batch=_batch_slice,
 )
 
 
@@ -228,13 +260,31 @@ def _pad_samples() -> list[Sample]:
     ]
 
 
+def _batch_pad(node: Node, operands: Sequence[Node], batched: Sequence[bool], size: Size) -> Node:
+    a, (x, value) = node.attrs, operands
+    assert isinstance(a, PadAttrs)
+    if not batched[1]:
+        return pad(x, value, low=(0, *a.low), high=(0, *a.high), interior=(0, *a.interior))
+    # A value of each lane's own: where it goes is found by padding a mask.
+    zero, (true, false) = constant(0, x.tensor.dtype), (constant(True), constant(False))
+    if batched[0]:
+        own = _batch_pad(node, (x, zero), (True, False), size)
+    else:
+        own = led(make(pad, (x, zero), a), size)
+    whole = broadcast(true, shape=node.operands[0].tensor.shape, axes=())
+    inside = led(make(pad, (whole, false), a), size)
+    return select(inside, own, broadcast(value, shape=own.tensor.shape, axes=(0,)))
+
+
 pad: Op = Op(
     "pad",
     infer=_infer_pad,
     reference=_pad,
     attrs=PadAttrs,
     vjp=_pad_vjp,
+    jvp=linear,
     samples=_pad_samples,
+    batch=_batch_pad,
 )
 
 
@@ -274,10 +324,15 @@ concatenate: Op = Op(
     reference=lambda a, *xs: np.concatenate(xs, a.axis),
     attrs=AxisAttrs,
     vjp=_concatenate_vjp,
+    jvp=linear,
     samples=lambda: [
         *(Sample(s.arrays, AxisAttrs(0)) for s in samples.floats((2, 5), (3, 5), (1, 5))),
         *(Sample(s.arrays, AxisAttrs(1)) for s in samples.floats((4, 3), (4, 20))),
     ],
+    batch=lambda node, operands, batched, size: concatenate(
+        *all_led(operands, batched, size),
+        axis=node.attrs.axis + 1,  # type: ignore[attr-defined]
+    ),
 )
 
 
@@ -292,11 +347,13 @@ reverse: Op = Op(
     reference=lambda a, x: np.flip(x, a.axes),
     attrs=AxesAttrs,
     vjp=lambda node, g: (reverse(g, axes=node.attrs.axes),),  # type: ignore[attr-defined]
+    jvp=linear,
     samples=lambda: [
         Sample(s.arrays, AxesAttrs(axes))
         for axes in ((0,), (1,), (0, 1))
         for s in samples.floats((3, 19))
     ],
+    batch=batch_along,
 )
 
 ROWS = (reshape, transpose, slice, pad, concatenate, reverse)

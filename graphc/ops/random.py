@@ -94,6 +94,7 @@ random_bits: Op = Op(
     reference=_reference,
     attrs=RandomAttrs,
     vjp=lambda node, g: (None,),
+    jvp=lambda node, tangents: None,
     expand=_expand,
     samples=_samples,
 )

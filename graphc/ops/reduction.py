@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from graphc.ir.errors import DtypeError, ShapeError
-from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample
-from graphc.ir.types import BOOL, I32, I64, DType, TensorType, tensor
+from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample, Tangents
+from graphc.ir.types import BOOL, I32, I64, DType, Size, TensorType, tensor
 from graphc.ops import elementwise as e
 from graphc.ops import samples
 from graphc.ops.build import expand_axes, like, splat
-from graphc.ops.duals import ReduceAttrs, infer_reduction, reduce_sum, reduction_samples, wide
+from graphc.ops.duals import (
+    ReduceAttrs,
+    batch_along,
+    infer_reduction,
+    reduce_sum,
+    reduction_samples,
+    wide,
+)
 from graphc.ops.leaf import iota
 
 
@@ -33,15 +41,27 @@ def _extreme_reference(function: np.ufunc, largest: bool) -> object:
     return reference
 
 
+def _hits(node: Node) -> tuple[Node, Node]:
+    """1 for each element equal to the extreme, 0 for others; and their number in each group."""
+    assert isinstance(node.attrs, ReduceAttrs)
+    (x,) = node.operands
+    hit = e.eq(x, expand_axes(node, x.tensor.shape, node.attrs.axes))
+    share = e.convert(hit, dtype=x.tensor.dtype)
+    return share, reduce_sum(share, axes=node.attrs.axes)
+
+
 def _extreme_vjp(node: Node, g: Node) -> Cotangents:
     """Elements equal to the extreme share the cotangent evenly."""
     assert isinstance(node.attrs, ReduceAttrs)
-    (x,) = node.operands
-    shape, axes = x.tensor.shape, node.attrs.axes
-    hit = e.eq(x, expand_axes(node, shape, axes))
-    share = e.convert(hit, dtype=x.tensor.dtype)
-    count = reduce_sum(share, axes=axes)
-    return (e.mul(share, expand_axes(e.div(g, count), shape, axes)),)
+    share, count = _hits(node)
+    return (e.mul(share, expand_axes(e.div(g, count), share.tensor.shape, node.attrs.axes)),)
+
+
+def _extreme_jvp(node: Node, tangents: Tangents) -> Node:
+    assert isinstance(node.attrs, ReduceAttrs)
+    assert tangents[0] is not None
+    share, count = _hits(node)
+    return e.div(reduce_sum(e.mul(tangents[0], share), axes=node.attrs.axes), count)
 
 
 def _extreme(name: str, function: np.ufunc, largest_start: bool) -> Op:
@@ -52,7 +72,9 @@ def _extreme(name: str, function: np.ufunc, largest_start: bool) -> Op:
         reference=_extreme_reference(function, largest_start),  # type: ignore[arg-type]
         attrs=ReduceAttrs,
         vjp=_extreme_vjp,
+        jvp=_extreme_jvp,
         samples=lambda: [*reduction_samples(), Sample((whole,), ReduceAttrs((0,)))],
+        batch=batch_along,
     )
 
 
@@ -65,8 +87,8 @@ def _prod(a: ReduceAttrs, x: np.ndarray) -> np.ndarray:
     return np.asarray(np.prod(work, axis=a.axes, dtype=work.dtype)).astype(x.dtype)
 
 
-def _prod_vjp(node: Node, g: Node) -> Cotangents:
-    """Each element gets the product of the others; exact with no zero or one zero in a group."""
+def _others(node: Node) -> Node:
+    """Per element the product of the others; exact with no zero or one zero in a group."""
     assert isinstance(node.attrs, ReduceAttrs)
     (x,) = node.operands
     shape, axes = x.tensor.shape, node.attrs.axes
@@ -79,8 +101,19 @@ def _prod_vjp(node: Node, g: Node) -> Cotangents:
     product = expand_axes(reduce_prod(tame, axes=axes), shape, axes)
     at_zero = e.select(e.eq(zeros, one), product, zero)
     elsewhere = e.select(e.eq(zeros, zero), e.div(product, tame), zero)
-    others = e.select(is_zero, at_zero, elsewhere)
-    return (e.mul(expand_axes(g, shape, axes), others),)
+    return e.select(is_zero, at_zero, elsewhere)
+
+
+def _prod_vjp(node: Node, g: Node) -> Cotangents:
+    assert isinstance(node.attrs, ReduceAttrs)
+    others = _others(node)
+    return (e.mul(expand_axes(g, others.tensor.shape, node.attrs.axes), others),)
+
+
+def _prod_jvp(node: Node, tangents: Tangents) -> Node:
+    assert isinstance(node.attrs, ReduceAttrs)
+    assert tangents[0] is not None
+    return reduce_sum(e.mul(tangents[0], _others(node)), axes=node.attrs.axes)
 
 
 reduce_prod: Op = Op(
@@ -89,8 +122,10 @@ reduce_prod: Op = Op(
     reference=_prod,
     attrs=ReduceAttrs,
     vjp=_prod_vjp,
+    jvp=_prod_jvp,
     samples=reduction_samples,
     identity=1,
+    batch=batch_along,
 )
 
 
@@ -113,6 +148,7 @@ def _bitwise(name: str, function: np.ufunc) -> Op:
         reference=lambda a, x: np.asarray(function.reduce(x, axis=a.axes)).astype(x.dtype),
         attrs=ReduceAttrs,
         samples=drawn,
+        batch=batch_along,
     )
 
 
@@ -152,6 +188,12 @@ def _first_hit(a: ArgAttrs, x: Node, best: Node) -> Node:
     return reduce_min(e.select(hit, iota(type=indices, axis=a.axis), beyond), axes=(a.axis,))
 
 
+def _batch_arg(node: Node, operands: Sequence[Node], batched: Sequence[bool], size: Size) -> Node:
+    a = node.attrs
+    assert isinstance(a, ArgAttrs)
+    return node.op(*operands, axis=a.axis + 1, dtype=a.dtype)
+
+
 def _arg(name: str, function: object, extreme_along: Op) -> Op:
     def drawn() -> list[Sample]:
         ties = np.array([[1, 3, 3, 0], [np.nan, 9, np.nan, 1]], np.float32)
@@ -167,8 +209,10 @@ def _arg(name: str, function: object, extreme_along: Op) -> Op:
         reference=lambda a, x: np.asarray(function(x, axis=a.axis)).astype(a.dtype.numpy),  # type: ignore[operator]
         attrs=ArgAttrs,
         vjp=lambda node, g: (None,),
+        jvp=lambda node, tangents: None,
         expand=lambda a, x: _first_hit(a, x, extreme_along(x, axes=(a.axis,))),
         samples=drawn,
+        batch=_batch_arg,
     )
 
 

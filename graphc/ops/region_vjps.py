@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
+from graphc.ir.errors import UnsupportedError
 from graphc.ir.graph import Graph, inline, substitute
 from graphc.ir.node import Cotangents, Node, Op
 from graphc.ir.types import TensorType
@@ -23,6 +24,14 @@ from graphc.ops.control import (
     results,
     scan,
     switch,
+)
+from graphc.ops.custom import (
+    CustomJvpAttrs,
+    CustomVjpAttrs,
+    checkpoint,
+    custom_jvp,
+    custom_vjp,
+    optimization_barrier,
 )
 from graphc.ops.duals import broadcast
 from graphc.ops.elementwise import add
@@ -213,7 +222,84 @@ def _backward_body(
     return Graph(params, outputs)
 
 
+def require_arguments(name: str, invariant: int, positions: Sequence[int]) -> None:
+    """Raise where a custom derivative is asked for by what its function read from outside."""
+    if any(position < invariant for position in positions):
+        raise UnsupportedError(
+            f"{name}: got a derivative by a value that the function reads from outside, expected "
+            "one by its arguments; pass the value in, or put stop_gradient around it"
+        )
+
+
+def _custom_jvp_vjp(
+    node: Node,
+    incoming: Sequence[Node | None],
+    wanted: Sequence[int],
+    joint: Joint,
+    replaced: Replacements,
+) -> Cotangents:
+    """The transpose of the author's rule, which is linear in the tangents."""
+    a = node.attrs
+    assert isinstance(a, CustomJvpAttrs)
+    require_arguments(a.name, a.invariant, wanted)
+    count, own = len(node.operands), len(a.body.outputs)
+    at = _floats(node.operands, a.invariant)
+    seeds = [i for i in _floats(results(node)) if incoming[i] is not None]
+    tangent_of = dict(zip(_floats(results(node)), range(own, len(a.rule.outputs)), strict=True))
+    both = joint(a.rule, range(count, len(a.rule.params)), [tangent_of[i] for i in seeds])
+    zeros = [zeros_like(node.operands[i]) for i in at]
+    found = inline(both, [*node.operands, *zeros, *(c for c in incoming if c is not None)])
+    replaced.append(dict(zip(results(node), found, strict=False)))
+    return _spread(count, at, found[len(a.rule.outputs) :])
+
+
+def _floats(nodes: Sequence[Node], first: int = 0) -> list[int]:
+    return [i for i, node in enumerate(nodes) if i >= first and node.tensor.dtype.is_float]
+
+
+def _custom_vjp_vjp(
+    node: Node,
+    incoming: Sequence[Node | None],
+    wanted: Sequence[int],
+    joint: Joint,
+    replaced: Replacements,
+) -> Cotangents:
+    """By the author's graphs: forward in place of the body, backward on what it kept."""
+    a = node.attrs
+    assert isinstance(a, CustomVjpAttrs)
+    require_arguments(a.name, a.invariant, wanted)
+    own = results(node)
+    found = inline(a.forward, node.operands)
+    replaced.append(dict(zip(own, found, strict=False)))
+    given = [incoming[i] or zeros_like(own[i]) for i in _floats(own)]
+    pulled = inline(a.backward, [*node.operands[: a.invariant], *found[len(own) :], *given])
+    return _spread(len(node.operands), _floats(node.operands, a.invariant), pulled)
+
+
+def _checkpoint_vjp(
+    node: Node,
+    incoming: Sequence[Node | None],
+    wanted: Sequence[int],
+    joint: Joint,
+    _: Replacements,
+) -> Cotangents:
+    """A group that computes the body again, so that nothing but operands waits for it."""
+    a = node.attrs
+    assert isinstance(a, GroupAttrs)
+    seeds = [i for i, cotangent in enumerate(incoming) if cotangent is not None]
+    both = joint(a.body, wanted, seeds)
+    again = {param: optimization_barrier(param) for param in both.params[: len(node.operands)]}
+    outputs = substitute(both.outputs[len(a.body.outputs) :], again)
+    arguments = [*node.operands, *(c for c in incoming if c is not None)]
+    body = Graph(both.params, outputs, both.names, both.places)
+    return _spread(len(node.operands), wanted, results(
+        checkpoint(*arguments, name=a.name, body=body)))  # fmt: skip
+
+
 REGION_VJPS: dict[Op, RegionVjp] = {
+    custom_jvp: _custom_jvp_vjp,
+    custom_vjp: _custom_vjp_vjp,
+    checkpoint: _checkpoint_vjp,
     composite: _composite_vjp,
     switch: _switch_vjp,
     scan: _scan_vjp,

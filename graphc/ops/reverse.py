@@ -17,7 +17,7 @@ from graphc.ir.graph import Graph, substitute
 from graphc.ir.node import Cotangents, Node
 from graphc.ir.places import Places, gradient_of, recorder, recording, written_at
 from graphc.ops.build import zeros_like
-from graphc.ops.control import project, results
+from graphc.ops.control import project, results, stop_gradient
 from graphc.ops.elementwise import add
 from graphc.ops.leaf import parameter
 from graphc.ops.region_vjps import REGION_VJPS, Replacements
@@ -64,7 +64,7 @@ def pull_back(
 
     Loops that must now keep their steps' values are made anew; `replaced` gathers old to new.
     """
-    active = _depends(graph.nodes, wrt)
+    active = depends(graph.nodes, wrt)
     adjoint: Adjoints = {}
     for output, cotangent in zip(graph.outputs, cotangents, strict=True):
         if cotangent is not None and output in active:
@@ -87,12 +87,12 @@ def pull_back(
     return tuple(adjoint[node] if node in adjoint else zeros_like(node) for node in wrt)
 
 
-def _depends(nodes: Iterable[Node], sources: Iterable[Node]) -> set[Node]:
+def depends(nodes: Iterable[Node], sources: Iterable[Node]) -> set[Node]:
     """Nodes through which a float result depends on `sources`."""
     found = set(sources)
     for node in nodes:
-        depends = any(operand in found for operand in node.operands)
-        if depends and any(type_.dtype.is_float for type_ in node.results):
+        moves = node.op is not stop_gradient and any(operand in found for operand in node.operands)
+        if moves and any(type_.dtype.is_float for type_ in node.results):
             found.add(node)
     return found
 

@@ -11,7 +11,17 @@ import numpy as np
 from graphc.ir.errors import Error
 from graphc.ir.graph import Graph
 from graphc.ir.node import Attrs, Node, Op, Sample, make
-from graphc.ir.types import DTYPES, F32, F64, DType, TensorType, TupleType, tensor, type_of
+from graphc.ir.types import (
+    DTYPES,
+    F32,
+    F64,
+    DType,
+    TensorType,
+    TupleType,
+    dtype_of,
+    tensor,
+    type_of,
+)
 from graphc.ops import ROWS
 from graphc.ops.control import results
 from graphc.ops.leaf import parameter
@@ -20,6 +30,7 @@ from graphc.ops.leaf import parameter
 SAMPLED: tuple[Op, ...] = tuple(row for row in ROWS if row.samples is not None)
 BY_HAND = ("parameter", "constant", "project", "while", "scan", "switch", "composite", "kernel")
 OTHERS = tuple(dtype for dtype in DTYPES if dtype not in (F32, F64))
+SPECIAL = (0.0, -0.0, 1.0, -1.0, 0.5, 3.0, -2.5, 1e30, -6e4, 3e-41, -1e-7, np.inf, -np.inf, np.nan)
 FEWEST = 2  # other element types tried on each sample
 
 
@@ -83,13 +94,16 @@ def _in_type(row: Op, sample: Sample, dtype: DType) -> Case | None:
     return Case(row, arrays, attrs, sample.smooth)
 
 
-def cases(row: Op) -> list[Case]:
-    """The row's samples as they are and, where they are of f32, in other types in turn."""
+def cases(row: Op, *, special: bool = True) -> list[Case]:
+    """The row's samples as they are and, where they are of f32, in other types in turn.
+
+    Elementwise rows also get `special` floats.
+    """
     assert row.samples is not None
     given = list(row.samples())
     found = [Case(row, sample.arrays, sample.attrs, sample.smooth) for sample in given]
     if row.elementwise:
-        return found
+        return [*found, *special_cases(row, found)] if special else found
     singles = [sample for sample in given if _in_type(row, sample, F64) is not None]
     taken = [d for d in OTHERS if any(_in_type(row, sample, d) is not None for sample in singles)]
     count = max(FEWEST, -(-len(taken) // max(1, len(singles))))
@@ -101,6 +115,24 @@ def cases(row: Op) -> list[Case]:
             if case is not None:
                 found.append(case)
     return found
+
+
+def special_cases(row: Op, found: Sequence[Case]) -> Iterator[Case]:
+    """Every combination of floats that are not ordinary, in each type of the row's samples."""
+    done: set[object] = set()
+    for case in found:
+        floats = [array.dtype for array in case.arrays if dtype_of(array.dtype).is_float]
+        key = (*(array.dtype.name for array in case.arrays), case.attrs)
+        if not floats or key in done:
+            continue
+        done.add(key)
+        with np.errstate(all="ignore"):
+            line = np.array(SPECIAL).astype(floats[0])
+        grid = [side.reshape(-1) for side in np.meshgrid(*[line] * len(floats))]
+        mask = np.arange(grid[0].size) % 2 == 0
+        drawn = iter(grid)
+        arrays = [next(drawn) if dtype_of(a.dtype).is_float else mask for a in case.arrays]
+        yield Case(row, tuple(arrays), case.attrs, False)
 
 
 def merged(found: Sequence[Case]) -> tuple[Graph, tuple[np.ndarray, ...]]:

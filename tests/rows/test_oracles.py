@@ -108,7 +108,7 @@ def test_interpreter_agrees_with_jax(row: Op) -> None:
     jax.config.update("jax_enable_x64", True)
     function = getattr(lax, IN_LAX.get(row.name, row.name), None)
     compared = 0
-    for case in cases(row):
+    for case in cases(row, special=False):  # others take denormals for zero
         own = with_names(row, case)
         if is_open(row, case) or (own is None and not (row.elementwise and function)):
             continue
@@ -132,7 +132,7 @@ def test_interpreter_agrees_with_torch(row: Op) -> None:
     if function is None or row.name in ("select", "rem", "abs"):
         pytest.skip("torch has nothing by this name, or something else")
     compared = 0
-    for case in cases(row):
+    for case in cases(row, special=False):  # others take denormals for zero
         if is_open(row, case) or any(array.dtype == BF16.numpy for array in case.arrays):
             continue
         if any(array.dtype.kind == "u" and array.itemsize > 1 for array in case.arrays):
@@ -155,6 +155,6 @@ def in_scipy(names: Sequence[str]) -> list[Op]:
 def test_interpreter_agrees_with_scipy() -> None:
     special = pytest.importorskip("scipy.special", reason="the oracle is SciPy's")
     for row in in_scipy(("erf", "cbrt", "expm1", "log1p")):
-        for case in cases(row):
+        for case in cases(row, special=False):  # others take denormals for zero
             if case.arrays[0].dtype.itemsize >= 4:
                 agree(row, case, getattr(special, row.name)(*case.arrays))

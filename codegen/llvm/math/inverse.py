@@ -95,7 +95,7 @@ def atan2(y: Value, x: Value) -> Value:
     left = bits(x) < 0
     smaller, larger = select(steep, width, height), select(steep, height, width)
     ratio = select(smaller.equals(larger), 1.0, smaller / larger)
-    t = select(larger.equals(0.0), 0.0, ratio)
+    t = select((smaller + larger).equals(0.0), 0.0, ratio)
     quarters = select(steep, t.like(1.0), select(left, t.like(2.0), 0.0))
     angle = arctangent(select(steep ^ left, -t, t), quarters * high, quarters * low)
     return copy_sign(angle, y)

@@ -1,0 +1,61 @@
+"""Derivatives where functions have kinks, ties or poles: JAX's choices, in both directions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import graphc as gc
+import graphc.numpy as gnp
+from tests.api.functions import OURS, Function, Library
+from tests.api.test_autodiff import same, theirs
+
+__all__ = ["theirs"]  # the fixture
+X = np.array([0.0, 0.0, 1.0, -1.0, 2.0])
+W = np.arange(5.0)
+FIRST_ORDER = ("prod of one zero", "prod of two zeros", "power 1.0")
+
+
+def kinks(l: Library) -> dict[str, Function]:  # noqa: E741
+    """Sums of functions at points where they are not smooth."""
+    n, nn = l.np, l.nn
+    return {
+        "max of ties": lambda x: n.sum(n.maximum(x, n.flip(x)) * W),
+        "min of ties": lambda x: n.sum(n.minimum(x, 0.0) * W),
+        "clip at bounds": lambda x: n.sum(n.clip(x, 0.0, 1.0) * W),
+        "largest of ties": lambda x: n.max(n.stack([x, x])) + n.min(x * 0),
+        "sqrt at 0": lambda x: n.sum(n.sqrt(x * x)),
+        "std of equal": lambda x: n.std(x * 0),
+        "var of equal": lambda x: n.var(x * 0),
+        "sign": lambda x: n.sum(n.sign(x) * x),
+        "floor": lambda x: n.sum(n.floor(x) * x),
+        "remainder": lambda x: n.sum(n.remainder(x + 0.5, 1.0) + n.fmod(x, 2.0)),
+        "power 2.0": lambda x: n.sum(n.power(x, 2.0)),
+        "power 1.0": lambda x: n.sum(n.power(x, 1.0)),
+        "zero to a power": lambda x: n.sum(n.power(n.abs(X), x + 1.5)),
+        "whole powers": lambda x: n.sum(x**0 + x**1 + x**2 + x**3),
+        "prod of one zero": lambda x: n.prod(x[1:]),
+        "prod of two zeros": n.prod,
+        "arctan2 at 0": lambda x: n.sum(n.arctan2(x, x)),
+        "division of zeros": lambda x: n.sum(x / x),
+        "guarded log": lambda x: n.sum(n.where(x > 0, n.log(n.where(x > 0, x, 1.0)), 0.0)),
+        "logaddexp of ties": lambda x: n.sum(n.logaddexp(x, n.flip(x))),
+        "relu": lambda x: n.sum(nn.relu(x)),
+        "softplus": lambda x: n.sum(nn.softplus(x * 100)),
+    }
+
+
+@pytest.mark.needs_jax
+@pytest.mark.parametrize("name", list(kinks(OURS)))
+def test_as_jax_chooses(theirs: Library, name: str) -> None:
+    f, g = kinks(OURS)[name], kinks(theirs)[name]
+    same(gc.grad(f)(X), theirs.top.grad(g)(X))
+    same(gc.jacfwd(f)(X), theirs.top.jacfwd(g)(X))
+    if name not in FIRST_ORDER:
+        same(gc.hessian(f)(X), theirs.top.hessian(g)(X))
+
+
+def test_where_we_choose_ourselves() -> None:
+    """The middle slope at 0 of |x|, and 0 for x to the power 0.0, where JAX gives 1 and nan."""
+    same(gc.grad(lambda x: gnp.sum(gnp.abs(x)))(X), np.sign(X))
+    same(gc.grad(lambda x: gnp.sum(gnp.power(x, 0.0)))(X), 0 * X)
