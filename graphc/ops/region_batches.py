@@ -27,6 +27,13 @@ from graphc.ops.control import (
     switch,
     while_,
 )
+from graphc.ops.custom import (
+    CustomJvpAttrs,
+    CustomVjpAttrs,
+    checkpoint,
+    custom_jvp,
+    custom_vjp,
+)
 from graphc.ops.duals import all_led, broadcast
 from graphc.ops.elementwise import eq, max, min, select
 from graphc.ops.guards import guarded, needs_guard
@@ -68,7 +75,27 @@ def _batch_composite(
 ) -> Sequence[Batched]:
     assert isinstance(node.attrs, GroupAttrs)
     body, flags = batch(node.attrs.body, batched, size, ())
-    return _results(composite(*operands, name=node.attrs.name, body=body), flags)
+    return _results(make(node.op, operands, replace(node.attrs, body=body)), flags)
+
+
+def _batch_custom(
+    node: Node, operands: Operands, batched: Flags, size: Size, batch: BatchGraph
+) -> Sequence[Batched]:
+    """Everything batched, so that the body and its derivatives still fit each other."""
+
+    def whole(graph: Graph) -> Graph:
+        return batch(graph, (True,) * len(graph.params), size, (True,) * len(graph.outputs))[0]
+
+    match node.attrs:
+        case CustomJvpAttrs() as a:
+            attrs: GroupAttrs = replace(a, body=whole(a.body), rule=whole(a.rule))
+        case CustomVjpAttrs() as a:
+            forward, backward = whole(a.forward), whole(a.backward)
+            attrs = replace(a, body=whole(a.body), forward=forward, backward=backward)
+        case _:
+            raise AssertionError(node.op.name)
+    made = make(node.op, all_led(operands, batched, size), attrs)
+    return _results(made, (True,) * len(made.results))
 
 
 def _batch_scan(
@@ -178,6 +205,9 @@ def _batch_uneven(
 
 REGION_BATCHES: dict[Op, RegionBatch] = {
     composite: _batch_composite,
+    checkpoint: _batch_composite,
+    custom_jvp: _batch_custom,
+    custom_vjp: _batch_custom,
     scan: _batch_scan,
     switch: _batch_switch,
     while_: _batch_while,
