@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -59,7 +59,7 @@ def jvp(
 def linearize(fun: Function, *primals: Tree, has_aux: bool = False) -> tuple[Tree, ...]:
     """The value of `fun` at `primals`, and its derivative there as a function of tangents.
 
-    What does not depend on the tangents is computed once.
+    What does not depend on the tangents is computed once, except in loops and branches.
 
     >>> import graphc as gc
     >>> value, along = gc.linearize(lambda x: x**2, 3.0)
@@ -241,7 +241,9 @@ def _linearized(fun: Function, primals: Sequence[Tree], has_aux: bool) -> tuple[
     closed = _closed("linearize", fun, primals, has_aux)
     pushed = push_forward(closed.graph, closed.wrt, closed.of)
     count = len(closed.graph.outputs)
-    early, late = split(pushed, len(closed.graph.params), count)
+    # The value comes from the function itself: loops with tangents compute it beside them, late.
+    outputs = (*closed.graph.outputs, *pushed.outputs[count:])
+    early, late = split(replace(pushed, outputs=outputs), len(closed.graph.params), count)
     results = splice(early, closed.given)
     value, aux = closed.results(results)
     into = (closed.in_tree, [array.type for array in closed.primals])
