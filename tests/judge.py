@@ -166,6 +166,13 @@ def _scanned(
     return (*carry, *stacked)
 
 
+def _reflected(x: np.ndarray) -> np.ndarray:
+    """The magnitude of the terms of digamma's reflection formula, which may cancel."""
+    wide = np.where(x < 0, x.astype(np.float64), np.nan)
+    terms = 1 / np.abs(wide) + np.abs(np.pi / np.tan(np.pi * wide)) + np.log1p(np.abs(wide))
+    return np.where(np.isfinite(terms), terms, 0.0)
+
+
 def _moved(
     node: Node,
     attrs: object,
@@ -177,6 +184,8 @@ def _moved(
     dtype = dtype_of(value.dtype)
     units = ROUNDING.get(node.op, 0.0)
     reach = units * unit(value, dtype)
+    if node.op is special.digamma:
+        reach = units * unit(np.maximum(np.abs(value), _reflected(operands[0])), dtype)
     if node.op in SUMS or node.op is reduction.reduce_prod:
         assert node.op.reference is not None
         sizes = [np.abs(x) if dtype_of(x.dtype).is_float else x for x in operands]
