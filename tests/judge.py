@@ -167,10 +167,10 @@ def _scanned(
 
 
 def _reflected(x: np.ndarray) -> np.ndarray:
-    """The magnitude of the terms of digamma's reflection formula, which may cancel."""
+    """The magnitude of the terms of digamma's formulas, which may cancel."""
     wide = np.where(x < 0, x.astype(np.float64), np.nan)
     terms = 1 / np.abs(wide) + np.abs(np.pi / np.tan(np.pi * wide)) + np.log1p(np.abs(wide))
-    return np.where(np.isfinite(terms), terms, 0.0)
+    return np.where(np.isfinite(terms), terms, 1.0)
 
 
 def _moved(
