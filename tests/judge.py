@@ -115,6 +115,8 @@ def noisy(
         if inner is not None:
             values[node] = inner if len(node.results) > 1 or _is_tuple(node) else inner[0]
             continue
+        if node.op is special.bitcast:
+            operands = [_any_nan(np.asarray(operands[0]), random)]
         assert node.op.reference is not None
         attrs = bound(node.attrs, sizes) if sizes else node.attrs
         value = node.op.reference(attrs, *operands)
@@ -164,6 +166,14 @@ def _scanned(
         for column, row in zip(stacked, outputs[a.carried :], strict=True):
             column[step] = row
     return (*carry, *stacked)
+
+
+def _any_nan(x: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """The same numbers, but nans of any sign: which one an operation gives is left open."""
+    if not dtype_of(x.dtype).is_float:
+        return x
+    sign = np.where(random.random(x.shape) < 0.5, -1.0, 1.0).astype(x.dtype)
+    return np.where(np.isnan(x), np.copysign(x, sign), x)
 
 
 def _reflected(x: np.ndarray) -> np.ndarray:
