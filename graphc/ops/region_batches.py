@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from graphc.ir.graph import Graph
-from graphc.ir.node import Node, Op, make
+from graphc.ir.node import Attrs, Node, Op, make
 from graphc.ir.places import recorder
 from graphc.ir.types import BOOL, Size, tensor
 from graphc.ops.build import like
@@ -27,6 +27,7 @@ from graphc.ops.control import (
     switch,
     while_,
 )
+from graphc.ops.custom import CustomJvpAttrs, CustomVjpAttrs, checkpoint, custom_jvp, custom_vjp
 from graphc.ops.duals import all_led, broadcast
 from graphc.ops.elementwise import eq, max, min, select
 from graphc.ops.guards import guarded, needs_guard
@@ -68,7 +69,30 @@ def _batch_composite(
 ) -> Sequence[Batched]:
     assert isinstance(node.attrs, GroupAttrs)
     body, flags = batch(node.attrs.body, batched, size, ())
-    return _results(composite(*operands, name=node.attrs.name, body=body), flags)
+    return _results(make(node.op, operands, replace(node.attrs, body=body)), flags)
+
+
+def _batch_custom(
+    node: Node, operands: Operands, batched: Flags, size: Size, batch: BatchGraph
+) -> Sequence[Batched]:
+    """Every argument and result has the batch axis, so that those of the rules have it, too."""
+    a = node.attrs
+    assert isinstance(a, CustomJvpAttrs | CustomVjpAttrs)
+    outside = batched[: a.invariant]
+
+    def every(region: Graph, flags: Sequence[bool]) -> Graph:
+        rest = (True,) * (len(region.params) - len(flags))
+        return batch(region, (*flags, *rest), size, (True,) * len(region.outputs))[0]
+
+    body = every(a.body, outside)
+    if isinstance(a, CustomJvpAttrs):
+        whole_attrs: Attrs = replace(a, body=body, rule=every(a.rule, outside))
+    else:
+        forward, backward = every(a.forward, outside), every(a.backward, outside)
+        whole_attrs = replace(a, body=body, forward=forward, backward=backward)
+    arguments = all_led(operands[a.invariant :], batched[a.invariant :], size)
+    whole = make(node.op, (*operands[: a.invariant], *arguments), whole_attrs)
+    return [(result, True) for result in results(whole)]
 
 
 def _batch_scan(
@@ -178,6 +202,9 @@ def _batch_uneven(
 
 REGION_BATCHES: dict[Op, RegionBatch] = {
     composite: _batch_composite,
+    checkpoint: _batch_composite,
+    custom_jvp: _batch_custom,
+    custom_vjp: _batch_custom,
     scan: _batch_scan,
     switch: _batch_switch,
     while_: _batch_while,
