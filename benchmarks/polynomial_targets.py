@@ -311,7 +311,7 @@ FITS = (
 )
 
 
-SPLITS = (
+SPLITS: tuple[tuple[str, str, Callable[[], mpf]], ...] = (
     ("LOG_2", "log(2)", lambda: mp.log(2)),
     ("LOG2_E", "1 / log(2)", lambda: 1 / mp.log(2)),
     ("POW_FIRST", "c0 = 2 / log(2)", lambda: 2 / mp.log(2)),

@@ -60,7 +60,7 @@ def heir_of_shape(heir: np.ndarray, shape: Shape) -> np.ndarray:
     """An array over the memory of `heir`, which it owns from now on, in another shape."""
     if heir.shape == shape:
         return heir
-    made = heir.reshape(shape)  # type: ignore[arg-type]  # all are ints when a program runs
+    made = heir.reshape(shape)
     if id(heir) in _heirs:
         _heirs[id(made)] = _mark(_heirs, made)
     return made

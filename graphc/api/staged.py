@@ -9,23 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from graphc import tree
 from graphc.api.arguments import Flattened, Form, unflatten
+from graphc.api.backend import compilation, cost_of, emit_assembly
 from graphc.api.leaves import leaf_type, lifted, to_array
 from graphc.api.matching import matching_leaves, require_sizes
 from graphc.codegen import print_for
-from graphc.codegen.llvm.engine import emit_assembly
-from graphc.codegen.loops.work import cost_of
 from graphc.ir.errors import ArgumentError
 from graphc.ir.graph import Graph
 from graphc.ir.types import TensorType
 from graphc.numpy.array import Array
-from graphc.runtime.compiler import Compilation
-from graphc.runtime.executable import Executable
 from graphc.runtime.options import Settings
 from graphc.trace import Frame, Tracer, trace
 from graphc.tree import Structure, Tree
+
+if TYPE_CHECKING:
+    from graphc.runtime.compiler import Compilation
+    from graphc.runtime.executable import Executable
 
 STAGES = ("graph", "optimized", "kernels", "loops", "llvm", "cuda")
 
@@ -53,7 +55,7 @@ class Traced:
             UnsupportedError: a symbolic size that no argument has by itself.
         """
         require_sizes(self.graph)
-        return Lowered(self, Compilation(self.graph, self.donated, self.settings.resolve()))
+        return Lowered(self, compilation(self.graph, self.donated, self.settings.resolve()))
 
 
 @dataclass(frozen=True)

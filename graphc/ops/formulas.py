@@ -10,6 +10,7 @@ from __future__ import annotations
 from graphc.ir.node import Op
 
 NAMED_OTHERWISE = {
+    "optimization_barrier": "x",
     "neg": "-x",
     "add": "a + b",
     "sub": "a - b",

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from graphc.ir.graph import Graph
-from graphc.ir.node import Attrs, Node, Op, make
+from graphc.ir.node import Node, Op, make
 from graphc.ir.places import recorder
 from graphc.ir.types import BOOL, Size, tensor
 from graphc.ops.build import like
@@ -27,7 +27,13 @@ from graphc.ops.control import (
     switch,
     while_,
 )
-from graphc.ops.custom import CustomJvpAttrs, CustomVjpAttrs, checkpoint, custom_jvp, custom_vjp
+from graphc.ops.custom import (
+    CustomJvpAttrs,
+    CustomVjpAttrs,
+    checkpoint,
+    custom_jvp,
+    custom_vjp,
+)
 from graphc.ops.duals import all_led, broadcast
 from graphc.ops.elementwise import eq, max, min, select
 from graphc.ops.guards import guarded, needs_guard
@@ -75,24 +81,21 @@ def _batch_composite(
 def _batch_custom(
     node: Node, operands: Operands, batched: Flags, size: Size, batch: BatchGraph
 ) -> Sequence[Batched]:
-    """Every argument and result has the batch axis, so that those of the rules have it, too."""
-    a = node.attrs
-    assert isinstance(a, CustomJvpAttrs | CustomVjpAttrs)
-    outside = batched[: a.invariant]
+    """Everything batched, so that the body and its derivatives still fit each other."""
 
-    def every(region: Graph, flags: Sequence[bool]) -> Graph:
-        rest = (True,) * (len(region.params) - len(flags))
-        return batch(region, (*flags, *rest), size, (True,) * len(region.outputs))[0]
+    def whole(graph: Graph) -> Graph:
+        return batch(graph, (True,) * len(graph.params), size, (True,) * len(graph.outputs))[0]
 
-    body = every(a.body, outside)
-    if isinstance(a, CustomJvpAttrs):
-        whole_attrs: Attrs = replace(a, body=body, rule=every(a.rule, outside))
-    else:
-        forward, backward = every(a.forward, outside), every(a.backward, outside)
-        whole_attrs = replace(a, body=body, forward=forward, backward=backward)
-    arguments = all_led(operands[a.invariant :], batched[a.invariant :], size)
-    whole = make(node.op, (*operands[: a.invariant], *arguments), whole_attrs)
-    return [(result, True) for result in results(whole)]
+    match node.attrs:
+        case CustomJvpAttrs() as a:
+            attrs: GroupAttrs = replace(a, body=whole(a.body), rule=whole(a.rule))
+        case CustomVjpAttrs() as a:
+            forward, backward = whole(a.forward), whole(a.backward)
+            attrs = replace(a, body=whole(a.body), forward=forward, backward=backward)
+        case _:
+            raise AssertionError(node.op.name)
+    made = make(node.op, all_led(operands, batched, size), attrs)
+    return _results(made, (True,) * len(made.results))
 
 
 def _batch_scan(

@@ -12,13 +12,13 @@ from collections.abc import Callable
 
 from graphc.ir.errors import Error
 from graphc.ir.graph import Graph
-from graphc.ir.node import NO_ATTRS, Op
+from graphc.ir.node import NO_ATTRS, Attrs, Op
 from graphc.ir.types import BOOL, DTYPES, I32, I64, U32, DType, TensorType, tensor
 from graphc.ops import (
+    ROWS,
     contraction,
     control,
     duals,
-    elementwise,
     indexing,
     leaf,
     movement,
@@ -30,12 +30,7 @@ from graphc.ops import elementwise as e
 from graphc.ops.build import like
 from tests.fuzz.builder import LARGEST, RANK, Builder, Sizes, shape_of
 
-# Not those that keep only absolute accuracy near their zeros: noise does not tell how much.
-UNEVEN = (special.lgamma, special.digamma)
-PLAIN = (
-    *(row for row in elementwise.ROWS if row not in (e.select, e.convert)),
-    *(row for row in special.TRANSCENDENTAL if row not in UNEVEN),
-)
+PLAIN = tuple(r for r in ROWS if r.elementwise and r.attrs is Attrs and r is not e.select)
 
 
 def _takes(row: Op, dtype: DType) -> int:
@@ -72,6 +67,10 @@ def apply_elementwise(b: Builder) -> None:
 
 def apply_convert(b: Builder) -> None:
     b.add(e.convert(b.pick(), dtype=b.dtype()))
+
+
+def apply_bitcast(b: Builder) -> None:
+    b.add(special.bitcast(b.pick(), dtype=b.dtype()))
 
 
 def apply_select(b: Builder) -> None:
@@ -364,6 +363,7 @@ STEPS: tuple[Callable[[Builder], None], ...] = (
     apply_concatenate,
     apply_reverse,
     apply_convert,
+    apply_bitcast,
     apply_select,
     apply_gather,
     apply_scatter,

@@ -1,0 +1,38 @@
+"""What compiles, loaded when the first program is compiled.
+
+Passes, lowering and printing are half of what there is to import, and a program that
+only describes or reads graphs has no use for them.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from graphc.ir.graph import Graph
+from graphc.runtime.options import Options
+
+if TYPE_CHECKING:
+    from graphc.codegen.loops.work import Cost
+    from graphc.codegen.target import Target
+    from graphc.runtime.compiler import Compilation
+
+
+def compilation(graph: Graph, donated: Sequence[int], options: Options) -> Compilation:
+    """A graph with what it is to be compiled for."""
+    module = importlib.import_module("graphc.runtime.compiler")
+    made: Compilation = module.Compilation(graph, tuple(donated), options)
+    return made
+
+
+def cost_of(graph: Graph) -> Cost:
+    """What one run of a graph of kernels computes and moves."""
+    cost: Cost = importlib.import_module("graphc.codegen.loops.work").cost_of(graph)
+    return cost
+
+
+def emit_assembly(text: str, target: Target) -> str:
+    """LLVM IR as assembly."""
+    made: str = importlib.import_module("graphc.codegen.llvm.engine").emit_assembly(text, target)
+    return made
