@@ -37,7 +37,6 @@ NAMED_OTHERWISE = {
 WITHOUT = frozenset({
     "round_even", "not", "and", "or", "xor", "shl", "shr_logical", "shr_arith", "popcount", "clz",
     "is_finite", "eq", "ne", "lt", "le", "gt", "ge", "select", "convert", "bitcast",
-    "optimization_barrier",
 })  # fmt: skip
 
 
