@@ -18,6 +18,7 @@ from graphc.ops import (
     ROWS,
     contraction,
     control,
+    custom,
     duals,
     indexing,
     leaf,
@@ -278,7 +279,8 @@ def apply_composite(b: Builder) -> None:
     operands = [b.pick() for _ in range(b.number(1, 3))]
     inner = body_of(b, tuple(x.tensor for x in operands), 3)
     body = inner.graph(inner.outputs(2))
-    b.add(control.composite(*operands, name=NAMES[b.number(0, 2)], body=body))
+    group = (control.composite, custom.checkpoint)[b.number(0, 1)]
+    b.add(group(*operands, name=NAMES[b.number(0, 2)], body=body))
 
 
 def apply_scan(b: Builder) -> None:

@@ -13,15 +13,17 @@ from graphc.ir.graph import Graph
 from graphc.ir.interpret import interpret
 from graphc.ir.node import Op
 from graphc.ir.types import type_of
-from graphc.ops import BY_NAME, ROWS, contraction, control, indexing, leaf
+from graphc.ops import BY_NAME, ROWS, contraction, control, custom, indexing, leaf
 from tests.fuzz import steps
 from tests.rows import loops
 from tests.rows.cases import SAMPLED, cases
 
 STEPS = {control.while_, control.scan, control.switch}  # what a program does besides kernels
-GONE = {control.composite, control.stop_gradient}  # before anything is lowered
+GONE = {*custom.GROUPS, control.stop_gradient}  # before anything is lowered
 STRUCTURE = {control.project, control.kernel, *leaf.ROWS}
-LOWERED = {*RULES, *REDUCTIONS, contraction.dot_general, indexing.scatter}
+PASSED = {custom.optimization_barrier}  # its operand stands for it
+LOWERED = {*PASSED, *RULES, *REDUCTIONS, contraction.dot_general, indexing.scatter}
+SCALARS = [row for row in ROWS if row.elementwise and row not in PASSED]
 
 
 @pytest.mark.parametrize("row", SAMPLED, ids=str)
@@ -44,19 +46,19 @@ def test_random_programs_draw_from_every_row() -> None:
     drawn |= {*steps.PLAIN, *steps.REDUCTIONS, control.project, leaf.parameter}
     text = "".join(str(step.__code__.co_names) for step in steps.STEPS)
     left = [row.name for row in ROWS if row not in drawn and f"'{row.name}" not in text]
-    assert set(left) <= {"kernel", "constant"}
+    assert set(left) <= {"kernel", "constant", "custom_jvp", "custom_vjp"}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_every_row_has_a_way_down(row: Op) -> None:
-    if row.elementwise:
+    if row in SCALARS:
         assert row.name in SCALAR
         return
     ways = [row in table for table in (LOWERED, STEPS, GONE, STRUCTURE)]
     assert row.expand is not None or any(ways), f"nothing lowers {row.name}"
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.elementwise], ids=str)
+@pytest.mark.parametrize("row", SCALARS, ids=str)
 def test_every_elementwise_row_prints_as_cuda(row: Op) -> None:
     kinds = {case.types[-1].dtype.kind for case in cases(row)}
     assert kinds
