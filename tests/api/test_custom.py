@@ -235,3 +235,23 @@ def test_checkpoint_keeps_operands_only() -> None:
     }
     assert kept["again"] == 2  # the operand of each block
     assert kept["plain"] > 4
+
+
+# batches
+
+
+@pytest.mark.parametrize("name", list(own_rules(OURS)))
+def test_batches_take_own_rules(name: str) -> None:
+    f = own_rules(OURS)[name]
+    rows = np.stack([X, X * 2, X + 1])
+    expected = np.stack([gc.grad(f)(row) for row in rows])
+    same(gc.vmap(gc.grad(f))(rows), expected)
+    same(gc.grad(lambda x: gnp.sum(gc.vmap(f)(x)))(rows), expected)
+
+
+def test_batches_of_checkpoints() -> None:
+    f = layers(OURS, gc.checkpoint)
+    rows = np.stack([X, X * 2])
+    expected = np.stack([gc.grad(f)(row) for row in rows])
+    same(gc.vmap(gc.grad(f))(rows), expected)
+    same(gc.grad(lambda x: gnp.sum(gc.vmap(f)(x)))(rows), expected)
