@@ -14,7 +14,7 @@ from graphc.codegen.llvm.math import FUNCTIONS
 from graphc.codegen.llvm.math import declare as declare_math
 from graphc.codegen.llvm.values import Value, literal, llvm_type, suffix
 from graphc.codegen.loops.elements import NARROW
-from graphc.ir.types import BF16, BOOL, F32, U16, U32, DType
+from graphc.ir.types import BF16, BOOL, F32, U32, DType
 
 Entry = Callable[[Function, Sequence[Value], DType], Value]
 
@@ -256,6 +256,8 @@ def convert(f: Function, x: Value, dtype: DType) -> Value:
     source = x.dtype
     if source is dtype:
         return x
+    if source is BF16:
+        return convert(f, _from_bf16(f, x), dtype)
     if dtype is BOOL:
         return compare("fcmp une" if source.is_float else "icmp ne", f, x, constant(0, x))
     if source in NARROW and dtype is not F32:
@@ -287,8 +289,14 @@ def _to_bf16(f: Function, x: Value) -> Value:
     rounded = plain("lshr", f, [half, constant(16, bits)], U32)
     quiet = plain("or", f, [high, constant(0x40, bits)], U32)
     chosen = select(f, compare("fcmp uno", f, x, x), quiet, rounded)
-    short = f.pure(f"trunc {chosen} to {llvm_type(U16, x.lanes)}", U16, x.lanes, [chosen])
-    return f.pure(f"bitcast {short} to {llvm_type(BF16, x.lanes)}", BF16, x.lanes, [short])
+    return f.pure(f"trunc {chosen} to {llvm_type(BF16, x.lanes)}", BF16, x.lanes, [chosen])
+
+
+def _from_bf16(f: Function, x: Value) -> Value:
+    """bf16 as f32, of which it is the upper half."""
+    wide = f.pure(f"zext {x} to {llvm_type(U32, x.lanes)}", U32, x.lanes, [x])
+    high = plain("shl", f, [wide, constant(16, wide)], U32)
+    return f.pure(f"bitcast {high} to {llvm_type(F32, x.lanes)}", F32, x.lanes, [high])
 
 
 def _cast(source: DType, dtype: DType) -> str:

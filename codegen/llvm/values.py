@@ -9,7 +9,9 @@ import numpy as np
 
 from graphc.ir.types import BF16, BOOL, F16, F32, F64, DType
 
-_FLOATS = {F16: "half", BF16: "bfloat", F32: "float", F64: "double"}
+# bf16 is held as its bits: what LLVM does with `bfloat` itself takes denormals for zero on some
+# processors, a mere select included, and calls a library on others.
+_FLOATS = {F16: "half", BF16: "i16", F32: "float", F64: "double"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,8 @@ def vector_of(element: str, lanes: int) -> str:
 
 def suffix(dtype: DType, lanes: int) -> str:
     """How an intrinsic's name shows a type."""
-    element = f"f{dtype.bits}" if dtype.is_float else element_type(dtype)
-    element = "bf16" if dtype is BF16 else element
+    is_float = dtype.is_float and dtype is not BF16
+    element = f"f{dtype.bits}" if is_float else element_type(dtype)
     return element if lanes == 1 else f"v{lanes}{element}"
 
 
@@ -69,7 +71,7 @@ def literal(value: float | int | bool, dtype: DType) -> str:
     if dtype is F16:
         return f"0xH{np.float16(number).view(np.uint16):04X}"
     if dtype is BF16:
-        return f"0xR{np.float32(number).view(np.uint32) >> 16:04X}"
+        return str(np.float32(number).view(np.int32) >> 16)
     return f"0x{struct.unpack('<Q', struct.pack('<d', number))[0]:016X}"
 
 

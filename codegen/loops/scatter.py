@@ -6,7 +6,14 @@ element, and each applies all updates in order: sums are the same in every run.
 
 from __future__ import annotations
 
-from graphc.codegen.loops.elements import Addressed, Builder, addressed, report
+from graphc.codegen.loops.elements import (
+    Addressed,
+    Builder,
+    addressed,
+    converted,
+    report,
+    work_type,
+)
 from graphc.codegen.loops.index import ZERO, Index, Var, flat, index, minimum, piece, product
 from graphc.codegen.loops.language import Apply, Buffer, Expr, Load, Store
 from graphc.codegen.loops.schedule import Schedule
@@ -109,7 +116,9 @@ def _update(
     dtype = node.tensor.dtype
     old: Expr = builder.let(Load(result, there))
     if a.combine != "set":
-        new = builder.let(Apply(a.combine, (old, new), dtype))
+        work = work_type(dtype)
+        terms = (converted(old, work), converted(new, work))
+        new = builder.let(converted(builder.let(Apply(a.combine, terms, work)), dtype))
     if a.mode in ("error", "fill"):
         new = builder.let(Apply("select", (valid, new, old), dtype))
     builder.block.append(Store(result, there, new))
