@@ -82,7 +82,7 @@ __device__ __forceinline__ f64 digamma(f64 x) {
   f64 total = 0;
   if (x == 0) return -1 / x;
   if (x < 0) {
-    const f64 part = x - floor(x);
+    const f64 part = x - rint(x);
     if (part == 0 || isinf(x)) return NAN;
     total = -3.141592653589793 / tan(3.141592653589793 * part);
     x = 1 - x;
