@@ -115,6 +115,8 @@ def noisy(
         if inner is not None:
             values[node] = inner if len(node.results) > 1 or _is_tuple(node) else inner[0]
             continue
+        if node.op is special.bitcast:
+            operands = [_any_nan(np.asarray(operands[0]), random)]
         assert node.op.reference is not None
         attrs = bound(node.attrs, sizes) if sizes else node.attrs
         value = node.op.reference(attrs, *operands)
@@ -166,6 +168,21 @@ def _scanned(
     return (*carry, *stacked)
 
 
+def _any_nan(x: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """The same numbers, but nans of any sign: which one an operation gives is left open."""
+    if not dtype_of(x.dtype).is_float:
+        return x
+    sign = np.where(random.random(x.shape) < 0.5, -1.0, 1.0).astype(x.dtype)
+    return np.where(np.isnan(x), np.copysign(x, sign), x)
+
+
+def _reflected(x: np.ndarray) -> np.ndarray:
+    """The magnitude of the terms of digamma's formulas, which may cancel."""
+    wide = np.where(x < 0, x.astype(np.float64), np.nan)
+    terms = 1 / np.abs(wide) + np.abs(np.pi / np.tan(np.pi * wide)) + np.log1p(np.abs(wide))
+    return np.where(np.isfinite(terms), terms, 1.0)
+
+
 def _moved(
     node: Node,
     attrs: object,
@@ -177,6 +194,8 @@ def _moved(
     dtype = dtype_of(value.dtype)
     units = ROUNDING.get(node.op, 0.0)
     reach = units * unit(value, dtype)
+    if node.op is special.digamma:
+        reach = units * unit(np.maximum(np.abs(value), _reflected(operands[0])), dtype)
     if node.op in SUMS or node.op is reduction.reduce_prod:
         assert node.op.reference is not None
         sizes = [np.abs(x) if dtype_of(x.dtype).is_float else x for x in operands]

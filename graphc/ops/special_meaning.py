@@ -50,7 +50,7 @@ def _log_gamma(x: float) -> float:
     if x <= 0 and x == math.floor(x):
         return math.inf
     if x < 0:
-        sine = abs(math.sin(math.pi * (x - math.floor(x))))
+        sine = abs(math.sin(math.pi * (x - round(x))))
         return math.log(math.pi / -x / sine) - _log_gamma(-x) if sine else math.inf
     if x < 0.5:
         return _near_two(x) - math.log1p(x) - math.log(x) if x > 1e-300 else -math.log(x)
@@ -73,7 +73,7 @@ def _digamma(x: float) -> float:
         return -math.copysign(math.inf, x)
     terms = []
     if x < 0:
-        part = x - math.floor(x)
+        part = x - round(x)  # exact, also of the smallest numbers
         if part == 0:
             return math.nan
         terms, x = [-math.pi / math.tan(math.pi * part)], 1 - x
