@@ -2,10 +2,10 @@
 
 A group has a full shape, the axes it reduces, and perhaps one contraction. For
 every node that a group reads, `aligned` tells which axes of the full shape the
-node's axes are, or None when it is read at other places (through a transpose, a
-gather, ...). Alignment decides what may join: a reduction joins where its
-result is read once per row, a contraction where its result is read element by
-element, anything elementwise nearly everywhere.
+node's axes are, or what moves the reads elsewhere (a transpose, a gather, ...).
+Alignment decides what may join: a reduction joins where its result is read once
+per row, a contraction where its result is read element by element, anything
+elementwise nearly everywhere, but never where it is read at several places.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from graphc.ops import control, duals, elementwise, indexing, leaf, movement, re
 from graphc.ops.contraction import dot_general
 
 Axes = tuple[int, ...]
-Alignment = Axes | None
+# Axes of the full shape, or what moves the reads elsewhere, or None for several places.
+Alignment = Axes | Node | None
 
 REDUCTIONS = frozenset({duals.reduce_sum, *reduction.ROWS} - {reduction.argmax, reduction.argmin})
 # What runs as it stands: loops, and kernels of an earlier fusion.
@@ -71,7 +72,7 @@ class Group:
         self.reduced = tuple(axis for axis in range(len(full)) if axis not in kept)
         self.full = full
         self.aligned = {
-            node: None if axes is None else tuple(kept[axis] for axis in axes)
+            node: tuple(kept[axis] for axis in axes) if isinstance(axes, tuple) else axes
             for node, axes in self.aligned.items()
         }
 
@@ -201,11 +202,11 @@ class Grouping:
         elif node.op.elementwise:
             for operand in node.operands:
                 group.reads(operand, at)
-        elif isinstance(node.attrs, duals.BroadcastAttrs) and at is not None:
+        elif isinstance(node.attrs, duals.BroadcastAttrs) and isinstance(at, tuple):
             group.reads(node.operands[0], tuple(at[axis] for axis in node.attrs.axes))
         else:
             for operand in node.operands:
-                group.reads(operand, None)
+                group.reads(operand, node)
         group.members[node] = None
         if not is_free(node):
             self.home.setdefault(node, group)
@@ -235,8 +236,14 @@ class Grouping:
             return self._accepts_reduction(group, node, at)
         if group.fixed:
             return False
+        if at is None and node.tensor.rank:
+            return False  # read at several places, it would be computed for each
         whole = at == group.every
-        row = at == group.kept if group.reduced else at is not None and _makes_rows(node, group, at)
+        row = (
+            at == group.kept
+            if group.reduced
+            else isinstance(at, tuple) and _makes_rows(node, group, at)
+        )
         cheap = node.op not in EXPENSIVE
         return whole or row or cheap or node.tensor.rank == 0
 
@@ -244,7 +251,7 @@ class Grouping:
     def _accepts_reduction(group: Group, node: Node, at: Alignment) -> bool:
         assert isinstance(node.attrs, duals.ReduceAttrs)
         shape, axes = node.operands[0].tensor.shape, node.attrs.axes
-        if group.contraction is not None or group.fixed or at is None or not axes:
+        if group.contraction is not None or group.fixed or not isinstance(at, tuple) or not axes:
             return False
         kept = tuple(axis for axis in range(len(shape)) if axis not in axes)
         if group.reduced:

@@ -24,6 +24,7 @@ from graphc.api.jit import Jitted, jit
 from graphc.api.staged import Traced
 from graphc.ir.errors import ArgumentError, Error
 from graphc.runtime.options import Settings
+from graphc.tree import Tree
 
 
 class ModelError(Error, ValueError):
@@ -114,7 +115,7 @@ def traced(text: str, settings: Settings) -> Iterator[Traced]:
     path = Path(file)
     with imported(path) as module:
         function = _found(module, path, name)
-        arguments, options = getattr(function, EXAMPLE)
+        arguments, options = _example(function) or ((), {})
         with blaming(path):
             made = _jitted(function, options).trace(*arguments)
         given = {key: value for key, value in vars(settings).items() if value is not None}
@@ -138,8 +139,17 @@ def _jitted(function: Callable[..., object], options: dict[str, object]) -> Jitt
     return made
 
 
+def _example(value: object) -> tuple[tuple[Tree, ...], dict[str, Tree]] | None:
+    """What `gc.entry` noted on a function, or on the function that a jitted one wraps."""
+    for holder in (value, getattr(value, "__wrapped__", None)):
+        found: tuple[tuple[Tree, ...], dict[str, Tree]] | None = getattr(holder, EXAMPLE, None)
+        if isinstance(found, tuple):
+            return found
+    return None
+
+
 def _found(module: ModuleType, path: Path, name: str) -> Callable[..., object]:
-    entries = [key for key, value in vars(module).items() if hasattr(value, EXAMPLE)]
+    entries = [key for key, value in vars(module).items() if _example(value)]
     function = getattr(module, name, None)
     if function is None:
         known = (
@@ -148,7 +158,7 @@ def _found(module: ModuleType, path: Path, name: str) -> Callable[..., object]:
         raise ModelError(f"{path}: got no function {name!r}, expected {known}")
     if not callable(function):
         raise ModelError(f"{path}: got {name}, a {type(function).__name__}, expected a function")
-    if not hasattr(function, EXAMPLE):
+    if _example(function) is None:
         example = 'gc.ShapeDtypeStruct((8, 64), "float32")'
         count = max(1, _positional(function))
         raise ModelError(

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from graphc.ir.errors import DtypeError, ShapeError
+from graphc.ir.errors import DtypeError, ShapeError, UnsupportedError
 from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample, Tangents
 from graphc.ir.types import BOOL, I32, I64, DType, Size, TensorType, tensor
 from graphc.ops import elementwise as e
 from graphc.ops import samples
-from graphc.ops.build import expand_axes, like, splat
+from graphc.ops.build import expand_axes, splat
 from graphc.ops.duals import (
     ReduceAttrs,
     batch_along,
@@ -21,7 +22,8 @@ from graphc.ops.duals import (
     reduction_samples,
     wide,
 )
-from graphc.ops.leaf import iota
+from graphc.ops.leaf import constant, iota
+from graphc.ops.movement import inverse, pad, reshape, transpose
 
 
 def extreme(dtype: DType, largest: bool) -> float | int | bool:
@@ -88,20 +90,39 @@ def _prod(a: ReduceAttrs, x: np.ndarray) -> np.ndarray:
 
 
 def _others(node: Node) -> Node:
-    """Per element the product of the others; exact with no zero or one zero in a group."""
+    """Per element the product of the others: of those before it times of those behind it.
+
+    No element is divided by, so zeros are exact, and so are derivatives of every order. The
+    products come by doubling (W. D. Hillis, G. L. Steele, "Data parallel algorithms", CACM 29,
+    1986).
+    """
     assert isinstance(node.attrs, ReduceAttrs)
-    (x,) = node.operands
-    shape, axes = x.tensor.shape, node.attrs.axes
-    zero, one = like(x, 0.0), like(x, 1.0)
-    is_zero = e.eq(x, zero)
-    zeros = expand_axes(
-        reduce_sum(e.convert(is_zero, dtype=x.tensor.dtype), axes=axes), shape, axes
-    )
-    tame = e.select(is_zero, one, x)
-    product = expand_axes(reduce_prod(tame, axes=axes), shape, axes)
-    at_zero = e.select(e.eq(zeros, one), product, zero)
-    elsewhere = e.select(e.eq(zeros, zero), e.div(product, tame), zero)
-    return e.select(is_zero, at_zero, elsewhere)
+    (x,), axes = node.operands, node.attrs.axes
+    kept = tuple(axis for axis in range(x.tensor.rank) if axis not in axes)
+    layout = kept + axes
+    line = transpose(x, permutation=layout)
+    shape, rows = line.tensor.shape, line.tensor.shape[: len(kept)]
+    count = math.prod(shape[len(kept) :])
+    if not isinstance(count, int):
+        raise UnsupportedError(
+            f"reduce_prod: no derivative along {count} elements, expected a known number"
+        )
+    line = reshape(line, shape=(*rows, count))
+    before, behind = _moved_along(line, 1), _moved_along(line, -1)
+    step = 1
+    while step < count:
+        before = e.mul(before, _moved_along(before, step))
+        behind = e.mul(behind, _moved_along(behind, -step))
+        step *= 2
+    others = reshape(e.mul(before, behind), shape=shape)
+    return transpose(others, permutation=inverse(layout))
+
+
+def _moved_along(line: Node, by: int) -> Node:
+    """Elements moved along the last axis, ones where none comes."""
+    still = (0,) * (line.tensor.rank - 1)
+    one = constant(1, line.tensor.dtype)
+    return pad(line, one, low=(*still, by), high=(*still, -by), interior=(*still, 0))
 
 
 def _prod_vjp(node: Node, g: Node) -> Cotangents:

@@ -59,3 +59,14 @@ def test_where_we_choose_ourselves() -> None:
     """The middle slope at 0 of |x|, and 0 for x to the power 0.0, where JAX gives 1 and nan."""
     same(gc.grad(lambda x: gnp.sum(gnp.abs(x)))(X), np.sign(X))
     same(gc.grad(lambda x: gnp.sum(gnp.power(x, 0.0)))(X), 0 * X)
+
+
+@pytest.mark.parametrize("x", [[1.0, 2.0, 3.0], [0.0, 2.0, 3.0], [0.0, 2.0, 0.0], [5.0]])
+def test_products_with_zeros_to_second_order(x: list[float]) -> None:
+    found = gc.hessian(gnp.prod)(np.array(x))
+    count = range(len(x))
+    wanted = [
+        [0.0 if i == j else np.prod([x[k] for k in count if k not in (i, j)]) for j in count]
+        for i in count
+    ]
+    np.testing.assert_allclose(found, np.array(wanted))

@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.house.sources import ROOT, copy_of_tree
 
 SECONDS = 0.25
+NUMPY_SECONDS = 0.08
 ROUNDS = 7
 HEAVY = {"click", "jax", "pycuda", "rich", "scipy", "sklearn", "sympy", "torch"}
 
@@ -50,13 +51,22 @@ def answer(program: str, tree: Path = ROOT) -> str:
 
 
 def test_import_is_quick() -> None:
-    """The fastest of some rounds: a busy machine only ever adds time."""
+    """Processor time on a quiet machine, which NumPy's own import tells from a busy one.
+
+    The limit is for a machine where NumPy takes `NUMPY_SECONDS`; the fastest of some rounds
+    counts, since other work only ever adds time.
+    """
     program = (
-        "import time; started = time.perf_counter(); import graphc; "
-        "print(time.perf_counter() - started)"
+        "import time; started = time.process_time(); import numpy; "
+        "middle = time.process_time(); import graphc; "
+        "print(middle - started, time.process_time() - started)"
     )
-    fastest = min(float(answer(program)) for _ in range(ROUNDS))
-    assert fastest <= SECONDS, f"import graphc took {fastest:.3f} s, expected at most {SECONDS} s"
+    rounds = [[float(part) for part in answer(program).split()] for _ in range(ROUNDS)]
+    busy = max(1.0, min(numpy for numpy, _ in rounds) / NUMPY_SECONDS)
+    fastest = min(whole for _, whole in rounds)
+    assert fastest <= SECONDS * busy, (
+        f"import graphc took {fastest:.3f} s, expected at most {SECONDS * busy:.3f} s"
+    )
 
 
 def test_import_loads_nothing_heavy() -> None:

@@ -56,7 +56,8 @@ def test_index_error_names_the_line(looked_up: Path, tmp_path: Path) -> None:
     options = saved(tmp_path, {**LOOKED_UP, "i": np.array([5, 0], np.int32)})
     finished = run(looked_up, *options, "--out", str(tmp_path / "out"))
     assert finished.returncode == 1
-    assert finished.stderr.startswith("error: gather: index out of range\n")
+    told = "gather: got an index out of range, expected one within f32[batch,3]"
+    assert finished.stderr.startswith(f"error: {told}\n")
     line = Path(models.__file__).read_text(encoding="utf-8").splitlines()
     number = 1 + next(k for k, text in enumerate(line) if "h[i]" in text)
     assert f"models.py:{number} in looked_up" in finished.stderr
