@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.house.sources import ROOT, copy_of_tree
 
 SECONDS = 0.25
-NUMPY_SECONDS = 0.08
+NUMPY_SECONDS = 0.067
 ROUNDS = 7
 HEAVY = {"click", "jax", "pycuda", "rich", "scipy", "sklearn", "sympy", "torch"}
 
