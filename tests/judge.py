@@ -213,4 +213,4 @@ def _moved(
     if not shift.any():
         return value
     moved = value.astype(np.float64) + random.uniform(-1.0, 1.0, value.shape) * shift
-    return np.where(np.isfinite(value), moved.astype(value.dtype), value)
+    return np.where(np.isfinite(value) & (shift > 0), moved.astype(value.dtype), value)

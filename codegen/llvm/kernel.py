@@ -15,7 +15,7 @@ from graphc.codegen.llvm import scalar
 from graphc.codegen.llvm.function import Function
 from graphc.codegen.llvm.indices import IndexPrinter, call, steps
 from graphc.codegen.llvm.memory import BASE, Lanes, load, store
-from graphc.codegen.llvm.values import Value, literal, llvm_type, memory_type
+from graphc.codegen.llvm.values import Value, element_type, literal, llvm_type, memory_type
 from graphc.codegen.loops.index import ZERO, Index, Named, index, upper_bound
 from graphc.codegen.loops.language import (
     Accumulate,
@@ -188,14 +188,12 @@ class KernelPrinter(IndexPrinter):
         extent = self.scalar_index(loop.extent)
         if bound is not None and bound <= count:
             whole = loop.extent.as_int == count
-            self._lanes(
-                loop, f.number(0), None if whole else self._mask(f.number(0), extent, count)
-            )
+            self._lanes(loop, f.number(0), None if whole else self._mask(loop, f.number(0), extent))
             return
         known = loop.extent.as_int
         if (known is None or known % count) and _length(loop.body) > LONG_BODY:
             with f.loop(f.number(0), extent, count) as counter:
-                self._lanes(loop, counter, self._mask(counter, extent, count))
+                self._lanes(loop, counter, self._mask(loop, counter, extent))
             return
         whole_end = f.integer("sub", extent, f.integer("and", extent, f.number(count - 1)))
         if known is not None:
@@ -204,7 +202,7 @@ class KernelPrinter(IndexPrinter):
             self._lanes(loop, counter, None)
         if known is None or known % count:
             with f.loop(whole_end, extent, count) as counter:
-                self._lanes(loop, counter, self._mask(counter, extent, count))
+                self._lanes(loop, counter, self._mask(loop, counter, extent))
 
     def _lanes(self, loop: For, base: Value, mask: Value | None) -> None:
         self.lanes = Lanes(loop.var, self.lane_count(loop), base, mask)
@@ -212,10 +210,15 @@ class KernelPrinter(IndexPrinter):
         self.block(loop.body)
         self.lanes = None
 
-    def _mask(self, base: Value, extent: Value, count: int) -> Value:
+    def _mask(self, loop: For, base: Value, extent: Value) -> Value:
         """Lanes that are still inside the loop."""
-        f = self.f
-        left = f.splat(f.integer("sub", extent, base), count)
+        f, count = self.f, self.lane_count(loop)
+        inside = f.integer("sub", extent, base)
+        if _stores_integers(loop.body):
+            # LLVM must not know the mask: where it leaves one lane, a store of truncated integers
+            # would become one of the whole wide integer and overrun the buffer (LLVM 22).
+            inside = f.pure(f'call i64 asm "", "=r,0"(i64 {inside.text})', I64, 1, [inside])
+        left = f.splat(inside, count)
         return f.pure(
             f"icmp slt {steps(count).type} {steps(count).text}, {left.text}", BOOL, count, [left]
         )
@@ -368,6 +371,17 @@ def _length(body: Sequence[Stmt]) -> int:
 
 def _is_unrolled(statement: Stmt) -> bool:
     return isinstance(statement, For) and statement.kind == "unrolled"
+
+
+def _stores_integers(body: Sequence[Stmt]) -> bool:
+    """Whether statements store elements that LLVM holds as integers."""
+    for statement in body:
+        match statement:
+            case Store(buffer) if element_type(buffer.dtype).startswith("i"):
+                return True
+            case For() | Accumulate() if _stores_integers(statement.body):
+                return True
+    return False
 
 
 def _element_sizes(body: Sequence[Stmt], space: str = "") -> set[int]:

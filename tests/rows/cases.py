@@ -97,13 +97,14 @@ def _in_type(row: Op, sample: Sample, dtype: DType) -> Case | None:
 def cases(row: Op, *, special: bool = True) -> list[Case]:
     """The row's samples as they are and, where they are of f32, in other types in turn.
 
-    Elementwise rows also get `special` floats.
+    Elementwise rows also get `special` floats, and lengths that leave one lane of a vector.
     """
     assert row.samples is not None
     given = list(row.samples())
     found = [Case(row, sample.arrays, sample.attrs, sample.smooth) for sample in given]
     if row.elementwise:
-        return [*found, *special_cases(row, found)] if special else found
+        odd = [one_lane_left(case) for case in found if case.arrays[0].size]
+        return [*found, *special_cases(row, found), *odd] if special else found
     singles = [sample for sample in given if _in_type(row, sample, F64) is not None]
     taken = [d for d in OTHERS if any(_in_type(row, sample, d) is not None for sample in singles)]
     count = max(FEWEST, -(-len(taken) // max(1, len(singles))))
@@ -115,6 +116,14 @@ def cases(row: Op, *, special: bool = True) -> list[Case]:
             if case is not None:
                 found.append(case)
     return found
+
+
+def one_lane_left(case: Case) -> Case:
+    """The case with one element more than a vector of 64 bytes holds of the widest type."""
+    sizes = [type_.dtype.bytes for type_ in (*case.types, case.node().tensor)]
+    length = 64 // max(sizes) + 1
+    arrays = tuple(np.resize(array, length) for array in case.arrays)
+    return Case(case.row, arrays, case.attrs, False)
 
 
 def special_cases(row: Op, found: Sequence[Case]) -> Iterator[Case]:
