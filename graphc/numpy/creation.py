@@ -50,6 +50,28 @@ from graphc.trace import Tracer, bind, is_traced, lift_constant
 if TYPE_CHECKING:
     from graphc.numpy.array import Array
 
+__all__ = [
+    "arange",
+    "array",
+    "asarray",
+    "empty",
+    "empty_like",
+    "eye",
+    "full",
+    "full_like",
+    "identity",
+    "linspace",
+    "meshgrid",
+    "ones",
+    "ones_like",
+    "symbolic_size",
+    "tri",
+    "tril",
+    "triu",
+    "zeros",
+    "zeros_like",
+]
+
 
 def asarray(obj: object, dtype: DTypeLike | None = None) -> Array:
     """An array of a Python number, a nested list of numbers or arrays, or an array.

@@ -9,6 +9,31 @@ import numpy as np
 
 from graphc.numpy.promotion import DTypeLike, element_type
 
+__all__ = [
+    "bfloat16",
+    "bool_",
+    "dtype",
+    "e",
+    "finfo",
+    "float16",
+    "float32",
+    "float64",
+    "iinfo",
+    "inf",
+    "int16",
+    "int32",
+    "int64",
+    "int8",
+    "isdtype",
+    "nan",
+    "newaxis",
+    "pi",
+    "uint16",
+    "uint32",
+    "uint64",
+    "uint8",
+]
+
 bool_ = np.bool_
 int8, int16, int32, int64 = np.int8, np.int16, np.int32, np.int64
 uint8, uint16, uint32, uint64 = np.uint8, np.uint16, np.uint32, np.uint64

@@ -20,6 +20,10 @@ from graphc.numpy.reductions import sum as total
 if TYPE_CHECKING:
     from graphc.numpy.array import Array
 
+__all__ = [
+    "einsum",
+]
+
 
 def einsum(subscripts: str, *operands: ArrayLike) -> Array:
     """Sums of products in index notation: letters name axes, those not in the result are summed.

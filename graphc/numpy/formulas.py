@@ -50,6 +50,17 @@ from graphc.trace import bind
 if TYPE_CHECKING:
     from graphc.numpy.array import Array
 
+__all__ = [
+    "copysign",
+    "hypot",
+    "isclose",
+    "log10",
+    "logaddexp",
+    "logit",
+    "nextafter",
+    "signbit",
+]
+
 
 def _float(x: ArrayLike) -> Array:
     """`x` with elements of a float type."""

@@ -40,6 +40,12 @@ from graphc.trace import Tracer, bind
 if TYPE_CHECKING:
     from graphc.numpy.array import Array
 
+__all__ = [
+    "at",
+    "take",
+    "take_along_axis",
+]
+
 ALIASES = {None: "error", "drop": "fill"}
 COMBINE = {"add": plus, "mul": times, "min": minimum, "max": maximum}
 

@@ -28,6 +28,15 @@ from graphc.trace import bind
 if TYPE_CHECKING:
     from graphc.numpy.array import Array
 
+__all__ = [
+    "dot",
+    "inner",
+    "matmul",
+    "outer",
+    "tensordot",
+    "vecdot",
+]
+
 
 def contract(
     x1: ArrayLike,

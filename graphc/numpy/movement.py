@@ -36,6 +36,34 @@ from graphc.trace import Tracer
 if TYPE_CHECKING:
     from graphc.numpy.array import Array
 
+__all__ = [
+    "atleast_1d",
+    "atleast_2d",
+    "broadcast_arrays",
+    "broadcast_to",
+    "concat",
+    "concatenate",
+    "expand_dims",
+    "flip",
+    "hstack",
+    "matrix_transpose",
+    "moveaxis",
+    "pad",
+    "permute_dims",
+    "ravel",
+    "repeat",
+    "reshape",
+    "roll",
+    "split",
+    "squeeze",
+    "stack",
+    "swapaxes",
+    "tile",
+    "transpose",
+    "unstack",
+    "vstack",
+]
+
 Slice: TypeAlias = builtins.slice
 ShapeLike: TypeAlias = Size | Sequence[Size]
 

@@ -40,6 +40,13 @@ from graphc.trace import Tracer, as_array, as_type, bind
 if TYPE_CHECKING:
     from graphc.numpy.array import Array
 
+__all__ = [
+    "ArrayLike",
+    "DTypeLike",
+    "broadcast_shapes",
+    "result_type",
+]
+
 ArrayLike: TypeAlias = "Tracer | np.ndarray | np.generic | bool | int | float | Dim"
 DTypeLike: TypeAlias = "DType | np.dtype[Any] | type[object] | str"
 

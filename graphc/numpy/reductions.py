@@ -47,6 +47,26 @@ from graphc.trace import bind
 if TYPE_CHECKING:
     from graphc.numpy.array import Array
 
+__all__ = [
+    "all",
+    "amax",
+    "amin",
+    "any",
+    "argmax",
+    "argmin",
+    "average",
+    "count_nonzero",
+    "logsumexp",
+    "max",
+    "mean",
+    "min",
+    "norm",
+    "prod",
+    "std",
+    "sum",
+    "var",
+]
+
 Axes: TypeAlias = int | tuple[int, ...] | None
 
 
