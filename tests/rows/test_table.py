@@ -13,7 +13,7 @@ from graphc.ir.graph import Graph
 from graphc.ir.interpret import interpret
 from graphc.ir.node import Op
 from graphc.ir.types import type_of
-from graphc.ops import BY_NAME, ROWS, contraction, control, custom, indexing, leaf
+from graphc.ops import BY_NAME, ROWS, contraction, control, custom, indexing, leaf, partial_sums
 from tests.fuzz import steps
 from tests.rows import loops
 from tests.rows.cases import SAMPLED, cases
@@ -22,7 +22,8 @@ STEPS = {control.while_, control.scan, control.switch}  # what a program does be
 GONE = {*custom.GROUPS, control.stop_gradient}  # before anything is lowered
 STRUCTURE = {control.project, control.kernel, *leaf.ROWS}
 PASSED = {custom.optimization_barrier}  # its operand stands for it
-LOWERED = {*PASSED, *RULES, *REDUCTIONS, contraction.dot_general, indexing.scatter}
+FOLDS = {*REDUCTIONS, contraction.dot_general, partial_sums.partial_sums}
+LOWERED = {*PASSED, *RULES, *FOLDS, indexing.scatter}
 SCALARS = [row for row in ROWS if row.elementwise and row not in PASSED]
 
 
