@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 from hypothesis import strategies as st
 
+from graphc.ir.errors import Error
 from graphc.ir.graph import Graph
 from graphc.ir.interpret import concrete
 from graphc.ir.node import Node
@@ -32,16 +35,18 @@ from graphc.ir.types import (
     tensor,
 )
 from graphc.ops.build import splat
-from graphc.ops.control import results
+from graphc.ops.control import parameters, results
 from graphc.ops.leaf import constant, parameter
 
-Sizes = tuple[int, ...]
+Sizes: TypeAlias = tuple[int, ...]
+Step: TypeAlias = "Callable[[Builder], None]"
 # The likeliest and simplest first: examples shrink towards the front.
 DTYPES = (F32, F32, F32, F32, I32, F64, F64, BOOL, F16, BF16, I8, U8, I64, U32, I16, U16, U64)
 SIZES = (2, 3, 1, 5, 0, 4, 7, 17, 33, 70)
 LARGEST = 4000
 MOST_PARAMETERS = 8
 RANK = 5
+DEEPEST = 2  # loops inside of loops; in the innermost ones no further begin
 
 
 def shape_of(node: Node) -> Sizes:
@@ -51,10 +56,15 @@ def shape_of(node: Node) -> Sizes:
 
 @dataclass
 class Builder:
-    """The values of one graph so far; `draw` is Hypothesis's."""
+    """The values of one graph so far; `draw` is Hypothesis's.
+
+    `steps` add an operation each, `region_steps` one that holds graphs.
+    """
 
     draw: st.DrawFn
-    params: list[Node]
+    steps: Sequence[Step]
+    region_steps: Sequence[Step]
+    params: list[Node] = field(default_factory=list)
     depth: int = 0
     pool: list[Node] = field(default_factory=list)
 
@@ -148,6 +158,20 @@ class Builder:
         elif node not in self.pool:
             self.pool.append(node)
         return node
+
+    def take(self, count: int) -> None:
+        """Take `count` steps; what an operation refuses adds nothing."""
+        choices = (*self.steps, *(self.region_steps if self.depth < DEEPEST else ()))
+        for _ in range(count):
+            with contextlib.suppress(Error):
+                choices[self.number(0, len(choices) - 1)](self)
+
+    def region(self, types: tuple[TensorType, ...], most: int) -> Builder:
+        """A builder of a region over parameters of these types, with some steps in it."""
+        params = list(parameters(types))
+        inner = Builder(self.draw, self.steps, self.region_steps, params, self.depth + 1)
+        inner.take(self.number(0, most))
+        return inner
 
     def outputs(self, most: int) -> tuple[Node, ...]:
         """What the graph gives: the newest value and some others."""

@@ -18,7 +18,7 @@ from graphc.ir.text.printer import print_graph
 from graphc.ops.reverse import differentiable_outputs, joint_graph
 from graphc.text import parse
 from tests.fuzz.builder import Builder, drawn
-from tests.fuzz.steps import take
+from tests.fuzz.families import FLAT, REGIONS
 
 HEAD = re.compile(r"// seed (\d+)(, wild)?(?:, donated ((?:\d+ ?)+))?\n")
 STEPS = 20
@@ -58,9 +58,9 @@ def read(text: str) -> RandomProgram:
 @st.composite
 def programs(draw: st.DrawFn) -> RandomProgram:
     """A program of up to twenty steps, sometimes with its gradients."""
-    b = Builder(draw, [])
+    b = Builder(draw, FLAT, REGIONS)
     b.pick()
-    take(b, b.number(1, STEPS))
+    b.take(b.number(1, STEPS))
     graph = b.graph(b.outputs(4))
     if b.chance(4):
         graph = _with_gradients(graph)
