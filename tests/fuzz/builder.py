@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -30,6 +30,7 @@ from graphc.ir.types import (
     U32,
     U64,
     DType,
+    Shape,
     TensorType,
     TupleType,
     tensor,
@@ -58,7 +59,8 @@ def shape_of(node: Node) -> Sizes:
 class Builder:
     """The values of one graph so far; `draw` is Hypothesis's.
 
-    `steps` add an operation each, `region_steps` one that holds graphs.
+    `steps` add an operation each, `region_steps` one that holds graphs. All floats of a `smooth`
+    program have 64 bits, so that its derivatives can be compared with finite differences.
     """
 
     draw: st.DrawFn
@@ -66,6 +68,7 @@ class Builder:
     region_steps: Sequence[Step]
     params: list[Node] = field(default_factory=list)
     depth: int = 0
+    smooth: bool = False
     pool: list[Node] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -105,7 +108,12 @@ class Builder:
 
     def dtype(self) -> DType:
         """An element type."""
-        return DTYPES[self.number(0, len(DTYPES) - 1)]
+        dtype = DTYPES[self.number(0, len(DTYPES) - 1)]
+        return F64 if self.smooth and dtype.is_float else dtype
+
+    def floats(self, shape: Shape) -> TensorType:
+        """A type of floats."""
+        return tensor(F64 if self.smooth or self.chance(4) else F32, shape)
 
     # values
 
@@ -169,7 +177,7 @@ class Builder:
     def region(self, types: tuple[TensorType, ...], most: int) -> Builder:
         """A builder of a region over parameters of these types, with some steps in it."""
         params = list(parameters(types))
-        inner = Builder(self.draw, self.steps, self.region_steps, params, self.depth + 1)
+        inner = replace(self, params=params, depth=self.depth + 1, pool=[])
         inner.take(self.number(0, most))
         return inner
 

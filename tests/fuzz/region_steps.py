@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from graphc.ir.graph import Graph
-from graphc.ir.types import I32, tensor
+from graphc.ir.types import BOOL, I32, tensor
 from graphc.ops import control, custom, leaf
 from graphc.ops import elementwise as e
 from graphc.ops.build import like
+from graphc.ops.forward import push_forward
+from graphc.ops.reverse import joint_graph
 from tests.fuzz.builder import Builder, Step
 
 NAMES = ("f", "softmax", "two words")
@@ -18,6 +20,28 @@ def apply_composite(b: Builder) -> None:
     body = inner.graph(inner.outputs(2))
     group = (control.composite, custom.checkpoint)[b.number(0, 1)]
     b.add(group(*operands, name=NAMES[b.number(0, 2)], body=body))
+
+
+def apply_custom(b: Builder) -> None:
+    """A function whose derivative is given: its own, but twice as long."""
+    operands = [b.pick() for _ in range(b.number(1, 3))]
+    inner = b.region(tuple(x.tensor for x in operands), 3)
+    body = inner.graph(inner.outputs(2))
+    wrt = [i for i, type_ in enumerate(body.input_types) if type_.dtype.is_float]
+    if b.number(0, 1):
+        rule = push_forward(body, wrt)
+        own = len(body.outputs)
+        slopes = tuple(e.add(slope, slope) for slope in rule.outputs[own:])
+        rule = Graph(rule.params, (*rule.outputs[:own], *slopes))
+        b.add(custom.custom_jvp(*operands, name=NAMES[0], body=body, rule=rule))
+        return
+    forward = Graph(body.params, (*body.outputs, *body.params))
+    both = joint_graph(body, wrt)
+    pulled = tuple(e.add(slope, slope) for slope in both.outputs[len(body.outputs) :])
+    backward = Graph(both.params, pulled)
+    b.add(
+        custom.custom_vjp(*operands, name=NAMES[0], body=body, forward=forward, backward=backward)
+    )
 
 
 def apply_scan(b: Builder) -> None:
@@ -50,7 +74,7 @@ def apply_scan(b: Builder) -> None:
 
 
 def apply_while(b: Builder) -> None:
-    """A loop that counts to a small number, which may be an operand."""
+    """A loop that counts to a small number, an operand perhaps, and may end before."""
     invariant = [b.pick() for _ in range(b.number(0, 2))]
     carry = [b.pick() for _ in range(b.number(1, 2))]
     count = tensor(I32, ())
@@ -59,7 +83,11 @@ def apply_while(b: Builder) -> None:
     at = 1 + len(invariant)
     params = control.parameters(types)
     most = e.min(params[0], leaf.constant(b.number(0, 4), "i32"))
-    condition = Graph(params, (e.lt(params[at], most),))
+    going = e.lt(params[at], most)
+    if b.number(0, 1):
+        also = b.region(types, 3)
+        going = e.and_(going, also.wanted(tensor(BOOL, ())))
+    condition = Graph(params, (going,))
     inner = b.region(types, 4)
     counter = inner.params[at]
     following = e.add(counter, like(counter, 1))
@@ -92,7 +120,8 @@ def apply_switch(b: Builder) -> None:
 
 STEPS: tuple[Step, ...] = (
     apply_composite,
-    apply_scan,
-    apply_while,
-    apply_switch,
+    apply_custom,
+    *(apply_scan,) * 2,
+    *(apply_while,) * 2,
+    *(apply_switch,) * 2,
 )

@@ -11,7 +11,7 @@ import math
 
 from graphc.ir.errors import Error
 from graphc.ir.node import NO_ATTRS, Attrs, Op
-from graphc.ir.types import BOOL, DTYPES, I32, I64, U32, DType, tensor
+from graphc.ir.types import BOOL, DTYPES, F32, I32, I64, U32, DType, tensor
 from graphc.ops import (
     ROWS,
     contraction,
@@ -43,6 +43,12 @@ def _takes(row: Op, dtype: DType) -> int:
 ARITY = {
     dtype: [(row, count) for row in PLAIN if (count := _takes(row, dtype))] for dtype in DTYPES
 }
+FUNCTIONS = tuple(
+    row
+    for row, count in ARITY[F32]
+    if row in (*e.TRANSCENDENTAL, *special.TRANSCENDENTAL)
+    if count == 1
+)
 REDUCTIONS = (
     duals.reduce_sum,
     reduction.reduce_max,
@@ -59,6 +65,10 @@ def apply_elementwise(b: Builder) -> None:
     choices = ARITY[x.tensor.dtype]
     row, count = choices[b.number(0, len(choices) - 1)]
     b.add(row(x, *(b.wanted(x.tensor) for _ in range(count - 1))))
+
+
+def apply_function(b: Builder) -> None:
+    b.add(FUNCTIONS[b.number(0, len(FUNCTIONS) - 1)](b.wanted(b.floats(b.pick().tensor.shape))))
 
 
 def apply_convert(b: Builder) -> None:
@@ -261,7 +271,8 @@ def apply_stop(b: Builder) -> None:
 
 
 STEPS: tuple[Step, ...] = (
-    *(apply_elementwise,) * 8,
+    *(apply_elementwise,) * 6,
+    *(apply_function,) * 3,
     *(apply_reduce,) * 3,
     *(apply_broadcast,) * 3,
     *(apply_dot,) * 2,
