@@ -69,7 +69,7 @@ def _lost_in_front(node: Node) -> int:
 
 
 def _same_shape(value: Node) -> Iterator[Node]:
-    """The values of its shape, `value` itself first, that it is computed from element by element."""
+    """`value`, and what of its shape it is computed from element by element."""
     seen, stack = {value}, [value]
     while stack:
         node = stack.pop()
@@ -77,7 +77,9 @@ def _same_shape(value: Node) -> Iterator[Node]:
             continue
         yield node
         if node.op.elementwise:
-            new = [x for x in node.operands if x not in seen and x.tensor.shape == node.tensor.shape]
+            new = [
+                x for x in node.operands if x not in seen and x.tensor.shape == node.tensor.shape
+            ]
             seen.update(new)
             stack.extend(new)
 

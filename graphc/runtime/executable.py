@@ -217,8 +217,10 @@ class Executable:
 
 def _owned_by_array(array: np.ndarray) -> bool:
     base: object = array.base
-    return base is None or isinstance(base, Lease) or (
-        isinstance(base, np.ndarray) and base.flags.owndata
+    return (
+        base is None
+        or isinstance(base, Lease)
+        or (isinstance(base, np.ndarray) and base.flags.owndata)
     )
 
 
