@@ -14,7 +14,7 @@ from graphc.ir.interpret import interpret
 from graphc.ir.node import Op
 from graphc.ir.types import type_of
 from graphc.ops import BY_NAME, ROWS, contraction, control, custom, indexing, leaf
-from tests.fuzz import steps
+from tests.fuzz import sliding_steps, steps
 from tests.rows import loops
 from tests.rows.cases import SAMPLED, cases
 
@@ -44,6 +44,7 @@ def test_every_row_is_tried(row: Op) -> None:
 def test_random_programs_draw_from_every_row() -> None:
     drawn = {row for row in vars(steps).values() if isinstance(row, Op)}
     drawn |= {*steps.PLAIN, *steps.REDUCTIONS, control.project, leaf.parameter}
+    drawn |= {*sliding_steps.SUMS_AND_EXTREMES}
     text = "".join(str(step.__code__.co_names) for step in steps.STEPS)
     left = [row.name for row in ROWS if row not in drawn and f"'{row.name}" not in text]
     assert set(left) <= {"kernel", "constant", "custom_jvp", "custom_vjp"}
