@@ -17,7 +17,7 @@ import numpy as np
 
 from graphc.ir.errors import ShapeError
 from graphc.ir.node import Cotangents, Node, Op, Sample, Tangents, make
-from graphc.ir.types import Shape, Size
+from graphc.ir.types import Size
 from graphc.ops import samples
 from graphc.ops.build import splat
 from graphc.ops.convolution_expand import expand
