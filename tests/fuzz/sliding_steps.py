@@ -6,7 +6,7 @@ import math
 
 from graphc.ir.types import I32, tensor
 from graphc.ops import convolution, window_choices, windows
-from tests.fuzz.builder import LARGEST, Builder, shape_of
+from tests.fuzz.builder import LARGEST, Builder, Step, shape_of
 
 SUMS_AND_EXTREMES = (
     windows.reduce_window_sum,
@@ -95,4 +95,10 @@ def apply_conv(b: Builder) -> None:
         b.add(node)
 
 
-STEPS = (apply_windows, apply_reduce_window, apply_reduce_window, apply_choice, apply_conv)
+STEPS: tuple[Step, ...] = (
+    apply_windows,
+    apply_reduce_window,
+    apply_reduce_window,
+    apply_choice,
+    apply_conv,
+)
