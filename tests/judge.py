@@ -17,7 +17,17 @@ from graphc.ir.graph import Graph
 from graphc.ir.interpret import bind_sizes, bound, interpret
 from graphc.ir.node import Node, Value
 from graphc.ir.types import BF16, F16, F32, DType, dtype_of
-from graphc.ops import contraction, duals, elementwise, indexing, reduction, special
+from graphc.ops import (
+    contraction,
+    convolution,
+    duals,
+    elementwise,
+    indexing,
+    reduction,
+    special,
+    window_choices,
+    windows,
+)
 from graphc.ops.control import GroupAttrs, KernelAttrs, ScanAttrs, SwitchAttrs, WhileAttrs
 
 SAMPLES = 8
@@ -34,9 +44,20 @@ ROUNDING = {
     e.rem: 0.0,
     e.sqrt: 1.0,
 }
-SUMS = (duals.reduce_sum, contraction.dot_general, indexing.scatter)
+SUMS = (
+    duals.reduce_sum,
+    contraction.dot_general,
+    indexing.scatter,
+    convolution.conv_general,
+    windows.reduce_window_sum,
+    window_choices.scatter_window,
+)
 # Where the sign of a zero is left open: sums of negative zeros, the greater of 0.0 and -0.0.
-EITHER_ZERO = (*SUMS, e.max, e.min, reduction.reduce_max, reduction.reduce_min)
+EXTREMES = (
+    e.max, e.min, reduction.reduce_max, reduction.reduce_min, window_choices.reduce_window_max,
+    window_choices.reduce_window_min,
+)  # fmt: skip
+EITHER_ZERO = (*SUMS, *EXTREMES)
 
 
 def unit(values: np.ndarray, dtype: DType) -> np.ndarray:

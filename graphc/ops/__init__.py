@@ -6,6 +6,7 @@ from graphc.ir.node import Op
 from graphc.ops import (
     contraction,
     control,
+    convolution,
     custom,
     duals,
     elementwise,
@@ -16,6 +17,8 @@ from graphc.ops import (
     random,
     reduction,
     special,
+    window_choices,
+    windows,
 )
 
 ROWS: tuple[Op, ...] = (
@@ -28,6 +31,9 @@ ROWS: tuple[Op, ...] = (
     *movement.ROWS,
     *indexing.ROWS,
     *contraction.ROWS,
+    *windows.ROWS,
+    *window_choices.ROWS,
+    *convolution.ROWS,
     *random.ROWS,
     *control.ROWS,
     *custom.ROWS,
