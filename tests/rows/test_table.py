@@ -9,11 +9,13 @@ from graphc.codegen.cuda.scalar import BY_KIND
 from graphc.codegen.llvm.scalar import SCALAR
 from graphc.codegen.loops.domain import REDUCTIONS
 from graphc.codegen.loops.elements import RULES
+from graphc.codegen.loops.lower import ALONE
 from graphc.ir.graph import Graph
 from graphc.ir.interpret import interpret
 from graphc.ir.node import Op
 from graphc.ir.types import type_of
-from graphc.ops import BY_NAME, ROWS, contraction, control, custom, indexing, leaf
+from graphc.ops import BY_NAME, ROWS, contraction, control, custom, leaf, ordering
+from graphc.passes import fusion_groups
 from tests.fuzz import steps
 from tests.rows import loops
 from tests.rows.cases import SAMPLED, cases
@@ -22,7 +24,9 @@ STEPS = {control.while_, control.scan, control.switch}  # what a program does be
 GONE = {*custom.GROUPS, control.stop_gradient}  # before anything is lowered
 STRUCTURE = {control.project, control.kernel, *leaf.ROWS}
 PASSED = {custom.optimization_barrier}  # its operand stands for it
-LOWERED = {*PASSED, *RULES, *REDUCTIONS, contraction.dot_general, indexing.scatter}
+LOWERED = {*PASSED, *RULES, *REDUCTIONS, contraction.dot_general, *ALONE}
+# Parts of others that mean little alone, with tests of their own in `test_ordering.py`.
+PARTS = {ordering.digit_counts, ordering.place_by_digit}
 SCALARS = [row for row in ROWS if row.elementwise and row not in PASSED]
 
 
@@ -38,7 +42,7 @@ def test_the_type_rule_says_what_the_interpreter_gives(row: Op) -> None:
 def test_every_row_is_tried(row: Op) -> None:
     assert BY_NAME[row.name] is row
     by_hand = {node.op for one in loops.programs() for node in one.graph.nodes}
-    assert row.samples or row in {*by_hand, *GONE, *STRUCTURE}
+    assert row.samples or row in {*by_hand, *GONE, *STRUCTURE, *PARTS}
 
 
 def test_random_programs_draw_from_every_row() -> None:
@@ -56,6 +60,10 @@ def test_every_row_has_a_way_down(row: Op) -> None:
         return
     ways = [row in table for table in (LOWERED, STEPS, GONE, STRUCTURE)]
     assert row.expand is not None or any(ways), f"nothing lowers {row.name}"
+
+
+def test_fusion_knows_the_kernels_that_stand_alone() -> None:
+    assert set(ALONE) == fusion_groups.ALONE
 
 
 @pytest.mark.parametrize("row", SCALARS, ids=str)
