@@ -6,7 +6,7 @@ from graphc.ir.types import I32, U64, tensor
 from graphc.ops import cumulative, ordering
 from graphc.ops.indexing import gather
 from graphc.ops.movement import reshape
-from tests.fuzz.builder import Builder, shape_of
+from tests.fuzz.builder import Builder, Step, shape_of
 
 
 def apply_argsort(b: Builder) -> None:
@@ -58,7 +58,7 @@ def apply_place(b: Builder) -> None:
     b.add(ordering.place_by_digit(words, starts, b.wanted(tensor(U64, ())), chunk=1))
 
 
-STEPS = (
+STEPS: tuple[Step, ...] = (
     *(apply_argsort,) * 2,
     apply_sort,
     *(apply_cumulative,) * 2,
