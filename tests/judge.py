@@ -20,6 +20,7 @@ from graphc.ir.types import BF16, F16, F32, DType, dtype_of
 from graphc.ops import (
     contraction,
     convolution,
+    cumulative,
     duals,
     elementwise,
     indexing,
@@ -29,6 +30,7 @@ from graphc.ops import (
     windows,
 )
 from graphc.ops.control import GroupAttrs, KernelAttrs, ScanAttrs, SwitchAttrs, WhileAttrs
+from graphc.ops.cumulative import CumulativeAttrs
 
 SAMPLES = 8
 SAFETY = 5.0  # how far beyond the largest move of all samples
@@ -57,7 +59,7 @@ EXTREMES = (
     e.max, e.min, reduction.reduce_max, reduction.reduce_min, window_choices.reduce_window_max,
     window_choices.reduce_window_min,
 )  # fmt: skip
-EITHER_ZERO = (*SUMS, *EXTREMES)
+EITHER_ZERO = (*SUMS, *EXTREMES, cumulative.cumulative)
 
 
 def unit(values: np.ndarray, dtype: DType) -> np.ndarray:
@@ -222,15 +224,18 @@ def _moved(
     reach = units * unit(value, dtype)
     if node.op is special.digamma:
         reach = units * unit(np.maximum(np.abs(value), _reflected(operands[0])), dtype)
-    if node.op in SUMS or node.op is reduction.reduce_prod:
+    kind = attrs.kind if isinstance(attrs, CumulativeAttrs) else ""
+    sums = node.op in SUMS or kind in ("sum", "logsumexp")
+    if sums or node.op is reduction.reduce_prod or kind == "prod":
         assert node.op.reference is not None
         sizes = [np.abs(x) if dtype_of(x.dtype).is_float else x for x in operands]
         magnitude = np.asarray(node.op.reference(attrs, *sizes)).astype(np.float64)
+        magnitude += kind == "logsumexp"  # whose logarithms round near 0, too
         longest = min(max((x.size for x in operands), default=1), ROUNDINGS)
         work = F32 if dtype in (F16, BF16) else dtype
         reach = longest * 2.0 ** -DIGITS[work.name] * magnitude + unit(value, dtype) / 2
         reach = np.where(magnitude == 0, 0.0, reach)
-    shift = np.where(value == 0, reach * (node.op in SUMS), reach)
+    shift = np.where(value == 0, reach * sums, reach)
     if not shift.any():
         return value
     moved = value.astype(np.float64) + random.uniform(-1.0, 1.0, value.shape) * shift

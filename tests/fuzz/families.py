@@ -14,5 +14,5 @@ from __future__ import annotations
 from tests.fuzz import region_steps, sliding_steps, steps
 from tests.fuzz.builder import Step
 
-FLAT: tuple[Step, ...] = (*steps.STEPS, *sliding_steps.STEPS)
+FLAT: tuple[Step, ...] = (*steps.STEPS, *sliding_steps.STEPS, *order_steps.STEPS)
 REGIONS: tuple[Step, ...] = (*region_steps.STEPS,)
