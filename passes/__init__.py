@@ -19,12 +19,14 @@ from graphc.passes.fuse import fuse
 from graphc.passes.plan_buffers import plan_buffers
 from graphc.passes.remove_unused_results import remove_unused_results
 from graphc.passes.simplify import simplify
+from graphc.passes.split_complex import split_complex
 
 PassFunction: TypeAlias = Callable[..., Graph]
 
 STANDARD: tuple[PassFunction, ...] = (
     drop_stop_gradient,  # differentiation is over, and the marks would hide what stands behind
     expand_composites,  # from here on there are only primitives; the trace still shows the names
+    split_complex,  # when all definitions are open, and before rules, which know real numbers
     simplify,  # definitions meet their surroundings
     remove_unused_results,  # after simplification, which reads known results past their loops
     fold_constants,  # after simplification, which leaves constants side by side
@@ -48,6 +50,7 @@ PASSES: dict[str, PassFunction] = {
         fold_constants,
         remove_unused_results,
         expand_composites,
+        split_complex,
         fold_transposes,
         fuse,
         plan_buffers,
@@ -68,4 +71,5 @@ __all__ = [
     "plan_buffers",
     "remove_unused_results",
     "simplify",
+    "split_complex",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from graphc.ir.node import Op
 from graphc.ops import (
+    complex,
     contraction,
     control,
     custom,
@@ -21,6 +22,7 @@ ROWS: tuple[Op, ...] = (
     *leaf.ROWS,
     *elementwise.ROWS,
     *special.ROWS,
+    *complex.ROWS,
     *duals.ROWS,
     *reduction.ROWS,
     *movement.ROWS,

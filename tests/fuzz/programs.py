@@ -70,7 +70,7 @@ def programs(draw: st.DrawFn) -> RandomProgram:
 
 def _with_gradients(graph: Graph) -> Graph:
     """The graph with its gradients, or as it is where it has none."""
-    wrt = [i for i, type_ in enumerate(graph.input_types) if type_.dtype.is_float]
+    wrt = [i for i, type_ in enumerate(graph.input_types) if type_.dtype.is_inexact]
     if not wrt or not differentiable_outputs(graph):
         return graph
     try:
