@@ -21,12 +21,14 @@ from graphc.passes.plan_buffers import plan_buffers
 from graphc.passes.remove_unused_results import remove_unused_results
 from graphc.passes.simplify import simplify
 from graphc.passes.split_column_sums import split_column_sums
+from graphc.passes.split_complex import split_complex
 
 PassFunction: TypeAlias = Callable[..., Graph]
 
 STANDARD: tuple[PassFunction, ...] = (
     drop_stop_gradient,  # differentiation is over, and the marks would hide what stands behind
     expand_composites,  # from here on there are only primitives; the trace still shows the names
+    split_complex,  # when all definitions are open, and before rules, which know real numbers
     simplify,  # definitions meet their surroundings
     remove_unused_results,  # after simplification, which reads known results past their loops
     fold_constants,  # after simplification, which leaves constants side by side
@@ -53,6 +55,7 @@ PASSES: dict[str, PassFunction] = {
         remove_unused_results,
         expand_composites,
         gather_late,
+        split_complex,
         fold_transposes,
         split_column_sums,
         fuse,
@@ -76,4 +79,5 @@ __all__ = [
     "remove_unused_results",
     "simplify",
     "split_column_sums",
+    "split_complex",
 ]

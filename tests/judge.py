@@ -31,6 +31,9 @@ from graphc.ops import (
 )
 from graphc.ops.control import GroupAttrs, KernelAttrs, ScanAttrs, SwitchAttrs, WhileAttrs
 from graphc.ops.cumulative import CumulativeAttrs
+from graphc.passes.drop_stop_gradient import drop_stop_gradient
+from graphc.passes.expand_composites import expand_composites
+from graphc.passes.split_complex import as_memory, holds_complex, split_complex
 
 SAMPLES = 8
 SAFETY = 5.0  # how far beyond the largest move of all samples
@@ -72,7 +75,13 @@ def unit(values: np.ndarray, dtype: DType) -> np.ndarray:
 def disagreement(
     graph: Graph, arrays: Sequence[np.ndarray], got: Sequence[np.ndarray], seed: int = 0
 ) -> str:
-    """How results of `graph` differ from the interpreter's beyond rounding, or nothing."""
+    """How results of `graph` differ from the interpreter's beyond rounding, or nothing.
+
+    Of complex programs the meaning is that of their real parts, which rounding moves one by one.
+    """
+    if holds_complex(graph):
+        graph = split_complex(expand_composites(drop_stop_gradient(graph)))
+        arrays, got = [as_memory(x) for x in arrays], [as_memory(x) for x in got]
     with np.errstate(all="ignore"):
         expected = interpret(graph, *arrays)
         if len(got) != len(expected):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from graphc.ir.node import Op
 from graphc.ops import (
+    complex,
     contraction,
     control,
     convolution,
@@ -27,6 +28,7 @@ ROWS: tuple[Op, ...] = (
     *leaf.ROWS,
     *elementwise.ROWS,
     *special.ROWS,
+    *complex.ROWS,
     *duals.ROWS,
     *reduction.ROWS,
     *partial_sums.ROWS,
