@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import ml_dtypes
 
 from graphc.ir.node import Op
-from graphc.ir.types import BOOL, DType
+from graphc.ir.types import BOOL, U8, DType
 from graphc.numpy.promotion import (
     ArrayLike,
     DTypeLike,
@@ -53,6 +53,7 @@ __all__ = [
     "arctanh",
     "asin",
     "asinh",
+    "around",
     "astype",
     "atan",
     "atan2",
@@ -213,7 +214,6 @@ bitwise_not = _unary("bitwise_not", e.not_, "~x")
 bitwise_invert = invert = bitwise_not
 bitwise_left_shift = _binary("bitwise_left_shift", e.shl, "x1 << x2; 0 from the width on.")
 left_shift = bitwise_left_shift
-bitwise_count = _unary("bitwise_count", e.popcount, "Number of bits set")
 
 
 def bitwise_right_shift(x1: ArrayLike, x2: ArrayLike) -> Array:
@@ -223,6 +223,11 @@ def bitwise_right_shift(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 
 right_shift = bitwise_right_shift
+
+
+def bitwise_count(x: ArrayLike) -> Array:
+    """Number of bits set in the magnitude of each element, as `uint8`."""
+    return converted(elementwise(e.popcount, abs(x)), U8)
 
 
 def add(x1: ArrayLike, x2: ArrayLike) -> Array:
@@ -306,7 +311,7 @@ def round(x: ArrayLike, decimals: int = 0) -> Array:
     return astype(smaller, kind.dtype)
 
 
-rint = round
+rint = around = round
 
 
 def floor_divide(x1: ArrayLike, x2: ArrayLike) -> Array:
@@ -443,13 +448,25 @@ def clip(x: ArrayLike, min: ArrayLike | None = None, max: ArrayLike | None = Non
     return positive(x if max is None else minimum(x, max))
 
 
-def nan_to_num(x: ArrayLike, nan: float = 0.0) -> Array:
-    """Each element, with NaN replaced by `nan` and infinities by the largest finite values."""
+def nan_to_num(
+    x: ArrayLike,
+    copy: bool = True,
+    nan: ArrayLike = 0.0,
+    posinf: ArrayLike | None = None,
+    neginf: ArrayLike | None = None,
+) -> Array:
+    """Each element, NaN and infinities replaced; these by the largest finite values by default."""
     dtype = kind_of(x).dtype
     if not dtype.is_float:
         return positive(x)
-    ends = extremes(dtype)
-    return where(isnan(x), nan, clip(x, *ends))
+    low, high = extremes(dtype)
+    found = where(isnan(x), converted(nan, dtype), x)
+    found = where(
+        equal(x, float("inf")), converted(high if posinf is None else posinf, dtype), found
+    )
+    return where(
+        equal(x, float("-inf")), converted(low if neginf is None else neginf, dtype), found
+    )
 
 
 def extremes(dtype: DType) -> tuple[float, float]:
