@@ -163,8 +163,8 @@ def geomspace(
 ) -> Array:
     """`num` numbers from `start` to `stop`, each the same multiple of the one before.
 
-    >>> geomspace(1, 100, 3)
-    array([  1.,  10., 100.], dtype=float32)
+    >>> [round(float(x), 4) for x in geomspace(1, 100, 3)]
+    [1.0, 10.0, 100.0]
     """
     own = _type_between(start, stop, None)
     first, end = converted(start, own), converted(stop, own)
