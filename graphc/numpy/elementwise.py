@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
-
-import ml_dtypes
+from typing import TYPE_CHECKING, TypeAlias
 
 from graphc.ir.node import Op
-from graphc.ir.types import BOOL, U8, DType
+from graphc.ir.types import BOOL, U8
 from graphc.numpy.promotion import (
     ArrayLike,
     DTypeLike,
@@ -102,7 +100,6 @@ __all__ = [
     "minimum",
     "mod",
     "multiply",
-    "nan_to_num",
     "negative",
     "not_equal",
     "positive",
@@ -323,13 +320,21 @@ def floor_divide(x1: ArrayLike, x2: ArrayLike) -> Array:
     left = elementwise(e.rem, x1, x2)
     quotient = divide(subtract(x1, left), x2)
     lower = where(_signs_differ(left, x2), subtract(quotient, 1), quotient)
-    return where(equal(x2, 0), divide(x1, x2), elementwise(e.round_even, lower))
+    ratio = divide(x1, x2)
+    # A quotient of zero has the sign of the ratio.
+    whole = where(equal(lower, 0), multiply(ratio, 0.0), elementwise(e.round_even, lower))
+    return where(equal(x2, 0), ratio, whole)
 
 
 def remainder(x1: ArrayLike, x2: ArrayLike) -> Array:
     """x1 % x2 with the sign of x2, as in Python; of integers x1 where x2 is 0."""
     left = elementwise(e.rem, x1, x2)
-    return where(_signs_differ(left, x2), add(left, x2), left)
+    whole = left
+    if kind_of(left).dtype.is_float:
+        # Adding 0.0 turns -0.0 round, so a remainder of zero has the sign of x2, too.
+        below = negative(add(negative(left), 0.0))
+        whole = where(less(x2, 0), below, add(left, 0.0))
+    return where(_signs_differ(left, x2), add(left, x2), whole)
 
 
 mod = remainder
@@ -446,33 +451,6 @@ def clip(x: ArrayLike, min: ArrayLike | None = None, max: ArrayLike | None = Non
     if min is not None:
         x = maximum(x, min)
     return positive(x if max is None else minimum(x, max))
-
-
-def nan_to_num(
-    x: ArrayLike,
-    copy: bool = True,
-    nan: ArrayLike = 0.0,
-    posinf: ArrayLike | None = None,
-    neginf: ArrayLike | None = None,
-) -> Array:
-    """Each element, NaN and infinities replaced; these by the largest finite values by default."""
-    dtype = kind_of(x).dtype
-    if not dtype.is_float:
-        return positive(x)
-    low, high = extremes(dtype)
-    found = where(isnan(x), converted(nan, dtype), x)
-    found = where(
-        equal(x, float("inf")), converted(high if posinf is None else posinf, dtype), found
-    )
-    return where(
-        equal(x, float("-inf")), converted(low if neginf is None else neginf, dtype), found
-    )
-
-
-def extremes(dtype: DType) -> tuple[float, float]:
-    """The smallest and largest finite value of a float type."""
-    limits: Any = ml_dtypes.finfo(dtype.numpy)  # type: ignore[no-untyped-call]
-    return float(limits.min), float(limits.max)
 
 
 def astype(x: ArrayLike, dtype: DTypeLike) -> Array:

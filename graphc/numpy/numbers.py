@@ -34,6 +34,7 @@ from graphc.numpy.elementwise import (
     minimum,
     multiply,
     negative,
+    positive,
     pow,
     remainder,
     sin,
@@ -77,6 +78,7 @@ __all__ = [
     "ldexp",
     "logaddexp2",
     "modf",
+    "nan_to_num",
     "rad2deg",
     "radians",
     "sinc",
@@ -174,6 +176,33 @@ def array_equiv(a1: ArrayLike, a2: ArrayLike) -> Array:
     if any(one != two and 1 not in (one, two) for one, two in zip(left, right, strict=False)):
         return converted(False, kind_of(True).dtype)
     return every(equal(a1, a2))
+
+
+def nan_to_num(
+    x: ArrayLike,
+    copy: bool = True,
+    nan: ArrayLike = 0.0,
+    posinf: ArrayLike | None = None,
+    neginf: ArrayLike | None = None,
+) -> Array:
+    """Each element, NaN and infinities replaced; these by the largest finite values by default."""
+    dtype = kind_of(x).dtype
+    if not dtype.is_float:
+        return positive(x)
+    low, high = extremes(dtype)
+    found = where(isnan(x), converted(nan, dtype), x)
+    found = where(
+        equal(x, float("inf")), converted(high if posinf is None else posinf, dtype), found
+    )
+    return where(
+        equal(x, float("-inf")), converted(low if neginf is None else neginf, dtype), found
+    )
+
+
+def extremes(dtype: DType) -> tuple[float, float]:
+    """The smallest and largest finite value of a float type."""
+    limits: Any = ml_dtypes.finfo(dtype.numpy)  # type: ignore[no-untyped-call]
+    return float(limits.min), float(limits.max)
 
 
 # quotients and powers

@@ -48,22 +48,31 @@ def flat(value: Value) -> list[Value]:
     return [value]
 
 
-def compare(line: str, found: Value, expected: Value, rtol: float) -> None:
+def compare(
+    line: str, found: Value, expected: Value, rtol: float, atol: float, narrowed: Mapping[str, str]
+) -> None:
     """One array against NumPy's, with its shape and element type."""
     got, wanted = np.asarray(found), np.asarray(expected)
     assert got.shape == wanted.shape, f"{line}: shape {got.shape}, expected {wanted.shape}"
-    names = {wanted.dtype.name, NARROWED.get(wanted.dtype.name, "")}
+    names = {wanted.dtype.name, narrowed.get(wanted.dtype.name, "")}
     assert got.dtype.name in names, f"{line}: {got.dtype}, expected {wanted.dtype}"
     wide = np.complex128 if wanted.dtype.kind == "c" else np.float64
     np.testing.assert_allclose(
-        got.astype(wide), wanted.astype(wide), rtol=rtol, atol=rtol, err_msg=line
+        got.astype(wide), wanted.astype(wide), rtol=rtol, atol=atol, err_msg=line
     )
 
 
 def agree(
-    lines: Sequence[str], arrays: Mapping[str, np.ndarray] = ARRAYS, rtol: float = 2e-5
+    lines: Sequence[str],
+    arrays: Mapping[str, np.ndarray] = ARRAYS,
+    rtol: float = 2e-5,
+    atol: float | None = None,
+    narrowed: Mapping[str, str] = NARROWED,
 ) -> None:
-    """Each expression is NumPy's, at once and compiled."""
+    """Each expression is NumPy's, at once and compiled.
+
+    `narrowed` says which of NumPy's element types may have another one here.
+    """
     for start in range(0, len(lines), TOGETHER):
         part = lines[start : start + TOGETHER]
         with np.errstate(all="ignore"):
@@ -78,4 +87,4 @@ def agree(
             for line, found, wanted in zip(part, way, expected, strict=True):
                 assert len(found) == len(wanted), line
                 for one, two in zip(found, wanted, strict=True):
-                    compare(line, one, two, rtol)
+                    compare(line, one, two, rtol, rtol if atol is None else atol, narrowed)
