@@ -15,7 +15,7 @@ from graphc.codegen.loops.domain import REDUCTIONS
 from graphc.codegen.loops.elements import RULES
 from graphc.ir.node import Op
 from graphc.ir.types import type_of
-from graphc.ops import contraction, control, custom, indexing, leaf, special
+from graphc.ops import contraction, control, custom, indexing, leaf, partial_sums, special
 from graphc.ops import elementwise as e
 from graphc.passes.fusion_groups import LOOPS
 
@@ -28,7 +28,7 @@ WAYS: dict[str, Collection[Op]] = {
     "buffer": (*leaf.ROWS, control.project),  # the value lies somewhere
     "operand": (custom.optimization_barrier,),  # its operand stands for it
     "element": RULES,
-    "reduction": REDUCTIONS,
+    "reduction": (*REDUCTIONS, *partial_sums.ROWS),
     "contraction": (contraction.dot_general,),
     "scatter": (indexing.scatter,),
 }

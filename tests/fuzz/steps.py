@@ -20,6 +20,7 @@ from graphc.ops import (
     indexing,
     leaf,
     movement,
+    partial_sums,
     random,
     reduction,
     special,
@@ -170,6 +171,12 @@ def apply_reduce(b: Builder) -> None:
     b.add(row(x, axes=b.some(x.tensor.rank)))
 
 
+def apply_partial_sums(b: Builder) -> None:
+    x = b.pick()
+    leading = b.number(1, max(1, x.tensor.rank - 1))
+    b.add(partial_sums.partial_sums(x, leading=leading, pieces=b.number(1, 4)))
+
+
 def apply_arg(b: Builder) -> None:
     x = b.pick()
     if x.tensor.rank:
@@ -289,6 +296,7 @@ STEPS: tuple[Step, ...] = (
     apply_scatter,
     apply_window,
     apply_arg,
+    apply_partial_sums,
     apply_count,
     apply_random,
     apply_stop,
