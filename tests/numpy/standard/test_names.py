@@ -54,7 +54,7 @@ def test_signature(line: str) -> None:
     theirs = parameters_of(as_written(line))
     for keywords in (False, True):
         positional = []
-        named = {}
+        named: dict[str, object] = {}
         for parameter in theirs:
             if parameter.kind is parameter.VAR_POSITIONAL:
                 positional += [None, None]
