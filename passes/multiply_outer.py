@@ -1,4 +1,4 @@
-"""Contractions that sum nothing become products, which fuse like everything else that is elementwise.
+"""Contractions that sum nothing become products, which fuse like all that is elementwise.
 
 Gradients of weights for a single example are such outer products, and the step of an optimiser
 behind them is then one walk over the weights.
@@ -29,7 +29,7 @@ def multiply_outer(graph: Graph) -> Graph:
 
 
 def dot_single(node: Node) -> Node | None:
-    """A contraction of axes of size 1 -> the product of both sides; a product -0.0 keeps its sign"""
+    """dot of axes of size 1 -> the product of both sides; a product -0.0 keeps its sign"""
     a, (lhs, rhs) = node.attrs, node.operands
     assert isinstance(a, DotAttrs)
     if any(lhs.tensor.shape[axis] != 1 for axis in a.lhs_contract):
