@@ -13,6 +13,7 @@ from __future__ import annotations
 
 # Every module of this package lists in its `__all__` what it gives to the namespace.
 from graphc.numpy.array import Array as Array
+from graphc.numpy.complex import *
 from graphc.numpy.creation import *
 from graphc.numpy.dtypes import *
 from graphc.numpy.einsum import *
