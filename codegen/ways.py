@@ -15,9 +15,9 @@ from graphc.codegen.loops.domain import REDUCTIONS
 from graphc.codegen.loops.elements import RULES
 from graphc.ir.node import Op
 from graphc.ir.types import type_of
-from graphc.ops import complex, contraction, control, custom, indexing, leaf, partial_sums, special
+from graphc.ops import complex, contraction, control, custom, leaf, partial_sums, special
 from graphc.ops import elementwise as e
-from graphc.passes.fusion_groups import LOOPS
+from graphc.passes.fusion_groups import ALONE, LOOPS
 
 # Per way, the rows that go it; the first that holds counts. How each row is then written for a
 # target does not depend on the row, but for scalar operations.
@@ -31,7 +31,7 @@ WAYS: dict[str, Collection[Op]] = {
     "element": RULES,
     "reduction": (*REDUCTIONS, *partial_sums.ROWS),
     "contraction": (contraction.dot_general,),
-    "scatter": (indexing.scatter,),
+    "kernel": ALONE,  # one of its own
 }
 CASTS = (e.convert, special.bitcast)  # printed by what they convert between, not by name
 
