@@ -17,6 +17,7 @@ from graphc.numpy.arrangement import *
 from graphc.numpy.array import Array as Array
 from graphc.numpy.calculus import *
 from graphc.numpy.choosing import *
+from graphc.numpy.complex import *
 from graphc.numpy.creation import *
 from graphc.numpy.diagonals import *
 from graphc.numpy.dtypes import *
