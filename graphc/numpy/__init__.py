@@ -14,6 +14,7 @@ from __future__ import annotations
 # Every module of this package lists in its `__all__` what it gives to the namespace.
 from graphc.numpy.array import Array as Array
 from graphc.numpy.creation import *
+from graphc.numpy.cumulative import *
 from graphc.numpy.dtypes import *
 from graphc.numpy.einsum import *
 from graphc.numpy.elementwise import *
@@ -21,8 +22,12 @@ from graphc.numpy.formulas import *
 from graphc.numpy.indexing import *
 from graphc.numpy.linear import *
 from graphc.numpy.movement import *
+from graphc.numpy.ordering import *
 from graphc.numpy.promotion import *
+from graphc.numpy.quantiles import *
 from graphc.numpy.reductions import *
+from graphc.numpy.sets import *
+from graphc.numpy.sized import *
 
 bool = bool_
 ndarray = Array

@@ -124,7 +124,6 @@ __all__ = [
     "tanh",
     "true_divide",
     "trunc",
-    "where",
 ]
 
 Unary: TypeAlias = "Callable[[ArrayLike], Array]"
