@@ -15,7 +15,7 @@ from graphc.codegen.loops.domain import REDUCTIONS
 from graphc.codegen.loops.elements import RULES
 from graphc.ir.node import Op
 from graphc.ir.types import type_of
-from graphc.ops import contraction, control, custom, leaf, partial_sums, special
+from graphc.ops import complex, contraction, control, custom, leaf, partial_sums, special
 from graphc.ops import elementwise as e
 from graphc.passes.fusion_groups import ALONE, LOOPS
 
@@ -24,6 +24,7 @@ from graphc.passes.fusion_groups import ALONE, LOOPS
 WAYS: dict[str, Collection[Op]] = {
     "expanded": custom.GROUPS,  # by a pass, into its body
     "dropped": (control.stop_gradient,),  # by a pass, once nothing is differentiated any more
+    "split": complex.ROWS,  # by a pass, into pairs of real values; so are complex operands
     "entry": LOOPS,  # what runs kernels, and is itself printed
     "buffer": (*leaf.ROWS, control.project),  # the value lies somewhere
     "operand": (custom.optimization_barrier,),  # its operand stands for it
@@ -62,4 +63,5 @@ def to_cuda(row: Op) -> str:
     if way != "scalar" or row in CASTS:
         return way
     kinds = {type_of(sample.arrays[-1]).dtype.kind for sample in (row.samples or tuple)()}
+    kinds -= {"complex"}
     return way if all(row.name in BY_KIND.get(kind, ()) for kind in kinds) else ""

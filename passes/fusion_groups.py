@@ -29,6 +29,7 @@ from graphc.ops import (
 )
 from graphc.ops.contraction import dot_general
 from graphc.ops.partial_sums import PartialAttrs, partial_sums
+from graphc.ops.windows import WindowsAttrs, windows
 
 Axes = tuple[int, ...]
 # Axes of the full shape, or what moves the reads elsewhere, or None for several places.
@@ -107,9 +108,17 @@ def is_view(node: Node) -> bool:
     return before != [size for size in node.tensor.shape if size != 1]
 
 
+def _overlap(node: Node) -> bool:
+    """Whether a node reads its operand's elements several times each."""
+    a = node.attrs
+    return isinstance(a, WindowsAttrs) and any(
+        size > stride for size, stride in zip(a.size, a.stride, strict=True)
+    )
+
+
 def is_free(node: Node) -> bool:
     """Whether a node is only index arithmetic, to be written wherever it is read."""
-    if node.op in (duals.broadcast, leaf.iota):
+    if node.op in (duals.broadcast, leaf.iota, windows):
         return True
     if node.op is movement.reshape:
         return not is_view(node)
@@ -234,7 +243,7 @@ class Grouping:
             group.reads(node.operands[0], tuple(at[axis] for axis in node.attrs.axes))
         else:
             for operand in node.operands:
-                group.reads(operand, node)
+                group.reads(operand, None if _overlap(node) else node)
         group.members[node] = None
         if not is_free(node):
             self.home.setdefault(node, group)

@@ -17,9 +17,23 @@ from graphc.ir.graph import Graph
 from graphc.ir.interpret import bind_sizes, bound, interpret
 from graphc.ir.node import Node, Value
 from graphc.ir.types import BF16, F16, F32, DType, dtype_of
-from graphc.ops import contraction, cumulative, duals, elementwise, indexing, reduction, special
+from graphc.ops import (
+    contraction,
+    convolution,
+    cumulative,
+    duals,
+    elementwise,
+    indexing,
+    reduction,
+    special,
+    window_choices,
+    windows,
+)
 from graphc.ops.control import GroupAttrs, KernelAttrs, ScanAttrs, SwitchAttrs, WhileAttrs
 from graphc.ops.cumulative import CumulativeAttrs
+from graphc.passes.drop_stop_gradient import drop_stop_gradient
+from graphc.passes.expand_composites import expand_composites
+from graphc.passes.split_complex import as_memory, holds_complex, split_complex
 
 SAMPLES = 8
 SAFETY = 5.0  # how far beyond the largest move of all samples
@@ -35,11 +49,20 @@ ROUNDING = {
     e.rem: 0.0,
     e.sqrt: 1.0,
 }
-SUMS = (duals.reduce_sum, contraction.dot_general, indexing.scatter)
+SUMS = (
+    duals.reduce_sum,
+    contraction.dot_general,
+    indexing.scatter,
+    convolution.conv_general,
+    windows.reduce_window_sum,
+    window_choices.scatter_window,
+)
 # Where the sign of a zero is left open: sums of negative zeros, the greater of 0.0 and -0.0.
-EITHER_ZERO = (
-    *SUMS, e.max, e.min, reduction.reduce_max, reduction.reduce_min, cumulative.cumulative,
+EXTREMES = (
+    e.max, e.min, reduction.reduce_max, reduction.reduce_min, window_choices.reduce_window_max,
+    window_choices.reduce_window_min,
 )  # fmt: skip
+EITHER_ZERO = (*SUMS, *EXTREMES, cumulative.cumulative)
 
 
 def unit(values: np.ndarray, dtype: DType) -> np.ndarray:
@@ -52,7 +75,13 @@ def unit(values: np.ndarray, dtype: DType) -> np.ndarray:
 def disagreement(
     graph: Graph, arrays: Sequence[np.ndarray], got: Sequence[np.ndarray], seed: int = 0
 ) -> str:
-    """How results of `graph` differ from the interpreter's beyond rounding, or nothing."""
+    """How results of `graph` differ from the interpreter's beyond rounding, or nothing.
+
+    Of complex programs the meaning is that of their real parts, which rounding moves one by one.
+    """
+    if holds_complex(graph):
+        graph = split_complex(expand_composites(drop_stop_gradient(graph)))
+        arrays, got = [as_memory(x) for x in arrays], [as_memory(x) for x in got]
     with np.errstate(all="ignore"):
         expected = interpret(graph, *arrays)
         if len(got) != len(expected):

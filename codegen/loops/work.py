@@ -19,6 +19,7 @@ from graphc.ops import (
     special,
 )
 from graphc.ops.contraction import DotAttrs
+from graphc.ops.windows import windows
 
 STEPS_OF_TRANSCENDENTAL = 10  # a polynomial costs about as much as so many additions
 TRANSCENDENTAL = frozenset({*elementwise.TRANSCENDENTAL, *special.TRANSCENDENTAL, elementwise.pow})
@@ -61,7 +62,7 @@ def _steps(node: Node) -> int:
 
 def work_of(body: Graph) -> int:
     """Elementary steps of a kernel, by which it is judged whether threads pay."""
-    skipped = (control.project, duals.broadcast)
+    skipped = (control.project, duals.broadcast, windows)
     return sum(_steps(node) for node in body.nodes if node.op not in skipped and node.operands)
 
 

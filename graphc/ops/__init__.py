@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from graphc.ir.node import Op
 from graphc.ops import (
+    complex,
     contraction,
     control,
+    convolution,
     cumulative,
     custom,
     duals,
@@ -18,18 +20,24 @@ from graphc.ops import (
     random,
     reduction,
     special,
+    window_choices,
+    windows,
 )
 
 ROWS: tuple[Op, ...] = (
     *leaf.ROWS,
     *elementwise.ROWS,
     *special.ROWS,
+    *complex.ROWS,
     *duals.ROWS,
     *reduction.ROWS,
     *partial_sums.ROWS,
     *movement.ROWS,
     *indexing.ROWS,
     *contraction.ROWS,
+    *windows.ROWS,
+    *window_choices.ROWS,
+    *convolution.ROWS,
     *cumulative.ROWS,
     *ordering.ROWS,
     *random.ROWS,
