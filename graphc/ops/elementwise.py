@@ -155,8 +155,9 @@ def _pow_vjp(y: Node, g: Node, a: Node, b: Node) -> Cotangents:
 
 pow: Op = binary("pow", meaning.power, _pow_vjp, NUMBER, samples.bases)
 abs: Op = unary(
-    "abs", meaning.absolute, lambda y, g, x: (mul(g, sign(x)),), NUMBER, samples.away_from_zero
-)
+    "abs", meaning.absolute, lambda y, g, x: (select(ge(x, number(x, 0)), g, neg(g)),), NUMBER,
+    samples.away_from_zero,
+)  # fmt: skip
 sign: Op = unary("sign", np.sign, lambda y, g, x: (None,), NUMBER, samples.away_from_zero)
 
 
