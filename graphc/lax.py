@@ -20,7 +20,7 @@ from graphc.ir.errors import ShapeError
 from graphc.ir.node import Op
 from graphc.ir.types import I32, Size, tensor
 from graphc.numpy import elementwise as wide
-from graphc.numpy import formulas
+from graphc.numpy import formulas, sliding
 from graphc.numpy.array import Array
 from graphc.numpy.bits import bitcast
 from graphc.numpy.elementwise import astype
@@ -381,3 +381,15 @@ def argmin(operand: ArrayLike, axis: int, index_dtype: DTypeLike = I32) -> Array
     """Index of the first smallest element along an axis."""
     found: Array = bind(reduction.argmin, operand, axis=axis, dtype=element_type(index_dtype))
     return found
+
+
+# windows
+
+ConvDimensionNumbers = sliding.ConvDimensionNumbers
+conv = sliding.conv
+conv_dimension_numbers = sliding.conv_dimension_numbers
+conv_general_dilated = sliding.conv_general_dilated
+conv_transpose = sliding.conv_transpose
+conv_with_general_padding = sliding.conv_with_general_padding
+padtype_to_pads = sliding.padtype_to_pads
+reduce_window = sliding.reduce_window

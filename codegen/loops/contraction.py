@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from graphc.codegen.loops.domain import EXPENSIVE
 from graphc.codegen.loops.elements import Builder, converted, work_type
@@ -43,6 +44,14 @@ class Tile:
     columns: Index
     row: Index
     column: Index
+
+
+_SIDES = ("left", "right", "result")
+
+
+def _follows(before: int | None, behind: int | None) -> bool:
+    """Whether an axis stands right before another, or neither is there."""
+    return before == behind if before is None or behind is None else before + 1 == behind
 
 
 def _axes(node: Node) -> list[Axis]:
@@ -83,10 +92,12 @@ class Contraction:
         self.columns = self._pick([a for a in kept if self._side(a) != "both"], self._column_cost)
         rest = [axis for axis in kept if axis is not self.columns]
         other = [axis for axis in rest if self._side(axis) != self._side(self.columns)]
-        self.rows = self._pick([a for a in other if self._side(a) != "both"], self._row_cost)
-        self.outer = [axis for axis in rest if axis is not self.rows]
+        last = self._pick([a for a in other if self._side(a) != "both"], self._row_cost)
         self.sums = [Var(f"k{i}", index(axis.size)) for i, axis in enumerate(self.summed)]
         self.lanes = schedule.lanes(self.dtype.bytes)
+        self.rows: tuple[Axis, ...] = (last,) if last else ()
+        self.outer = [axis for axis in rest if axis is not last]
+        self._lengthen_rows()
 
     # which axis runs in lanes, which down the tile
 
@@ -111,6 +122,37 @@ class Contraction:
     def _row_cost(self, axis: Axis) -> tuple[int, ...]:
         return (-axis.size if isinstance(axis.size, int) else -(1 << 20),)
 
+    def _lengthen_rows(self) -> None:
+        """Count rows on over neighbouring axes, where their places in memory run on.
+
+        A tile may then reach from one step of the outer axis into the next.
+        """
+        found = True
+        while found and self.rows:
+            found = False
+            for axis in self.outer:
+                if self._side(axis) != self._side(self.rows[0]):
+                    continue
+                for rows in ((axis, *self.rows), (*self.rows, axis)):
+                    found = found or self._takes_rows(rows)
+
+    def _takes_rows(self, rows: tuple[Axis, ...]) -> bool:
+        """Make `rows` the rows if that is one long axis wherever they are."""
+        if not all(isinstance(axis.size, int) for axis in rows[1:]):
+            return False
+        if not all(
+            _follows(getattr(a, s), getattr(b, s)) for a, b in pairwise(rows) for s in _SIDES
+        ):
+            return False
+        before, self.rows = self.rows, rows
+        row = Var("row", self.row_count())
+        loads = self.loads(False, Var("lane", index(self.lanes)), row)
+        if any(load.index.stride(row) is None for load in loads):
+            self.rows = before
+            return False
+        self.outer = [axis for axis in self.outer if axis not in rows]
+        return True
+
     # positions
 
     def _position(self, side: str, values: dict[Axis, Index]) -> Place:
@@ -129,8 +171,10 @@ class Contraction:
     def _values(self, outer: dict[Axis, Index], row: Index, column: Index) -> dict[Axis, Index]:
         values = {**outer}
         values.update({a: index(v) for a, v in zip(self.summed, self.sums, strict=True)})
-        if self.rows:
-            values[self.rows] = row
+        for axis in reversed(self.rows):
+            outermost = axis is self.rows[0]
+            values[axis] = row if outermost else row % index(axis.size)
+            row = row if outermost else row // index(axis.size)
         if self.columns:
             values[self.columns] = column
         return values
@@ -155,11 +199,12 @@ class Contraction:
         place = self._position(("left", "right")[side], self._values(outer, row, column))
         return self.builder.element(self.node.operands[side], place)
 
-    def loads(self, right: bool, lane: Var) -> list[Load]:
-        """What one element of a side reads, with `lane` counting columns."""
+    def loads(self, right: bool, lane: Var, row: Var | None = None) -> list[Load]:
+        """What one element of a side reads, with `lane` counting columns and `row` rows."""
         probe = Builder(dict(self.builder.buffers))
         side = int(self._side(self.columns) != "left") == int(right)
-        values = self._values(dict.fromkeys(self.outer, ZERO), ZERO, index(lane))
+        at = index(row) if row else ZERO
+        values = self._values(dict.fromkeys(self.outer, ZERO), at, index(lane))
         place = self._position("right" if side else "left", values)
         probe.element(self.node.operands[int(side)], place)
         return [s.value for s in probe.block if isinstance(s, Let) and isinstance(s.value, Load)]
@@ -172,7 +217,7 @@ class Contraction:
 
     def row_count(self) -> Index:
         """Rows of the result."""
-        return index(self.rows.size if self.rows else 1)
+        return product(index(axis.size) for axis in self.rows)
 
     def column_count(self) -> Index:
         """Columns of the result."""

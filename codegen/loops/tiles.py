@@ -40,8 +40,8 @@ class _Tiles:
         vectors = 1 if narrow else 2
         most = (self.schedule.registers - 1 - vectors) // vectors
         most = min(most, 14 if vectors == 2 else 24)
-        rows = self.c.rows.size if self.c.rows else 1
-        if not isinstance(rows, int):
+        rows = self.c.row_count().as_int
+        if rows is None:
             return most // 2, vectors
         pieces = max(1, -(-rows // most))
         return max(1, -(-rows // pieces)), vectors

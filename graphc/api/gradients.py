@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from graphc import tree
 from graphc.api.arguments import require_callable
+from graphc.api.backend import prepared
 from graphc.api.jit import jit
 from graphc.api.leaves import lifted
 from graphc.api.staged import wrap
@@ -131,7 +132,7 @@ def _differentiate(
 
     region = trace_region(run, [leaf.type for leaf in traced], wrap)
     captured = region.captured
-    graph = region.close(captured)
+    graph = prepared(region.close(captured))
     _require_scalar(graph.output_types[0])
     wrt = range(len(captured), len(captured) + len(traced))
     joint = joint_graph(graph, wrt, [0])

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import Any, NoReturn, cast
 
-from graphc.ir.errors import ShapeError, TraceError
+from graphc.ir.errors import ArgumentError, ShapeError, TraceError
 from graphc.ir.node import Node
 from graphc.ir.places import user_place, written_at
 from graphc.ir.types import Size
+from graphc.numpy import diagonals, indexing, linear, movement, reductions
 from graphc.numpy import elementwise as e
-from graphc.numpy import indexing, linear, movement, reductions
 from graphc.numpy.movement import ShapeLike
 from graphc.numpy.promotion import ArrayLike, DTypeLike, fail, is_array_like
 from graphc.numpy.reductions import Axes
@@ -78,6 +78,11 @@ class Array(Tracer):
     def nbytes(self) -> Size:
         """Bytes of all elements."""
         return self.size * self.itemsize
+
+    @property
+    def device(self) -> str:
+        """Where the array is, "cpu": a compiled program runs where it was compiled for."""
+        return "cpu"
 
     # operators
 
@@ -177,6 +182,18 @@ class Array(Tracer):
     def __array_namespace__(self, api_version: str | None = None) -> ModuleType:
         return sys.modules["graphc.numpy"]
 
+    def to_device(self, device: str, /, *, stream: object = None) -> Array:
+        """The array itself, which is on the one device there is."""
+        if device != "cpu" or stream is not None:
+            fail(ArgumentError, f"to_device: got {device!r}, stream {stream!r}, expected 'cpu'")
+        return self
+
+    def __dlpack__(self, **options: object) -> NoReturn:
+        self._refuse("__dlpack__()", "to hand over the result of the call")
+
+    def __dlpack_device__(self) -> NoReturn:
+        self._refuse("__dlpack_device__()", "to hand over the result of the call")
+
     # movement
 
     def reshape(self, *shape: ShapeLike) -> Array:
@@ -204,9 +221,19 @@ class Array(Tracer):
         """Two axes exchanged."""
         return movement.swapaxes(self, axis1, axis2)
 
-    def repeat(self, repeats: int, axis: int | None = None) -> Array:
+    def repeat(self, repeats: int | Sequence[int] | ArrayLike, axis: int | None = None) -> Array:
         """Each element repeated."""
         return movement.repeat(self, repeats, axis)
+
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
+        """The elements on a diagonal of two axes."""
+        return diagonals.diagonal(self, offset, axis1, axis2)
+
+    def trace(
+        self, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: DTypeLike | None = None
+    ) -> Array:
+        """The sum of the elements on a diagonal of two axes."""
+        return diagonals.trace(self, offset, axis1, axis2, dtype)
 
     def take(self, indices: ArrayLike, axis: int | None = None, mode: str | None = None) -> Array:
         """The elements (or slices along `axis`) at `indices`."""
@@ -253,6 +280,10 @@ class Array(Tracer):
     def min(self, axis: Axes = None, keepdims: bool = False) -> Array:
         """The smallest element along `axis`."""
         return reductions.min(self, axis, keepdims)
+
+    def ptp(self, axis: Axes = None, keepdims: bool = False) -> Array:
+        """The largest less the smallest element along `axis`."""
+        return e.subtract(self.max(axis, keepdims), self.min(axis, keepdims))
 
     def any(self, axis: Axes = None, keepdims: bool = False) -> Array:
         """Whether some element along `axis` differs from 0."""

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
-
-import ml_dtypes
+from typing import TYPE_CHECKING, TypeAlias
 
 from graphc.ir.node import Op
-from graphc.ir.types import BOOL, DType
+from graphc.ir.types import BOOL, U8
 from graphc.numpy.promotion import (
     ArrayLike,
     DTypeLike,
@@ -53,6 +51,7 @@ __all__ = [
     "arctanh",
     "asin",
     "asinh",
+    "around",
     "astype",
     "atan",
     "atan2",
@@ -101,7 +100,6 @@ __all__ = [
     "minimum",
     "mod",
     "multiply",
-    "nan_to_num",
     "negative",
     "not_equal",
     "positive",
@@ -213,7 +211,6 @@ bitwise_not = _unary("bitwise_not", e.not_, "~x")
 bitwise_invert = invert = bitwise_not
 bitwise_left_shift = _binary("bitwise_left_shift", e.shl, "x1 << x2; 0 from the width on.")
 left_shift = bitwise_left_shift
-bitwise_count = _unary("bitwise_count", e.popcount, "Number of bits set")
 
 
 def bitwise_right_shift(x1: ArrayLike, x2: ArrayLike) -> Array:
@@ -223,6 +220,11 @@ def bitwise_right_shift(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 
 right_shift = bitwise_right_shift
+
+
+def bitwise_count(x: ArrayLike) -> Array:
+    """Number of bits set in the magnitude of each element, as `uint8`."""
+    return converted(elementwise(e.popcount, abs(x)), U8)
 
 
 def add(x1: ArrayLike, x2: ArrayLike) -> Array:
@@ -306,7 +308,7 @@ def round(x: ArrayLike, decimals: int = 0) -> Array:
     return astype(smaller, kind.dtype)
 
 
-rint = round
+rint = around = round
 
 
 def floor_divide(x1: ArrayLike, x2: ArrayLike) -> Array:
@@ -318,13 +320,21 @@ def floor_divide(x1: ArrayLike, x2: ArrayLike) -> Array:
     left = elementwise(e.rem, x1, x2)
     quotient = divide(subtract(x1, left), x2)
     lower = where(_signs_differ(left, x2), subtract(quotient, 1), quotient)
-    return where(equal(x2, 0), divide(x1, x2), elementwise(e.round_even, lower))
+    ratio = divide(x1, x2)
+    # A quotient of zero has the sign of the ratio.
+    whole = where(equal(lower, 0), multiply(ratio, 0.0), elementwise(e.round_even, lower))
+    return where(equal(x2, 0), ratio, whole)
 
 
 def remainder(x1: ArrayLike, x2: ArrayLike) -> Array:
     """x1 % x2 with the sign of x2, as in Python; of integers x1 where x2 is 0."""
     left = elementwise(e.rem, x1, x2)
-    return where(_signs_differ(left, x2), add(left, x2), left)
+    whole = left
+    if kind_of(left).dtype.is_float:
+        # Adding 0.0 turns -0.0 round, so a remainder of zero has the sign of x2, too.
+        below = negative(add(negative(left), 0.0))
+        whole = where(less(x2, 0), below, add(left, 0.0))
+    return where(_signs_differ(left, x2), add(left, x2), whole)
 
 
 mod = remainder
@@ -441,21 +451,6 @@ def clip(x: ArrayLike, min: ArrayLike | None = None, max: ArrayLike | None = Non
     if min is not None:
         x = maximum(x, min)
     return positive(x if max is None else minimum(x, max))
-
-
-def nan_to_num(x: ArrayLike, nan: float = 0.0) -> Array:
-    """Each element, with NaN replaced by `nan` and infinities by the largest finite values."""
-    dtype = kind_of(x).dtype
-    if not dtype.is_float:
-        return positive(x)
-    ends = extremes(dtype)
-    return where(isnan(x), nan, clip(x, *ends))
-
-
-def extremes(dtype: DType) -> tuple[float, float]:
-    """The smallest and largest finite value of a float type."""
-    limits: Any = ml_dtypes.finfo(dtype.numpy)  # type: ignore[no-untyped-call]
-    return float(limits.min), float(limits.max)
 
 
 def astype(x: ArrayLike, dtype: DTypeLike) -> Array:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphc.ir.errors import ShapeError
 from graphc.numpy.elementwise import multiply
-from graphc.numpy.movement import expand_dims, moveaxis, ravel
+from graphc.numpy.movement import expand_dims, moveaxis, ravel, squeeze
 from graphc.numpy.promotion import (
     ArrayLike,
     DTypeLike,
@@ -32,9 +32,12 @@ __all__ = [
     "dot",
     "inner",
     "matmul",
+    "matvec",
     "outer",
     "tensordot",
+    "vdot",
     "vecdot",
+    "vecmat",
 ]
 
 
@@ -122,6 +125,21 @@ def vecdot(x1: ArrayLike, x2: ArrayLike, axis: int = -1) -> Array:
     last = len(shape) - 1
     over = tuple(range(last))
     return contract(stretched(one, shape), stretched(two, shape), (last,), (last,), over, over)
+
+
+def vdot(x1: ArrayLike, x2: ArrayLike) -> Array:
+    """Products of all elements of one array with those of the other, summed."""
+    return vecdot(ravel(x1), ravel(x2))
+
+
+def matvec(x1: ArrayLike, x2: ArrayLike) -> Array:
+    """Matrices times vectors; leading axes broadcast."""
+    return squeeze(matmul(x1, expand_dims(x2, -1)), -1)
+
+
+def vecmat(x1: ArrayLike, x2: ArrayLike) -> Array:
+    """Vectors times matrices; leading axes broadcast."""
+    return squeeze(matmul(expand_dims(x1, -2), x2), -2)
 
 
 def inner(x1: ArrayLike, x2: ArrayLike) -> Array:

@@ -72,7 +72,7 @@ def _tangent(node: Node, tangent: dict[Node, Node]) -> Node:
 def _pushed(graph: Graph, node: Node, current: Node, moved: Sequence[Tangent]) -> Pushed:
     """The results of `current`, which stands for `node`, and their tangents."""
     none = [None] * len(node.results)
-    flows = any(type_.dtype.is_float for type_ in node.results)
+    flows = any(type_.dtype.is_inexact for type_ in node.results)
     if not flows or all(tangent is None for tangent in moved):
         return results(current), none
     try:

@@ -54,7 +54,7 @@ def joint_graph(graph: Graph, wrt: Sequence[int], of: Sequence[int] | None = Non
 
 def differentiable_outputs(graph: Graph) -> tuple[int, ...]:
     """Which outputs are of floats."""
-    return tuple(i for i, type_ in enumerate(graph.output_types) if type_.dtype.is_float)
+    return tuple(i for i, type_ in enumerate(graph.output_types) if type_.dtype.is_inexact)
 
 
 def pull_back(
@@ -92,7 +92,7 @@ def depends(nodes: Iterable[Node], sources: Iterable[Node]) -> set[Node]:
     found = set(sources)
     for node in nodes:
         moves = node.op is not stop_gradient and any(operand in found for operand in node.operands)
-        if moves and any(type_.dtype.is_float for type_ in node.results):
+        if moves and any(type_.dtype.is_inexact for type_ in node.results):
             found.add(node)
     return found
 

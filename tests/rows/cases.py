@@ -70,6 +70,10 @@ def recast(array: np.ndarray, dtype: DType) -> np.ndarray:
     if dtype.kind == "bool":
         return np.asarray(array > 0)
     whole = np.rint(array.astype(np.float64) * 9)
+    if dtype.is_complex:
+        return np.asarray(array + 1j * array[..., ::-1] if array.ndim else 1j * array).astype(
+            dtype.numpy
+        )
     return np.asarray(np.abs(whole) if dtype.kind == "uint" else whole).astype(dtype.numpy)
 
 
