@@ -17,7 +17,16 @@ from graphc.ir.graph import Graph
 from graphc.ir.interpret import bind_sizes, bound, interpret
 from graphc.ir.node import Node, Value
 from graphc.ir.types import BF16, F16, F32, DType, dtype_of
-from graphc.ops import contraction, duals, elementwise, indexing, reduction, special
+from graphc.ops import (
+    contraction,
+    duals,
+    elementwise,
+    factors,
+    indexing,
+    linalg,
+    reduction,
+    special,
+)
 from graphc.ops.control import GroupAttrs, KernelAttrs, ScanAttrs, SwitchAttrs, WhileAttrs
 
 SAMPLES = 8
@@ -36,6 +45,8 @@ ROUNDING = {
 }
 SUMS = (duals.reduce_sum, contraction.dot_general, indexing.scatter)
 # Where the sign of a zero is left open: sums of negative zeros, the greater of 0.0 and -0.0.
+# Factors of a matrix are those of one that differs from it by rounding (backward stability).
+BACKWARD = (*linalg.ROWS, *factors.SEVERAL)
 EITHER_ZERO = (*SUMS, e.max, e.min, reduction.reduce_max, reduction.reduce_min)
 
 
@@ -117,6 +128,8 @@ def noisy(
         if inner is not None:
             values[node] = inner if len(node.results) > 1 or _is_tuple(node) else inner[0]
             continue
+        if node.op in BACKWARD:
+            operands = [_nearby(np.asarray(operand), random) for operand in operands]
         if node.op is special.bitcast:
             operands = [_any_nan(np.asarray(operands[0]), random)]
         assert node.op.reference is not None
@@ -168,6 +181,16 @@ def _scanned(
         for column, row in zip(stacked, outputs[a.carried :], strict=True):
             column[step] = row
     return (*carry, *stacked)
+
+
+def _nearby(x: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Matrices whose factors may as well be those of `x`, as far as rounding goes."""
+    dtype = dtype_of(x.dtype)
+    if not dtype.is_float or not x.size:
+        return x
+    size = np.abs(np.where(np.isfinite(x), x, 0)).max((-1, -2), keepdims=True)
+    reach = size * x.shape[-1] * 2.0 ** -DIGITS[dtype.name]
+    return np.asarray(x + random.uniform(-1.0, 1.0, x.shape) * reach).astype(x.dtype)
 
 
 def _any_nan(x: np.ndarray, random: np.random.Generator) -> np.ndarray:

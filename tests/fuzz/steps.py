@@ -29,6 +29,7 @@ from graphc.ops import (
 )
 from graphc.ops import elementwise as e
 from graphc.ops.build import like
+from tests.fuzz import matrices
 from tests.fuzz.builder import LARGEST, RANK, Builder, Sizes, shape_of
 
 PLAIN = tuple(r for r in ROWS if r.elementwise and r.attrs is Attrs and r is not e.select)
@@ -374,6 +375,7 @@ STEPS: tuple[Callable[[Builder], None], ...] = (
     apply_count,
     apply_random,
     apply_stop,
+    *matrices.STEPS,
     apply_composite,
     apply_scan,
     apply_while,
