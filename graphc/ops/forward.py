@@ -19,7 +19,7 @@ from graphc.ir.places import Places, gradient_of, recording, written_at
 from graphc.ops.build import zeros_like
 from graphc.ops.control import parameters, results
 from graphc.ops.leaf import parameter
-from graphc.ops.region_jvps import REGION_JVPS, Pushed, Tangent
+from graphc.ops.region_jvps import INSTEAD, REGION_JVPS, Pushed, Tangent
 from graphc.ops.reverse import differentiable_outputs, joint_graph
 
 
@@ -89,9 +89,10 @@ def _pushed(graph: Graph, node: Node, current: Node, moved: Sequence[Tangent]) -
         if "written at" in str(error):
             raise
         raise UnsupportedError(f"{error}{written_at(graph.place(node))}") from None
+    instead = INSTEAD.get(node.op, "stop_gradient around it or another operation")
     raise UnsupportedError(
-        f"{node.op.name} has no derivative: got a tangent through {node.type}, expected "
-        f"stop_gradient around it or another operation{written_at(graph.place(node))}"
+        f"{node.op.name} has no tangents: got a tangent through {node.type}, expected "
+        f"{instead}{written_at(graph.place(node))}"
     )
 
 
