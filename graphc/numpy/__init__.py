@@ -11,6 +11,8 @@ array(5.)
 
 from __future__ import annotations
 
+from graphc.numpy import linalg as linalg
+
 # Every module of this package lists in its `__all__` what it gives to the namespace.
 from graphc.numpy.array import Array as Array
 from graphc.numpy.creation import *

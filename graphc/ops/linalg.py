@@ -19,15 +19,17 @@ import numpy as np
 
 from graphc.ir.errors import DtypeError, ShapeError, UnsupportedError
 from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample, Tangents, make
-from graphc.ir.types import F32, F64, Shape, Size, TensorType
+from graphc.ir.types import F32, F64, Shape, Size, TensorType, tensor
 from graphc.ops import elementwise as e
 from graphc.ops import linalg_meaning as meaning
 from graphc.ops import samples
 from graphc.ops.blocked import cholesky_core, triangular_core
 from graphc.ops.build import like
-from graphc.ops.duals import all_led
+from graphc.ops.duals import all_led, broadcast
+from graphc.ops.jacobi import svd_core
 from graphc.ops.loops import over_batch
 from graphc.ops.matrices import (
+    by_column,
     identity,
     in_order,
     lower,
@@ -39,6 +41,7 @@ from graphc.ops.matrices import (
 )
 from graphc.ops.movement import moved, reshape
 from graphc.ops.pivoted import lu_core, numbers_at
+from graphc.ops.reduction import reduce_max
 
 ELEMENTS = (F32, F64)
 
@@ -351,4 +354,61 @@ solve: Op = Op(
     ],
 )
 
-ROWS = (cholesky, triangular_solve, solve)
+# pseudoinverse
+
+
+def _infer_pinv(a: Attrs, x: TensorType, rtol: TensorType) -> TensorType:
+    height, width = check_matrix("pinv", x)
+    if rtol.dtype is not x.dtype or rtol.shape != x.shape[:-2]:
+        raise ShapeError(f"pinv: got {x} and a tolerance of {rtol}, expected one per matrix")
+    return tensor(x.dtype, (*x.shape[:-2], width, height))
+
+
+def _pinv_push(node: Node, tangents: Tangents) -> Tangents:
+    """G. H. Golub, V. Pereyra, "The differentiation of pseudo-inverses ...", 1973, eq. 4.12."""
+    change = tangents[0]
+    if change is None:
+        return (None,)
+    a, p = node.operands[0], node
+    back = turned(change)
+    first = e.neg(product(p, product(change, p)))
+    square = product(p, turned_product(p, back))
+    left = e.sub(square, product(product(square, a), p))
+    right = product(back, turned_product(p, p))
+    right = e.sub(right, product(p, product(a, right)))
+    return (e.add(first, e.add(left, right)),)
+
+
+def _pinv(x: Node, rtol: Node) -> Sequence[Node]:
+    u, s, vh = svd_core(x, full=False)
+    if not s.tensor.size:
+        return (turned(x),)
+    largest = reduce_max(s, axes=(0,))
+    bar = broadcast(e.mul(largest, rtol), shape=s.tensor.shape, axes=())
+    counts = e.gt(s, bar)
+    over = e.select(counts, e.div(like(s, 1), e.select(counts, s, like(s, 1))), like(s, 0))
+    scaled = e.mul(u, by_column(over, u.tensor.shape))
+    return (turned_product(vh, turned(scaled)),)
+
+
+def _pinv_samples() -> list[Sample]:
+    found = []
+    for x in (*dominant(4, 4), *dominant(2, 3, 3), *dominant(5, 5), *dominant(11, 11)):
+        cut = x[..., :-2] if x.shape[-1] == 5 else x
+        cut = np.swapaxes(cut, -1, -2) if x.shape[-1] == 3 else cut
+        rtol = np.full(x.shape[:-2], 1e-4, x.dtype)
+        found.append(Sample((np.ascontiguousarray(cut), rtol)))
+    return found
+
+
+pinv: Op = Op(
+    "pinv",
+    infer=_infer_pinv,
+    reference=lambda a, x, rtol: meaning.pinv(x, rtol),
+    push=_pinv_push,
+    expand=lambda a, x, rtol: over_batch(_pinv, (2, 0), (x, rtol)),
+    batch=batch_in_front,
+    samples=_pinv_samples,
+)
+
+ROWS = (cholesky, triangular_solve, solve, pinv)

@@ -119,6 +119,12 @@ def solve(a: np.ndarray, b: np.ndarray, *, transpose_a: bool) -> np.ndarray:
     return x
 
 
+def pinv(a: np.ndarray, rtol: np.ndarray) -> np.ndarray:
+    """The pseudoinverse; singular values below `rtol` times the largest count as 0."""
+    shape = a.shape[:-3:-1]
+    return _each(lambda x, bar: (np.linalg.pinv(x, bar),), (a, rtol), shape)[0]
+
+
 def qr(a: np.ndarray, *, full: bool) -> Arrays:
     """Orthogonal columns and an upper triangle."""
     q, r = np.linalg.qr(a, mode="complete" if full else "reduced")

@@ -63,12 +63,18 @@ def apply_factor(b: Builder) -> None:
 
 
 def apply_tall(b: Builder) -> None:
-    """QR factors and singular values of a matrix that need not be square."""
+    """QR factors, singular values or pseudoinverse of a matrix that need not be square."""
     x = bounded(b.pick())
     if x is None:
         return
     x = heavy(x, max(shape_of(x)[-2:]))
-    b.add(factors.qr(x) if b.chance(2) else project(factors.svd(x), index=1))
+    choice = b.number(0, 2)
+    if choice == 0:
+        b.add(factors.qr(x))
+    elif choice == 1:
+        b.add(project(factors.svd(x), index=1))
+    else:
+        b.add(linalg.pinv(x, splat(1e-3, x.tensor.dtype, x.tensor.shape[:-2])))
 
 
 def apply_system(b: Builder) -> None:
