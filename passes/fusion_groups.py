@@ -15,7 +15,18 @@ from dataclasses import dataclass, field
 from graphc.ir.graph import Graph
 from graphc.ir.node import Node
 from graphc.ir.types import Shape
-from graphc.ops import control, duals, elementwise, indexing, leaf, movement, reduction, special
+from graphc.ops import (
+    control,
+    cumulative,
+    duals,
+    elementwise,
+    indexing,
+    leaf,
+    movement,
+    ordering,
+    reduction,
+    special,
+)
 from graphc.ops.contraction import dot_general
 from graphc.ops.partial_sums import PartialAttrs, partial_sums
 from graphc.ops.windows import WindowsAttrs, windows
@@ -27,6 +38,16 @@ Alignment = Axes | Node | None
 REDUCTIONS = frozenset({duals.reduce_sum, *reduction.ROWS} - {reduction.argmax, reduction.argmin})
 # What runs as it stands: loops, and kernels of an earlier fusion.
 LOOPS = frozenset({control.while_, control.scan, control.switch, control.kernel})
+# What is a kernel of its own, as `graphc.codegen.loops.lower` has them.
+ALONE = frozenset(
+    {
+        indexing.scatter,
+        cumulative.cumulative,
+        ordering.sort_words,
+        ordering.digit_counts,
+        ordering.place_by_digit,
+    }
+)
 MOVES = frozenset({movement.transpose, movement.slice, movement.reverse})
 EXPENSIVE = frozenset(
     {*elementwise.TRANSCENDENTAL, *special.TRANSCENDENTAL, elementwise.pow, elementwise.rem}
@@ -43,7 +64,7 @@ class Group:
     full: Shape
     reduced: Axes = ()
     contraction: Node | None = None
-    fixed: bool = False  # a scatter: nothing but index arithmetic may join
+    fixed: bool = False  # of an operation that is a kernel alone: only index arithmetic may join
     members: dict[Node, None] = field(default_factory=dict)
     outputs: dict[Node, None] = field(default_factory=dict)
     aligned: dict[Node, Alignment] = field(default_factory=dict)
@@ -197,7 +218,7 @@ class Grouping:
         self.groups[group] = None
         group.aligned[node] = group.every
         group.outputs[node] = None
-        group.fixed = node.op is indexing.scatter
+        group.fixed = node.op in ALONE
         self._join(group, node)
 
     def _join(self, group: Group, node: Node) -> None:
@@ -213,7 +234,7 @@ class Grouping:
         elif node.op is dot_general:
             group.contraction = node
             group.operands.update(dict.fromkeys(node.operands))
-        elif group.fixed and node.op is indexing.scatter:
+        elif group.fixed and node.op in ALONE:
             group.operands.update(dict.fromkeys(node.operands))
         elif node.op.elementwise:
             for operand in node.operands:
@@ -244,7 +265,7 @@ class Grouping:
         if len(group.members) >= LARGEST_GROUP or node in group.operands:
             return False
         at = group.aligned.get(node)
-        if node.op in (indexing.scatter, partial_sums):
+        if node.op in ALONE or node.op is partial_sums:
             return False
         if node.op is dot_general:
             return group.is_map and at == group.every and group.full == node.tensor.shape

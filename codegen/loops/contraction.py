@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from graphc.codegen.loops.domain import EXPENSIVE
 from graphc.codegen.loops.elements import Builder, converted, work_type
@@ -44,6 +45,14 @@ class Tile:
     columns: Index
     row: Index
     column: Index
+
+
+_SIDES = ("left", "right", "result")
+
+
+def _follows(before: int | None, behind: int | None) -> bool:
+    """Whether an axis stands right before another, or neither is there."""
+    return before == behind if before is None or behind is None else before + 1 == behind
 
 
 def _axes(node: Node) -> list[Axis]:
@@ -94,16 +103,18 @@ class Contraction:
         self.columns = self._pick([a for a in kept if self._side(a) != "both"], self._column_cost)
         rest = [axis for axis in kept if axis is not self.columns]
         other = [axis for axis in rest if self._side(axis) != self._side(self.columns)]
-        self.rows = self._pick([a for a in other if self._side(a) != "both"], self._row_cost)
-        self.outer = [axis for axis in rest if axis is not self.rows]
-        # Along `walked` axes only the side of the rows changes, so what is packed of the other
-        # side serves all of them.
-        own = self._side(self.rows)
-        self.walked = [axis for axis in self.outer if self._side(axis) == own]
-        self.apart = [axis for axis in self.outer if axis not in self.walked]
+        last = self._pick([a for a in other if self._side(a) != "both"], self._row_cost)
         self.sums = [Var(f"k{i}", index(axis.size)) for i, axis in enumerate(self.summed)]
         self.places = [index(var) for var in self.sums]  # along the contracted axes
         self.lanes = schedule.lanes(self.dtype.bytes)
+        self.rows: tuple[Axis, ...] = (last,) if last else ()
+        self.outer = [axis for axis in rest if axis is not last]
+        self._lengthen_rows()
+        # Along `walked` axes only the side of the rows changes, so what is packed of the other
+        # side serves all of them.
+        own = self._side(last)
+        self.walked = [axis for axis in self.outer if self._side(axis) == own]
+        self.apart = [axis for axis in self.outer if axis not in self.walked]
 
     # which axis runs in lanes, which down the tile
 
@@ -131,6 +142,37 @@ class Contraction:
         own = axis.right if axis.left is None else axis.left
         return (-min(size, FILLS_A_TILE), -(own or 0))
 
+    def _lengthen_rows(self) -> None:
+        """Count rows on over neighbouring axes, where their places in memory run on.
+
+        A tile may then reach from one step of the outer axis into the next.
+        """
+        found = True
+        while found and self.rows:
+            found = False
+            for axis in self.outer:
+                if self._side(axis) != self._side(self.rows[0]):
+                    continue
+                for rows in ((axis, *self.rows), (*self.rows, axis)):
+                    found = found or self._takes_rows(rows)
+
+    def _takes_rows(self, rows: tuple[Axis, ...]) -> bool:
+        """Make `rows` the rows if that is one long axis wherever they are."""
+        if not all(isinstance(axis.size, int) for axis in rows[1:]):
+            return False
+        if not all(
+            _follows(getattr(a, s), getattr(b, s)) for a, b in pairwise(rows) for s in _SIDES
+        ):
+            return False
+        before, self.rows = self.rows, rows
+        row = Var("row", self.row_count())
+        loads = self.loads(False, Var("lane", index(self.lanes)), row)
+        if any(load.index.stride(row) is None for load in loads):
+            self.rows = before
+            return False
+        self.outer = [axis for axis in self.outer if axis not in rows]
+        return True
+
     # positions
 
     def _position(self, side: str, values: dict[Axis, Index]) -> Place:
@@ -149,8 +191,8 @@ class Contraction:
     def _values(self, outer: dict[Axis, Index], row: Index, column: Index) -> dict[Axis, Index]:
         values = {**outer}
         values.update(zip(self.summed, self.places, strict=True))
-        if self.rows:
-            values[self.rows] = row
+        extents = [index(axis.size) for axis in self.rows]
+        values.update(zip(self.rows, unfolded(row, extents), strict=True))
         if self.columns:
             values[self.columns] = column
         return values
@@ -175,11 +217,12 @@ class Contraction:
         place = self._position(("left", "right")[side], self._values(outer, row, column))
         return self.builder.element(self.node.operands[side], place)
 
-    def loads(self, right: bool, lane: Var) -> list[Load]:
-        """What one element of a side reads, with `lane` counting columns."""
+    def loads(self, right: bool, lane: Var, row: Var | None = None) -> list[Load]:
+        """What one element of a side reads, with `lane` counting columns and `row` rows."""
         probe = Builder(dict(self.builder.buffers))
         side = int(self._side(self.columns) != "left") == int(right)
-        values = self._values(dict.fromkeys(self.outer, ZERO), ZERO, index(lane))
+        at = index(row) if row else ZERO
+        values = self._values(dict.fromkeys(self.outer, ZERO), at, index(lane))
         place = self._position("right" if side else "left", values)
         probe.element(self.node.operands[int(side)], place)
         return [s.value for s in probe.block if isinstance(s, Let) and isinstance(s.value, Load)]
@@ -188,7 +231,7 @@ class Contraction:
 
     def row_count(self) -> Index:
         """Rows of the result."""
-        return index(self.rows.size if self.rows else 1)
+        return product(index(axis.size) for axis in self.rows)
 
     def column_count(self) -> Index:
         """Columns of the result."""

@@ -20,6 +20,9 @@ from graphc.codegen.loops.index import piece as piece_size
 from graphc.codegen.loops.language import Apply, Buffer, Expr, Load, Local, Stmt, Store
 from graphc.ir.types import DType
 
+FEW_ROWS = 2  # rows that make a contraction a walk over its other side
+LONG_ROW = 8  # vectors of a tile of so few rows
+
 
 def write_tiles(contraction: Contraction) -> None:
     """Write the kernel in tiles."""
@@ -83,12 +86,15 @@ class _Tiles:
     def _tile_size(self) -> tuple[int, int]:
         """Rows and vectors of a tile: as many as registers hold, balanced over the rows."""
         columns = self.c.columns.size if self.c.columns else 1
-        narrow = isinstance(columns, int) and columns <= self.lanes
-        vectors = 1 if narrow else 2
+        rows = self.c.row_count().as_int
+        vectors = 2
+        if isinstance(columns, int):
+            # A row or two alone leave registers for long rows of sums, which hide latencies.
+            most = LONG_ROW if rows is not None and rows <= FEW_ROWS else 2
+            vectors = min(most, max(1, -(-columns // self.lanes)))
         most = (self.schedule.registers - 1 - vectors) // vectors
-        most = min(most, 14 if vectors == 2 else 24)
-        rows = self.c.rows.size if self.c.rows else 1
-        if not isinstance(rows, int):
+        most = min(most, 24 if vectors == 1 else 14)
+        if rows is None:
             return most // 2, vectors
         pieces = max(1, -(-rows // most))
         return max(1, -(-rows // pieces)), vectors

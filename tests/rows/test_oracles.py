@@ -89,6 +89,8 @@ def with_names(row: Op, case: Case) -> Callable[[Any], object] | None:
         "reduce_xor": lambda lax: lax.reduce_xor(xs[0], a.axes),
         "argmax": lambda lax: lax.argmax(xs[0], a.axis, a.dtype.numpy),
         "argmin": lambda lax: lax.argmin(xs[0], a.axis, a.dtype.numpy),
+        "argsort": lambda lax: _order_in(lax, a, xs),
+        "cumulative": lambda lax: getattr(lax, f"cum{a.kind}")(xs[0], a.axis, a.reverse),
         "dot_general": lambda lax: lax.dot_general(
             *xs,
             ((a.lhs_contract, a.rhs_contract), (a.lhs_batch, a.rhs_batch)),
@@ -123,6 +125,15 @@ def fold(name: str, case: Case) -> Callable[[Any], object]:
         x, start[()], getattr(lax, named), a.size, a.stride, list(zip(a.low, a.high, strict=True)),
         a.base_dilation, a.window_dilation,
     )  # fmt: skip
+
+
+def _order_in(lax: Any, a: Any, keys: Sequence[np.ndarray]) -> object:  # noqa: ANN401
+    """Positions carried along by a sort, read from its end where the largest come first."""
+    shape = keys[0].shape
+    position = np.asarray(lax.broadcasted_iota(np.int32, shape, a.axis))
+    turned = [np.flip(key, a.axis) if a.descending else key for key in (*keys, position)]
+    found = lax.sort(turned, dimension=a.axis, num_keys=len(keys))[-1]
+    return np.flip(np.asarray(found), a.axis) if a.descending else found
 
 
 @pytest.mark.needs_jax
