@@ -205,20 +205,21 @@ def permutation(key: ArrayLike, x: ArrayLike, axis: int = 0, independent: bool =
         ShapeError: an array without axes, or no such axis.
     """
     if isinstance(x, int | np.integer):
-        return _shuffled(key, counting((int(x),), 0), 0)
+        return _shuffled(key, int(x), 0)
     shape = shape_of(x)
     if not shape:
         fail(ShapeError, "permutation: got an array without axes, expected an int or an array")
     along = axis_in(axis, len(shape), "permutation")
     if len(shape) == 1 or independent:
         return _shuffled(key, array_of(x), along)
-    order = _shuffled(key, counting((_known(shape[along], "permutation"),), 0), 0)
+    order = _shuffled(key, _known(shape[along], "permutation"), 0)
     return gnp.take(x, order, along, "promise_in_bounds")
 
 
-@composite("shuffled")
-def _shuffled(key: ArrayLike, x: Array, axis: int) -> Array:
+@composite("permutation")
+def _shuffled(key: ArrayLike, x: Array | int, axis: int) -> Array:
     """Sorted by random words, again and again: ties of one round are no ties of the next."""
+    x = counting((x,), 0) if isinstance(x, int) else x
     sizes = tuple(_known(size, "permutation") for size in shape_of(x))
     count = max(1, math.prod(sizes))
     for _ in range(math.ceil(SHUFFLE_EXPONENT * math.log(count) / math.log(2**32 - 1))):
