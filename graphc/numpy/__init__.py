@@ -11,12 +11,14 @@ array(5.)
 
 from __future__ import annotations
 
+from graphc.numpy import linalg as linalg
 from graphc.numpy.arrangement import *
 
 # Every module of this package lists in its `__all__` what it gives to the namespace.
 from graphc.numpy.array import Array as Array
 from graphc.numpy.calculus import *
 from graphc.numpy.choosing import *
+from graphc.numpy.complex import *
 from graphc.numpy.creation import *
 from graphc.numpy.cumulative import *
 from graphc.numpy.diagonals import *

@@ -13,6 +13,7 @@ from graphc.ir.node import Node
 from graphc.ir.places import user_place, written_at
 from graphc.ir.types import Size
 from graphc.numpy import (
+    complex,
     cumulative,
     diagonals,
     indexing,
@@ -72,6 +73,16 @@ class Array(Tracer):
     def mT(self) -> Array:  # noqa: N802 (NumPy's name)
         """The last two axes exchanged."""
         return movement.matrix_transpose(self)
+
+    @property
+    def real(self) -> Array:
+        """The real part of each element."""
+        return complex.real(self)
+
+    @property
+    def imag(self) -> Array:
+        """The imaginary part of each element."""
+        return complex.imag(self)
 
     @property
     def at(self) -> indexing.At:
@@ -349,6 +360,12 @@ class Array(Tracer):
     def round(self, decimals: int = 0) -> Array:
         """Each element rounded."""
         return e.round(self, decimals)
+
+    def conj(self) -> Array:
+        """The complex conjugate of each element."""
+        return complex.conj(self)
+
+    conjugate = conj
 
     def dot(self, other: ArrayLike) -> Array:
         """Products summed over the last axis of this array."""
