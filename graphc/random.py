@@ -256,18 +256,19 @@ def choice(
     """
     sizes = shape_from(shape, "choice")
     draws = math.prod(_known(size, "choice") for size in sizes)
-    single = isinstance(a, int | np.integer)
-    own = () if single else shape_of(a)
-    if not single and not own:
+    own: Shape = (int(a),) if isinstance(a, int | np.integer) else shape_of(a)
+    if not own:
         fail(ShapeError, "choice: got an array without axes, expected an int or an array")
-    along = 0 if single else axis_in(axis, len(own), "choice")
-    count = int(a) if single else _known(own[along], "choice")
+    along = axis_in(axis, len(own), "choice")
+    count = _known(own[along], "choice")
     if draws and (count <= 0 or (draws > count and not replace)):
         fail(ShapeError, f"choice: got {draws} draws, expected at most {max(count, 0)}")
     if p is not None and shape_of(p) != (count,):
         fail(ShapeError, f"choice: got probabilities {shape_of(p)}, expected ({count},)")
     index = gnp.reshape(_drawn(key, count, draws, replace, p, sizes), sizes)
-    return index if single else gnp.take(a, index, along, "promise_in_bounds")
+    if isinstance(a, int | np.integer):
+        return index
+    return gnp.take(a, index, along, "promise_in_bounds")
 
 
 def _drawn(

@@ -30,6 +30,7 @@ MORE = {
     "k": whole(40, low=0, high=6, seed=20),
     "z": whole(3, 4, low=0, high=2, seed=21),
     "long": real(700, seed=22),
+    "z1": (real(3, 4, seed=24) + 1j * real(3, 4, seed=25)).astype(np.complex64),
     "flags": real(9, seed=23) > 0,
     "ties": np.array([2, 1, 2, 0, 1, 2], np.float32),
     "o": np.zeros((0,), np.float32),
@@ -86,6 +87,8 @@ xp.cumsum(b, axis=0)
 xp.cumsum(i, axis=0, dtype='float32')
 xp.cumprod(x, axis=0)
 xp.cumprod(b)
+xp.cumprod(z1, axis=0)
+xp.cumsum(z1, axis=1)
 xp.cumulative_sum(v)
 xp.cumulative_sum(x, axis=0, include_initial=True)
 xp.cumulative_sum(i, axis=1, include_initial=True)
@@ -426,6 +429,10 @@ def refusals() -> list[tuple[Callable[[Array], object], type[Error], str]]:
         (lambda x: gnp.searchsorted(x[0], 1.0, side="up"), ArgumentError, "got side 'up'"),
         (lambda x: gnp.searchsorted(x[0], 1.0, sorter=x[0]), DtypeError, "expected integers"),
         (lambda x: gnp.quantile(x, 0.5, method="wild"), ArgumentError, "got method 'wild'"),
+        (lambda x: gnp.median(gnp.astype(x, "complex64")), DtypeError, "that have an order"),
+        (lambda x: gnp.sort(gnp.astype(x, "complex64")), DtypeError, "that have an order"),
+        (lambda x: lax.cummax(gnp.astype(x, "complex64")), DtypeError, "that have an order"),
+        (lambda x: gnp.quantile(x, True), DtypeError, "got q of bool"),
         (lambda x: gnp.median(x[:0]), ShapeError, "got no elements"),
         (gnp.unique, TraceError, "unique: the size of the result depends on data"),
         (gnp.nonzero, TraceError, "got no size, expected size="),
