@@ -32,7 +32,9 @@ from graphc.ops.control import (
     parameters,
     project,
     results,
+    scan,
 )
+from graphc.ops.cumulative import CumulativeAttrs, cumulative
 from graphc.passes import complex_parts as parts
 from graphc.passes.complex_parts import Parts
 from graphc.passes.revise import with_places
@@ -339,6 +341,31 @@ def _product(node: Node, operands: Sequence[Split]) -> Parts:
     return movement.reshape(re, shape=shape), movement.reshape(im, shape=shape)
 
 
+def _cumulated(node: Node, operands: Sequence[Split]) -> Parts:
+    """Sums of each part; products one after the other, since each mixes both parts."""
+    a, (pair,) = node.attrs, operands
+    assert isinstance(a, CumulativeAttrs)
+    assert not isinstance(pair, Node)
+    if a.kind == "sum":
+        re, im = (make(node.op, (part,), a) for part in pair)
+        return re, im
+    rows = [movement.moved(part, a.axis, 0) for part in pair]
+    length = rows[0].tensor.shape[0]
+    if not isinstance(length, int):
+        raise UnsupportedError(
+            f"cumulative: got {length} complex elements, expected a number known when the "
+            "program is compiled"
+        )
+    one = tensor(rows[0].tensor.dtype, rows[0].tensor.shape[1:])
+    params = parameters((one,) * 4)
+    product = parts.mul((params[0], params[1]), (params[2], params[3]))
+    start = (splat(1, one.dtype, one.shape), splat(0, one.dtype, one.shape))
+    body = Graph(params, (*product, *product))
+    found = scan(*start, *rows, body=body, length=length, carried=2, reverse=a.reverse)
+    _, _, re, im = results(found)
+    return movement.moved(re, 0, a.axis), movement.moved(im, 0, a.axis)
+
+
 def _halves(line: Node, length: int) -> tuple[Node, Node]:
     """The first and the last `length` elements along the last axis."""
     shape, ones = line.tensor.shape[:-1], (1,) * line.tensor.rank
@@ -370,6 +397,7 @@ RULES: Mapping[Op, Rule] = {
     e.abs: _function(parts.length),
     dot_general: _dot,
     reduction.reduce_prod: _product,
+    cumulative: _cumulated,
     **{
         row: _function(getattr(parts, row.name))
         for row in (
