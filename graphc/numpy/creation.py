@@ -301,7 +301,8 @@ def _triangle(x: ArrayLike, k: int, lower: bool) -> Array:
     if len(shape) < 2:
         fail(ShapeError, f"tril, triu: got shape {shape}, expected a matrix")
     row, column = _rows_and_columns(shape[-2:], k)
-    return where(greater_equal(row, column) if lower else less_equal(row, column), x, 0)
+    kept = greater_equal(row, column) if lower else less_equal(row, column)
+    return where(kept, x, converted(0, kind_of(x).dtype))
 
 
 def tril(x: ArrayLike, k: int = 0) -> Array:

@@ -116,8 +116,8 @@ def diagflat(v: ArrayLike, k: int = 0) -> Array:
     (count,) = shape_of(line)
     size = count + abs(k)
     padded = pad(line, ((max(-k, 0), max(k, 0)),))
-    on_diagonal = where(_at_offset((size, size), k), expand_dims(padded, 1), 0)
-    return converted(on_diagonal, kind_of(v).dtype)
+    zero = converted(0, kind_of(v).dtype)
+    return where(_at_offset((size, size), k), expand_dims(padded, 1), zero)
 
 
 def _at_offset(shape: Shape, k: int) -> Array:

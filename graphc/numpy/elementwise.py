@@ -126,7 +126,6 @@ __all__ = [
     "tanh",
     "true_divide",
     "trunc",
-    "where",
 ]
 
 Unary: TypeAlias = "Callable[[ArrayLike], Array]"

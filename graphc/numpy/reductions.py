@@ -81,7 +81,7 @@ def reduced(op: Op, x: ArrayLike, axis: Axes, keepdims: bool) -> Array:
     return reshape(result, tuple(1 if i in axes else size for i, size in enumerate(shape)))
 
 
-def _accumulator(dtype: DType) -> DType:
+def accumulator(dtype: DType) -> DType:
     """The type in which elements of `dtype` are added up: at least 32 bits for integers."""
     if dtype.is_inexact or dtype.bits >= 32:
         return dtype
@@ -102,7 +102,7 @@ def _summed(
     initial: ArrayLike | None,
     mask: ArrayLike | None,
 ) -> Array:
-    wanted = _accumulator(kind_of(x).dtype) if dtype is None else element_type(dtype)
+    wanted = accumulator(kind_of(x).dtype) if dtype is None else element_type(dtype)
     x = array_of(x)
     wide = x if kind_of(x).dtype is wanted else converted(x, wanted)
     is_sum = op is duals.reduce_sum

@@ -53,8 +53,8 @@ def test_signature(line: str) -> None:
     signature = inspect.signature(ours)
     theirs = parameters_of(as_written(line))
     for keywords in (False, True):
-        positional = []
-        named = {}
+        positional: list[None] = []
+        named: dict[str, None] = {}
         for parameter in theirs:
             if parameter.kind is parameter.VAR_POSITIONAL:
                 positional += [None, None]
