@@ -211,7 +211,7 @@ def _scanned(
 def _nearby(x: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Matrices whose factors may as well be those of `x`, as far as rounding goes."""
     dtype = dtype_of(x.dtype)
-    if not dtype.is_float or not x.size:
+    if not dtype.is_float or not x.size or x.ndim < 2:
         return x
     size = np.abs(np.where(np.isfinite(x), x, 0)).max((-1, -2), keepdims=True)
     reach = size * x.shape[-1] * 2.0 ** -DIGITS[dtype.name]
