@@ -20,7 +20,7 @@ from graphc.ir.node import Attrs, Node, Op, make, regions
 from graphc.ir.places import Places, Recorder, recording, written_at
 from graphc.ir.types import BOOL, TensorType, TupleType, tensor
 from graphc.ops import complex as c
-from graphc.ops import custom, duals, indexing, leaf, movement, reduction, special
+from graphc.ops import custom, duals, indexing, leaf, movement, partial_sums, reduction, special
 from graphc.ops import elementwise as e
 from graphc.ops.build import splat
 from graphc.ops.contraction import dot_general
@@ -354,7 +354,7 @@ COMPONENTWISE: frozenset[Op] = frozenset({
     duals.broadcast, duals.reduce_sum, movement.reshape, movement.transpose, movement.slice,
     movement.pad, movement.concatenate, movement.reverse, indexing.gather, indexing.scatter,
     indexing.dynamic_slice, indexing.dynamic_update_slice, e.select,
-    custom.optimization_barrier,
+    custom.optimization_barrier, partial_sums.partial_sums,
 })  # fmt: skip
 
 RULES: Mapping[Op, Rule] = {

@@ -20,6 +20,7 @@ from graphc.ir.node import Node
 from graphc.ir.types import Size
 from graphc.ops.contraction import DotAttrs, dot_general, free_axes
 
+FILLS_A_TILE = 7  # rows with which a tile hides the latency of its sums
 Output = tuple[Node, Buffer]
 Place = tuple[Index, ...]
 Outer = dict["Axis", Index]
@@ -77,6 +78,16 @@ def contraction_of(outputs: Sequence[Node], stop: Sequence[Node]) -> Node | None
     return next((node for node in inside if node.op is dot_general and node not in stop), None)
 
 
+def unfolded(place: Index, extents: Sequence[Index]) -> list[Index]:
+    """The coordinates of a place in a row-major array of these extents."""
+    found: list[Index] = []
+    for extent in reversed(extents):
+        last = len(found) == len(extents) - 1
+        found.append(place if last else place % extent)
+        place = place // extent
+    return found[::-1]
+
+
 class Contraction:
     """One contraction kernel being written."""
 
@@ -94,10 +105,16 @@ class Contraction:
         other = [axis for axis in rest if self._side(axis) != self._side(self.columns)]
         last = self._pick([a for a in other if self._side(a) != "both"], self._row_cost)
         self.sums = [Var(f"k{i}", index(axis.size)) for i, axis in enumerate(self.summed)]
+        self.places = [index(var) for var in self.sums]  # along the contracted axes
         self.lanes = schedule.lanes(self.dtype.bytes)
         self.rows: tuple[Axis, ...] = (last,) if last else ()
         self.outer = [axis for axis in rest if axis is not last]
         self._lengthen_rows()
+        # Along `walked` axes only the side of the rows changes, so what is packed of the other
+        # side serves all of them.
+        own = self._side(last)
+        self.walked = [axis for axis in self.outer if self._side(axis) == own]
+        self.apart = [axis for axis in self.outer if axis not in self.walked]
 
     # which axis runs in lanes, which down the tile
 
@@ -120,7 +137,10 @@ class Contraction:
         return (small, not last, -(axis.result or 0))
 
     def _row_cost(self, axis: Axis) -> tuple[int, ...]:
-        return (-axis.size if isinstance(axis.size, int) else -(1 << 20),)
+        """Best fills a tile and lies close together; of shorter axes, the longest."""
+        size = axis.size if isinstance(axis.size, int) else 1 << 20
+        own = axis.right if axis.left is None else axis.left
+        return (-min(size, FILLS_A_TILE), -(own or 0))
 
     def _lengthen_rows(self) -> None:
         """Count rows on over neighbouring axes, where their places in memory run on.
@@ -170,11 +190,9 @@ class Contraction:
 
     def _values(self, outer: dict[Axis, Index], row: Index, column: Index) -> dict[Axis, Index]:
         values = {**outer}
-        values.update({a: index(v) for a, v in zip(self.summed, self.sums, strict=True)})
-        for axis in reversed(self.rows):
-            outermost = axis is self.rows[0]
-            values[axis] = row if outermost else row % index(axis.size)
-            row = row if outermost else row // index(axis.size)
+        values.update(zip(self.summed, self.places, strict=True))
+        extents = [index(axis.size) for axis in self.rows]
+        values.update(zip(self.rows, unfolded(row, extents), strict=True))
         if self.columns:
             values[self.columns] = column
         return values
@@ -209,10 +227,6 @@ class Contraction:
         probe.element(self.node.operands[int(side)], place)
         return [s.value for s in probe.block if isinstance(s, Let) and isinstance(s.value, Load)]
 
-    def depth(self) -> Index:
-        """The place along the contracted axes together."""
-        return flat([index(var) for var in self.sums], tuple(axis.size for axis in self.summed))
-
     # the loop nest
 
     def row_count(self) -> Index:
@@ -224,21 +238,18 @@ class Contraction:
         return index(self.columns.size if self.columns else 1)
 
     def pieces(
-        self, panels: Index, groups: Index, write: Callable[[Outer, Index, Index], None]
+        self,
+        axes: Sequence[Axis],
+        counts: tuple[Index, Index],
+        write: Callable[[Outer, Index, Index], None],
     ) -> None:
-        """The parallel loop over outer axes, panels and groups of rows."""
+        """The parallel loop over outer axes and two further counts, the last one fastest."""
         builder = self.builder
-        extents = [*(index(axis.size) for axis in self.outer), panels, groups]
+        extents = [*(index(axis.size) for axis in axes), *counts]
         piece = Var(builder.fresh("c"), product(extents))
-        places: list[Index] = []
-        rest = index(piece)
-        for extent in reversed(extents):
-            last = len(places) == len(extents) - 1
-            places.append(rest if last else rest % extent)
-            rest = rest // extent
-        *outer_at, panel, group = reversed(places)
+        *outer_at, first, second = unfolded(index(piece), extents)
         with builder.inside() as body:
-            write(dict(zip(self.outer, outer_at, strict=True)), panel, group)
+            write(dict(zip(axes, outer_at, strict=True)), first, second)
         builder.loop(piece, "parallel", body)
 
     def together(self, strips: Index, panels: Index) -> int:
@@ -251,14 +262,25 @@ class Contraction:
             others *= axis.size if isinstance(axis.size, int) else 16
         return max(1, count // max(1, self.schedule.pieces // others))
 
-    def finish(self, tile: Tile, sums: Buffer, stride: int, vectors: int, kind: str) -> None:
-        """Compute what follows on a tile whose rows lie `stride` apart in `sums`, and store it."""
+    def finish(
+        self,
+        tile: Tile,
+        sums: Buffer,
+        stride: int,
+        vectors: int,
+        kind: str,
+        first: Index = ZERO,
+    ) -> None:
+        """Compute what follows on a tile, and store it.
+
+        Its rows lie `stride` apart in `sums`, from place `first`.
+        """
         builder = self.builder
         lane = Var(builder.fresh("j"), tile.columns)
         row = Var(builder.fresh("i"), index(tile.rows))
         with builder.inside() as body:
             with builder.inside():
-                result = builder.let(Load(sums, index(row) * stride + index(lane)))
+                result = builder.let(Load(sums, first + index(row) * stride + index(lane)))
                 builder.values[self.node] = converted(result, self.node.tensor.dtype)
                 values = self._values(tile.outer, tile.row + index(row), tile.column + index(lane))
                 place = self._position("result", values)

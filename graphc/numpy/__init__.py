@@ -17,7 +17,9 @@ from graphc.numpy.arrangement import *
 from graphc.numpy.array import Array as Array
 from graphc.numpy.calculus import *
 from graphc.numpy.choosing import *
+from graphc.numpy.complex import *
 from graphc.numpy.creation import *
+from graphc.numpy.cumulative import *
 from graphc.numpy.diagonals import *
 from graphc.numpy.dtypes import *
 from graphc.numpy.einsum import *
@@ -31,10 +33,14 @@ from graphc.numpy.mapping import *
 from graphc.numpy.movement import *
 from graphc.numpy.nans import *
 from graphc.numpy.numbers import *
+from graphc.numpy.ordering import *
 from graphc.numpy.padding import *
 from graphc.numpy.promotion import *
+from graphc.numpy.quantiles import *
 from graphc.numpy.ranges import *
 from graphc.numpy.reductions import *
+from graphc.numpy.sets import *
+from graphc.numpy.sized import *
 from graphc.numpy.statistics import *
 
 bool = bool_

@@ -12,7 +12,17 @@ from graphc.ir.errors import ArgumentError, ShapeError, TraceError
 from graphc.ir.node import Node
 from graphc.ir.places import user_place, written_at
 from graphc.ir.types import Size
-from graphc.numpy import diagonals, indexing, linear, movement, reductions
+from graphc.numpy import (
+    complex,
+    cumulative,
+    diagonals,
+    indexing,
+    linear,
+    movement,
+    ordering,
+    reductions,
+    sized,
+)
 from graphc.numpy import elementwise as e
 from graphc.numpy.movement import ShapeLike
 from graphc.numpy.promotion import ArrayLike, DTypeLike, fail, is_array_like
@@ -63,6 +73,16 @@ class Array(Tracer):
     def mT(self) -> Array:  # noqa: N802 (NumPy's name)
         """The last two axes exchanged."""
         return movement.matrix_transpose(self)
+
+    @property
+    def real(self) -> Array:
+        """The real part of each element."""
+        return complex.real(self)
+
+    @property
+    def imag(self) -> Array:
+        """The imaginary part of each element."""
+        return complex.imag(self)
 
     @property
     def at(self) -> indexing.At:
@@ -301,6 +321,36 @@ class Array(Tracer):
         """Index of the first smallest element along `axis`."""
         return reductions.argmin(self, axis, keepdims)
 
+    # ordering and cumulation
+
+    def sort(self, axis: int | None = -1, *, descending: bool = False) -> Array:
+        """The elements along `axis` in order; the array itself stays as it is."""
+        return ordering.sort(self, axis, descending=descending)
+
+    def argsort(self, axis: int | None = -1, *, descending: bool = False) -> Array:
+        """The indices that `sort` takes the elements in."""
+        return ordering.argsort(self, axis, descending=descending)
+
+    def searchsorted(
+        self, v: ArrayLike, side: str = "left", sorter: ArrayLike | None = None
+    ) -> Array:
+        """Where in this sorted vector other elements belong."""
+        return ordering.searchsorted(self, v, side, sorter)
+
+    def cumsum(self, axis: int | None = None, dtype: DTypeLike | None = None) -> Array:
+        """The sums of all elements up to each along `axis`."""
+        return cumulative.cumsum(self, axis, dtype)
+
+    def cumprod(self, axis: int | None = None, dtype: DTypeLike | None = None) -> Array:
+        """The products of all elements up to each along `axis`."""
+        return cumulative.cumprod(self, axis, dtype)
+
+    def nonzero(
+        self, *, size: int | None = None, fill_value: sized.Fill = None
+    ) -> tuple[Array, ...]:
+        """Per axis, the coordinates of the first `size` elements other than 0."""
+        return sized.nonzero(self, size=size, fill_value=fill_value)
+
     # elementwise and products
 
     def clip(self, min: ArrayLike | None = None, max: ArrayLike | None = None) -> Array:
@@ -310,6 +360,12 @@ class Array(Tracer):
     def round(self, decimals: int = 0) -> Array:
         """Each element rounded."""
         return e.round(self, decimals)
+
+    def conj(self) -> Array:
+        """The complex conjugate of each element."""
+        return complex.conj(self)
+
+    conjugate = conj
 
     def dot(self, other: ArrayLike) -> Array:
         """Products summed over the last axis of this array."""

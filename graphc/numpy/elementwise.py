@@ -7,9 +7,11 @@ row of `graphc.ops`; those with a formula of several rows are in `graphc.numpy.f
 from __future__ import annotations
 
 import builtins
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
+from graphc.ir.errors import DtypeError
 from graphc.ir.node import Op
 from graphc.ir.types import BOOL, U8
 from graphc.numpy.promotion import (
@@ -21,6 +23,7 @@ from graphc.numpy.promotion import (
     converted,
     element_type,
     elementwise,
+    fail,
     join,
     kind_of,
     scalar,
@@ -31,6 +34,7 @@ from graphc.numpy.promotion import (
 )
 from graphc.ops import elementwise as e
 from graphc.ops import special as s
+from graphc.ops.complex import complex_, imag, real
 from graphc.trace import bind
 
 if TYPE_CHECKING:
@@ -122,7 +126,6 @@ __all__ = [
     "tanh",
     "true_divide",
     "trunc",
-    "where",
 ]
 
 Unary: TypeAlias = "Callable[[ArrayLike], Array]"
@@ -132,8 +135,12 @@ MOST_MULTIPLICATIONS = 64  # exponents up to here are written as products
 SPECIAL_POWERS: dict[float, Op] = {0.5: e.sqrt, -0.5: e.rsqrt}
 
 
-def _unary(name: str, op: Op, meaning: str, floats: bool = False) -> Unary:
+def _unary(
+    name: str, op: Op, meaning: str, floats: bool = False, of_complex: Unary | None = None
+) -> Unary:
     def function(x: ArrayLike) -> Array:
+        if of_complex is not None and kind_of(x).dtype.is_complex:
+            return of_complex(x)
         return elementwise(op, x, floats=floats)
 
     return _named(function, name, f"{meaning} of each element.")
@@ -165,8 +172,10 @@ sin = _unary("sin", e.sin, "Sine", floats=True)
 cos = _unary("cos", e.cos, "Cosine", floats=True)
 tan = _unary("tan", e.tan, "Tangent", floats=True)
 tanh = _unary("tanh", e.tanh, "Hyperbolic tangent", floats=True)
-exp2 = _unary("exp2", s.exp2, "2 to the power", floats=True)
-log2 = _unary("log2", s.log2, "Logarithm to base 2", floats=True)
+exp2 = _unary("exp2", s.exp2, "2 to the power", True, lambda x: exp(multiply(x, math.log(2))))
+log2 = _unary(
+    "log2", s.log2, "Logarithm to base 2", True, lambda x: multiply(log(x), 1 / math.log(2))
+)
 asin = _unary("asin", s.asin, "Angle whose sine is the value", floats=True)
 acos = _unary("acos", s.acos, "Angle whose cosine is the value", floats=True)
 atan = _unary("atan", s.atan, "Angle whose tangent is the value", floats=True)
@@ -257,6 +266,9 @@ def abs(x: ArrayLike) -> Array:
     return positive(x) if kind.dtype is BOOL else elementwise(e.abs, x)
 
 
+PARTS = (real, imag)
+
+
 absolute = fabs = abs
 
 
@@ -275,7 +287,7 @@ def reciprocal(x: ArrayLike) -> Array:
 
 def _rounding(name: str, op: Op, meaning: str) -> Unary:
     def function(x: ArrayLike) -> Array:
-        return elementwise(op, x) if kind_of(x).dtype.is_float else positive(x)
+        return elementwise(op, x) if kind_of(x).dtype.is_inexact else positive(x)
 
     return _named(function, name, meaning)
 
@@ -286,7 +298,7 @@ ceil = _rounding("ceil", e.ceil, "The smallest whole number not below each eleme
 
 def trunc(x: ArrayLike) -> Array:
     """Each element without its fraction."""
-    if not kind_of(x).dtype.is_float:
+    if not kind_of(x).dtype.is_inexact:
         return positive(x)
     return where(less(x, 0), ceil(x), floor(x))
 
@@ -297,6 +309,9 @@ fix = trunc
 def round(x: ArrayLike, decimals: int = 0) -> Array:
     """Each element at the nearest multiple of 10**-decimals, ties to even."""
     kind = kind_of(x)
+    if kind.dtype.is_complex:
+        found: Array = bind(complex_, *(round(bind(part, x), decimals) for part in PARTS))
+        return found
     if not kind.dtype.is_float and decimals >= 0:
         return positive(x)
     if decimals == 0:
@@ -361,10 +376,10 @@ def pow(x1: ArrayLike, x2: ArrayLike) -> Array:
     if isinstance(x2, int | float) and not isinstance(x2, bool):
         kind = join(kind_of(x1), kind_of(x2))
         base: ArrayLike = weakened(converted(x1, kind.dtype), kind.weak)
-        if kind.dtype.is_float and float(x2) in SPECIAL_POWERS:
+        if kind.dtype.is_inexact and float(x2) in SPECIAL_POWERS:
             return elementwise(SPECIAL_POWERS[float(x2)], base)
         small = builtins.abs(x2) <= MOST_MULTIPLICATIONS
-        if small and x2 == int(x2) and (kind.dtype.is_float or x2 >= 0):
+        if small and x2 == int(x2) and (kind.dtype.is_inexact or x2 >= 0):
             return _whole_power(base, int(x2))
     return elementwise(e.pow, x1, x2)
 
@@ -416,14 +431,18 @@ def isnan(x: ArrayLike) -> Array:
 
 
 def isfinite(x: ArrayLike) -> Array:
-    """Whether each element is neither infinite nor NaN."""
+    """Whether each element, both parts of a complex one, is neither infinite nor NaN."""
+    if kind_of(x).dtype.is_complex:
+        return logical_and(*(isfinite(bind(part, x)) for part in PARTS))
     if kind_of(x).dtype.is_float:
         return elementwise(e.is_finite, x)
     return equal(x, x)
 
 
 def isinf(x: ArrayLike) -> Array:
-    """Whether each element is infinite."""
+    """Whether each element, a part of a complex one, is infinite."""
+    if kind_of(x).dtype.is_complex:
+        return logical_or(*(isinf(bind(part, x)) for part in PARTS))
     if kind_of(x).dtype.is_float:
         return equal(abs(x), float("inf"))
     return not_equal(x, x)
@@ -459,5 +478,11 @@ def astype(x: ArrayLike, dtype: DTypeLike) -> Array:
     >>> import numpy as np
     >>> astype(np.array([1.5, -2.5]), "int32")
     array([ 1, -2], dtype=int32)
+
+    Raises:
+        DtypeError: complex numbers would lose their imaginary part; take `real` first.
     """
-    return converted(array_of(x), element_type(dtype))
+    own, wanted = kind_of(x).dtype, element_type(dtype)
+    if own.is_complex and not wanted.is_complex and wanted is not BOOL:
+        fail(DtypeError, f"astype: got {own} to {wanted}, expected its real or imaginary part")
+    return converted(array_of(x), wanted)

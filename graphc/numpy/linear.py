@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from graphc.ir.errors import ShapeError
+from graphc.numpy.complex import conj
 from graphc.numpy.elementwise import multiply
 from graphc.numpy.movement import expand_dims, moveaxis, ravel, squeeze
 from graphc.numpy.promotion import (
@@ -119,7 +120,8 @@ def dot(x1: ArrayLike, x2: ArrayLike, preferred_element_type: DTypeLike | None =
 
 
 def vecdot(x1: ArrayLike, x2: ArrayLike, axis: int = -1) -> Array:
-    """Products summed over one axis, the others broadcast."""
+    """Products of the conjugate of `x1` with `x2`, summed over one axis, the others broadcast."""
+    x1 = conj(x1)
     one, two = moveaxis(x1, axis, -1), moveaxis(x2, axis, -1)
     shape = broadcast_shapes(shape_of(one), shape_of(two))
     last = len(shape) - 1

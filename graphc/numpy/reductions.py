@@ -81,9 +81,9 @@ def reduced(op: Op, x: ArrayLike, axis: Axes, keepdims: bool) -> Array:
     return reshape(result, tuple(1 if i in axes else size for i, size in enumerate(shape)))
 
 
-def _accumulator(dtype: DType) -> DType:
+def accumulator(dtype: DType) -> DType:
     """The type in which elements of `dtype` are added up: at least 32 bits for integers."""
-    if dtype.is_float or dtype.bits >= 32:
+    if dtype.is_inexact or dtype.bits >= 32:
         return dtype
     return U32 if dtype.kind == "uint" else I32
 
@@ -102,7 +102,7 @@ def _summed(
     initial: ArrayLike | None,
     mask: ArrayLike | None,
 ) -> Array:
-    wanted = _accumulator(kind_of(x).dtype) if dtype is None else element_type(dtype)
+    wanted = accumulator(kind_of(x).dtype) if dtype is None else element_type(dtype)
     x = array_of(x)
     wide = x if kind_of(x).dtype is wanted else converted(x, wanted)
     is_sum = op is duals.reduce_sum
@@ -251,7 +251,7 @@ def argmin(
 
 def _work_type(dtype: DType) -> DType:
     """The type in which averages are computed; 16-bit floats would overflow in their sum."""
-    return dtype if dtype.is_float and dtype.bits >= 32 else F32
+    return dtype if dtype.is_inexact and dtype.bits >= 32 else F32
 
 
 def _count(x: ArrayLike, axis: Axes, dtype: DType, keepdims: bool, mask: ArrayLike | None) -> Array:
@@ -292,9 +292,9 @@ def mean(
 
 def _average_type(x: ArrayLike, dtype: DTypeLike | None) -> DType:
     wanted = kind_of(x).dtype if dtype is None else element_type(dtype)
-    if dtype is not None and not wanted.is_float:
+    if dtype is not None and not wanted.is_inexact:
         fail(DtypeError, f"got dtype {wanted}, expected a float type")
-    return wanted if wanted.is_float else F32
+    return wanted if wanted.is_inexact else F32
 
 
 @composite("var")
@@ -315,7 +315,10 @@ def var(
     given = _average_type(x, dtype)
     wide = converted(x, _work_type(given))
     centred = subtract(wide, _mean(wide, axis, keepdims=True, mask=where))
-    return converted(_mean(square(centred), axis, keepdims, correction + ddof, where), given)
+    if given.is_complex:
+        centred = abs(centred)
+    found = _mean(square(centred), axis, keepdims, correction + ddof, where)
+    return converted(found, given.part)
 
 
 def std(

@@ -6,10 +6,11 @@ features, `k0 k1 ...` places inside windows, `o0 o1 ...` windows.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from graphc.ir.node import Node
-from graphc.ir.types import BF16, F16, F32, Size
+from graphc.ir.types import BF16, F16, F32, F64, Size
 from graphc.ops import elementwise as e
 from graphc.ops.build import splat
 from graphc.ops.contraction import dot_general
@@ -20,6 +21,7 @@ from graphc.ops.phases import Phase, covered, interleaved, part_of, phases_of
 from graphc.ops.windows import windows
 
 Letters = tuple[str, ...]
+LEAST_PART = 2048  # terms that a part of a long sum should have
 
 
 def expand(a: ConvAttrs, lhs: Node, rhs: Node) -> Node:
@@ -72,7 +74,7 @@ class _Plain:
         if alone and single:
             result, letters = self._products(lhs, rhs)
         else:
-            result, letters = self._contraction(lhs, rhs)
+            result, letters = self._contraction(lhs, rhs, math.prod(shape))
         wanted = [letter for letter in self._wanted() if letter in letters]
         order = tuple(letters.index(letter) for letter in wanted)
         if order != tuple(range(len(order))):
@@ -108,7 +110,7 @@ class _Plain:
         )
         return seen, (*(f"k{i}" for i in order), *letters)
 
-    def _contraction(self, lhs: Node, rhs: Node) -> tuple[Node, Letters]:
+    def _contraction(self, lhs: Node, rhs: Node, size: Size) -> tuple[Node, Letters]:
         a = self.a
         left = self._letters(a.lhs_layout, "N", "C", "o")
         right = self._letters(a.rhs_layout, "O", "C", "k")
@@ -117,9 +119,14 @@ class _Plain:
             rhs, right = _grouped(rhs, right, "O", self.groups)
         # Farther strides outside: the innermost loop runs along what lies together.
         summed = [letter.replace("o", "k") for letter in left if letter[0] in "oC"]
+        paired = ["G"] if self.groups > 1 else []
+        parts = self._parts(lhs, rhs, lhs.tensor.shape[left.index("C")], size)
+        if parts > 1:
+            lhs, left = _grouped(lhs, left, "C", parts, "P")
+            rhs, right = _grouped(rhs, right, "C", parts, "P")
+            paired.insert(0, "P")
         seen, first = self._seen(lhs, left)
         second = tuple(right)
-        paired = ["G"] if self.groups > 1 else []
         sides = [(seen, first), (rhs, second)]
         if self._is_sorted(paired, second, first, summed):
             sides.reverse()
@@ -131,7 +138,21 @@ class _Plain:
             lhs_batch=tuple(own.index(letter) for letter in paired),
             rhs_batch=tuple(other.index(letter) for letter in paired),
         )  # fmt: skip
-        return result, self._free(paired, own, other, summed)
+        letters = self._free(paired, own, other, summed)
+        return (reduce_sum(result, axes=(0,)), letters[1:]) if parts > 1 else (result, letters)
+
+    def _parts(self, lhs: Node, rhs: Node, summed: Size, size: Size) -> int:
+        """Into how many parts a long sum is cut, so that each part of the operands is read once.
+
+        That is the gradient of weights: a small result of sums over a whole batch.
+        """
+        taps = math.prod(span.size for span in self.spans)
+        read = lhs.tensor.size + rhs.tensor.size
+        known = isinstance(summed, int) and isinstance(size, int) and isinstance(read, int)
+        if not known or lhs.tensor.dtype not in (F32, F64):
+            return 1
+        most = min(summed * taps // LEAST_PART, read // max(size, 1))
+        return max(part for part in range(1, max(most, 1) + 1) if summed % part == 0)
 
     def _free(
         self, paired: Sequence[str], own: Letters, other: Letters, summed: Sequence[str]
@@ -171,8 +192,10 @@ class _Plain:
         return (e.convert(total, dtype=dtype) if dtype in (F16, BF16) else total), rest
 
 
-def _grouped(x: Node, letters: list[str], letter: str, groups: int) -> tuple[Node, list[str]]:
+def _grouped(
+    x: Node, letters: list[str], letter: str, groups: int, name: str = "G"
+) -> tuple[Node, list[str]]:
     """An axis split into groups and what each holds."""
     at, shape = letters.index(letter), x.tensor.shape
     split = (*shape[:at], groups, shape[at] // groups, *shape[at + 1 :])
-    return reshape(x, shape=split), [*letters[:at], "G", *letters[at:]]
+    return reshape(x, shape=split), [*letters[:at], name, *letters[at:]]

@@ -180,9 +180,14 @@ def _direction(x: Node, length: Node) -> Node:
     return div(x, convert(safe, dtype=x.tensor.dtype))
 
 
+def _outwards(x: Node, g: Node) -> Node:
+    """g or -g, as x points; at 0 as from the right, which is JAX's choice."""
+    return select(ge(x, number(x, 0)), g, neg(g))
+
+
 def _abs_vjp(y: Node, g: Node, x: Node) -> Cotangents:
     if not x.tensor.dtype.is_complex:
-        return (mul(g, sign(x)),)
+        return (_outwards(x, g),)
     return (mul(convert(g, dtype=x.tensor.dtype), conj(_direction(x, y))),)
 
 
@@ -191,7 +196,7 @@ def _abs_jvp(node: Node, tangents: Tangents) -> Node | None:
     if t is None:
         return None
     if not x.tensor.dtype.is_complex:
-        return mul(t, sign(x))
+        return _outwards(x, t)
     return real(mul(t, conj(_direction(x, node))))
 
 

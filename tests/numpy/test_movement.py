@@ -193,5 +193,5 @@ def test_errors() -> None:
     with pytest.raises(TraceError, match="changed in place"):
         traced(lambda x: x.__setitem__(0, 1), X)
     with pytest.raises(DtypeError, match="unknown element type"):
-        gnp.zeros(3, "complex64")
+        gnp.zeros(3, "complex256")
     assert whole(1).dtype == np.int32

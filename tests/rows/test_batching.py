@@ -21,6 +21,7 @@ from graphc.ops.batching import batch_graph
 from graphc.ops.control import parameters
 from graphc.ops.region_batches import REGION_BATCHES
 from graphc.ops.reverse import differentiable_outputs, joint_graph
+from graphc.passes.split_complex import as_memory
 from graphc.runtime.compiler import compile_graph
 from graphc.runtime.options import Settings
 from tests import guard
@@ -71,6 +72,7 @@ def one_by_one(graph: Graph, lanes: Sequence[Arrays], flags: Sequence[bool]) -> 
 def agrees(got: np.ndarray, expected: np.ndarray) -> bool:
     if got.shape != expected.shape or got.dtype != expected.dtype:
         return False
+    got, expected = as_memory(got), as_memory(expected)
     dtype = dtype_of(got.dtype)
     if not dtype.is_float:
         return bool(np.array_equal(got, expected))
