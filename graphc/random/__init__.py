@@ -22,6 +22,7 @@ from graphc.random.basic import (
     bernoulli,
     bits,
     categorical,
+    choice,
     fold_in,
     gumbel,
     key,
@@ -50,7 +51,6 @@ from graphc.random.continuous import (
 )
 from graphc.random.discrete import (
     binomial,
-    choice,
     geometric,
     multinomial,
     poisson,

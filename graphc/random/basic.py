@@ -268,7 +268,7 @@ def choice(
     if not single and not own:
         fail(ShapeError, "choice: got an array without axes, expected an int or an array")
     along = 0 if single else axis_in(axis, len(own), "choice")
-    count = int(a) if single else _known(own[along], "choice")
+    count = int(a) if isinstance(a, int | np.integer) else _known(own[along], "choice")
     if draws and (count <= 0 or (draws > count and not replace)):
         fail(ShapeError, f"choice: got {draws} draws, expected at most {max(count, 0)}")
     if p is not None and shape_of(p) != (count,):

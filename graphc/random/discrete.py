@@ -11,11 +11,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
 import graphc.numpy as gnp
 from graphc import lax
-from graphc.ir.errors import ArgumentError, DtypeError, ShapeError
+from graphc.ir.errors import DtypeError, ShapeError
 from graphc.ir.types import F32, I32, Shape
 from graphc.numpy.array import Array
 from graphc.numpy.indexing import get
@@ -24,15 +22,13 @@ from graphc.numpy.movement import ShapeLike, shape_from
 from graphc.numpy.promotion import (
     ArrayLike,
     DTypeLike,
-    axis_in,
     element_type,
     fail,
-    kind_of,
     shape_of,
     stretched,
     text_of,
 )
-from graphc.random.basic import bernoulli, gumbel, permutation, randint, split, uniform
+from graphc.random.basic import bernoulli, permutation, split, uniform
 from graphc.random.continuous import common_shape
 
 SMALL = 10.0  # means below are counted up, larger ones drawn by rejection
@@ -291,79 +287,6 @@ def multinomial(
     return gnp.astype(gnp.stack(found, -1), dtype)
 
 
-# choices
-
-
 def shuffle(key: ArrayLike, x: ArrayLike, axis: int = 0) -> Array:
     """The slices of `x` along `axis` in random order: `permutation`'s older name."""
     return permutation(key, x, axis)
-
-
-def choice(
-    key: ArrayLike,
-    a: ArrayLike,
-    shape: ShapeLike = (),
-    replace: bool = True,
-    p: ArrayLike | None = None,
-    axis: int = 0,
-) -> Array:
-    """Elements of an array, or numbers below an int `a`, drawn with probabilities `p`.
-
-    Without `replace` each is drawn once at most. Probabilities are compared with all of `p`, so
-    a draw costs as many comparisons as there are elements.
-
-    >>> from graphc import random
-    >>> sorted(int(i) for i in choice(random.key(0), 3, (3,), replace=False))
-    [0, 1, 2]
-
-    Raises:
-        ShapeError: an array without axes, `p` that does not fit, or more draws than elements.
-        ArgumentError: no elements to choose from.
-    """
-    sizes = shape_from(shape, "choice")
-    whole = isinstance(a, int | np.integer)
-    own = () if whole else shape_of(a)
-    if not whole and not own:
-        fail(ShapeError, "choice: got an array without axes, expected an int or an array")
-    count = int(a) if whole else own[axis_in(axis, len(own), "choice")]
-    draws = math.prod(size for size in sizes if isinstance(size, int))
-    if not isinstance(count, int) or count < 1:
-        fail(ArgumentError, f"choice: got {count} elements to choose from, expected 1 or more")
-    if p is not None and shape_of(p) != (count,):
-        fail(ShapeError, f"choice: got p of shape {text_of(shape_of(p))}, expected ({count},)")
-    if not replace and draws > count:
-        fail(ShapeError, f"choice: got {draws} draws without replacement, expected {count} at most")
-    places = _places(key, count, sizes, draws, replace, p)
-    if whole:
-        return places
-    return gnp.take(a, places, axis_in(axis, len(own), "choice"), "promise_in_bounds")
-
-
-def _places(
-    key: ArrayLike, count: int, sizes: Shape, draws: int, replace: bool, p: ArrayLike | None
-) -> Array:
-    """The numbers of the chosen elements."""
-    if p is None and replace:
-        return randint(key, sizes, 0, count)
-    if p is None:
-        return gnp.reshape(get(permutation(key, count), slice(0, draws)), sizes)
-    weights = gnp.asarray(p, kind_of(p).dtype if kind_of(p).dtype.is_float else F32)
-    if replace:
-        below = gnp.matmul(gnp.tri(count, dtype=weights.dtype), weights)
-        drawn = uniform(key, (*sizes, 1), weights.dtype)
-        drawn = gnp.multiply(get(below, -1), gnp.subtract(1, drawn))
-        found = gnp.sum(gnp.less(below, drawn), -1, "int32")
-        return gnp.minimum(found, count - 1)
-    # Gumbel noise on the logarithms: the largest are a draw without replacement.
-    noisy = gnp.add(gumbel(key, (count,), weights.dtype), gnp.log(weights))
-    return gnp.reshape(get(_descending(noisy), slice(0, draws)), sizes)
-
-
-def _descending(x: Array) -> Array:
-    """The places of the elements, the largest first; each goes to its rank among all."""
-    one, two = gnp.expand_dims(x, 1), gnp.expand_dims(x, 0)
-    place = gnp.arange(shape_of(x)[0])
-    earlier = gnp.less(gnp.expand_dims(place, 0), gnp.expand_dims(place, 1))
-    tied = gnp.logical_and(gnp.equal(two, one), earlier)
-    rank = gnp.sum(gnp.logical_or(gnp.greater(two, one), tied), 1)
-    return gnp.at(gnp.zeros_like(place))[rank].set(place, mode="promise_in_bounds")
