@@ -1,4 +1,4 @@
-"""Neural networks: their functions, under jax.nn's names.
+"""Neural networks: their functions, under jax.nn's names, and layers in PyTorch's style.
 
 >>> import numpy as np
 >>> from graphc import nn
@@ -8,6 +8,7 @@ array([0., 3.])
 
 from __future__ import annotations
 
+from graphc.nn import initializers
 from graphc.nn.activations import (
     celu,
     glu,
@@ -46,6 +47,33 @@ from graphc.nn.functions import (
     swish,
     tanh,
 )
+from graphc.nn.image_layers import AdaptiveAvgPool2d, AvgPool2d, Conv1d, Conv2d, Conv3d, MaxPool2d
+from graphc.nn.layers import (
+    ELU,
+    GELU,
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    Dropout,
+    Embedding,
+    Flatten,
+    GroupNorm,
+    Identity,
+    InstanceNorm2d,
+    LayerNorm,
+    LeakyReLU,
+    Linear,
+    ModuleList,
+    PReLU,
+    ReLU,
+    RMSNorm,
+    Sequential,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Tanh,
+)
 from graphc.nn.losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -66,6 +94,7 @@ from graphc.nn.losses import (
     softmax_cross_entropy,
     squared_error,
 )
+from graphc.nn.module import Module, functional_call, seeded
 from graphc.nn.normalization import (
     batch_norm,
     group_norm,
@@ -76,10 +105,59 @@ from graphc.nn.normalization import (
 )
 from graphc.nn.recurrent import gru, gru_cell, lstm, lstm_cell, rnn, rnn_cell
 from graphc.nn.regularization import dropout, embedding
+from graphc.nn.sequence_layers import (
+    GRU,
+    LSTM,
+    RNN,
+    GRUCell,
+    LSTMCell,
+    MultiheadAttention,
+    RNNCell,
+    TransformerEncoderLayer,
+)
 from graphc.nn.windows import avg_pool, conv1d, conv2d, conv3d, max_pool, min_pool
 from graphc.numpy.reductions import logsumexp, mean, var
 
 __all__ = [
+    "AdaptiveAvgPool2d",
+    "AvgPool2d",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "BatchNorm3d",
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "Dropout",
+    "ELU",
+    "Embedding",
+    "Flatten",
+    "GELU",
+    "GRU",
+    "GRUCell",
+    "GroupNorm",
+    "Identity",
+    "InstanceNorm2d",
+    "LSTM",
+    "LSTMCell",
+    "LayerNorm",
+    "LeakyReLU",
+    "Linear",
+    "MaxPool2d",
+    "Module",
+    "ModuleList",
+    "MultiheadAttention",
+    "PReLU",
+    "RMSNorm",
+    "RNN",
+    "RNNCell",
+    "ReLU",
+    "Sequential",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Tanh",
+    "TransformerEncoderLayer",
     "avg_pool",
     "batch_norm",
     "binary_cross_entropy",
@@ -95,6 +173,7 @@ __all__ = [
     "dropout",
     "elu",
     "embedding",
+    "functional_call",
     "gelu",
     "glu",
     "group_norm",
@@ -107,6 +186,7 @@ __all__ = [
     "hinge_loss",
     "huber_loss",
     "identity",
+    "initializers",
     "instance_norm",
     "kl_divergence",
     "kl_divergence_with_log_targets",
@@ -137,6 +217,7 @@ __all__ = [
     "rnn",
     "rnn_cell",
     "scaled_dot_product_attention",
+    "seeded",
     "selu",
     "sigmoid",
     "sigmoid_binary_cross_entropy",

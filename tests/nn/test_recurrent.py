@@ -104,4 +104,4 @@ def test_refusals() -> None:
     with pytest.raises(ShapeError, match=r"lstm_cell: got \(3, 5\) and a weight \(20, 4\)"):
         nn.lstm_cell(real(BATCH, INPUT + 1), (h, h), *w)
     with pytest.raises(ArgumentError, match="got 'sine', expected 'tanh' or 'relu'"):
-        nn.rnn_cell(real(BATCH, INPUT), h, *weights(1)[:2], nonlinearity="sine")
+        nn.rnn_cell(real(BATCH, INPUT), h, w[0][:5], w[1][:5], nonlinearity="sine")
