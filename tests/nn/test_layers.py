@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 
 import numpy as np
 import pytest
@@ -13,7 +13,6 @@ from graphc.ir.errors import ArgumentError, ShapeError
 from tests.nn.comparing import Value
 from tests.numpy.both_ways import real, whole
 
-Made = Callable[[Value], Value]
 IMAGE, LINE, TIME = real(2, 4, 6, 6), real(3, 4), real(5, 2, 4)
 
 # Constructors with one text for both libraries, and what they are called with.
@@ -210,8 +209,6 @@ def test_functional_call_leaves_the_module() -> None:
 
 
 def test_first_values() -> None:
-    import math
-
     layer = nn.Linear(100, 50, key=random.key(0))
     assert abs(layer.weight).max() <= 0.1 and abs(layer.weight).std() > 0.02
     assert not np.array_equal(nn.Linear(2, 2).weight, nn.Linear(2, 2).weight)
