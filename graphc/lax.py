@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from graphc import lax_linalg
 from graphc.ir.errors import ShapeError
 from graphc.ir.node import Op
 from graphc.ir.types import I32, Size, tensor
@@ -49,6 +50,8 @@ from graphc.ops import contraction, control, duals, indexing, leaf, movement, re
 from graphc.ops import elementwise as e
 from graphc.ops import special as s
 from graphc.trace import Tracer, bind
+
+linalg = lax_linalg
 
 Axes: TypeAlias = Sequence[int]
 Strict: TypeAlias = "Callable[..., Array]"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from graphc.ir.graph import Graph, rebuild
 from graphc.ir.node import Node
 from graphc.ir.places import recorder
-from graphc.ops.control import GroupAttrs, ProjectAttrs
+from graphc.ops.control import GroupAttrs, ProjectAttrs, nodes_of, parameters
 from graphc.ops.custom import GROUPS
 from graphc.passes.revise import in_regions, revise
 
@@ -40,12 +40,20 @@ def _expand(graph: Graph, done: dict[Graph, Graph]) -> Graph:
             case Node(attrs=ProjectAttrs(index), operands=(group,)) if group in inlined:
                 return inlined[group][index]
         if current.op.expand is not None:
-            return current.op.expand(current.attrs, *current.operands)
+            results = inlined[current] = _inline(body(_definition(current)), current.operands)
+            return results[0] if len(results) == 1 else current
         return in_regions(current, body)
 
     result = revise(graph, change)
     done[graph] = done[result] = result
     return result
+
+
+def _definition(node: Node) -> Graph:
+    """What a row is in terms of others, which may have definitions themselves."""
+    assert node.op.expand is not None
+    params = parameters(tuple(operand.tensor for operand in node.operands))
+    return Graph(params, nodes_of(node.op.expand(node.attrs, *params)))
 
 
 def _inline(body: Graph, arguments: tuple[Node, ...]) -> tuple[Node, ...]:

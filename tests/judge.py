@@ -23,7 +23,9 @@ from graphc.ops import (
     cumulative,
     duals,
     elementwise,
+    factors,
     indexing,
+    linalg,
     reduction,
     special,
     window_choices,
@@ -63,6 +65,8 @@ EXTREMES = (
     window_choices.reduce_window_min,
 )  # fmt: skip
 EITHER_ZERO = (*SUMS, *EXTREMES, cumulative.cumulative)
+# Factors of a matrix are those of one that differs from it by rounding (backward stability).
+BACKWARD = (*linalg.ROWS, *factors.SEVERAL)
 
 
 def unit(values: np.ndarray, dtype: DType) -> np.ndarray:
@@ -149,6 +153,8 @@ def noisy(
         if inner is not None:
             values[node] = inner if len(node.results) > 1 or _is_tuple(node) else inner[0]
             continue
+        if node.op in BACKWARD:
+            operands = [_nearby(np.asarray(operand), random) for operand in operands]
         if node.op is special.bitcast:
             operands = [_any_nan(np.asarray(operands[0]), random)]
         assert node.op.reference is not None
@@ -200,6 +206,16 @@ def _scanned(
         for column, row in zip(stacked, outputs[a.carried :], strict=True):
             column[step] = row
     return (*carry, *stacked)
+
+
+def _nearby(x: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Matrices whose factors may as well be those of `x`, as far as rounding goes."""
+    dtype = dtype_of(x.dtype)
+    if not dtype.is_float or not x.size:
+        return x
+    size = np.abs(np.where(np.isfinite(x), x, 0)).max((-1, -2), keepdims=True)
+    reach = size * x.shape[-1] * 2.0 ** -DIGITS[dtype.name]
+    return np.asarray(x + random.uniform(-1.0, 1.0, x.shape) * reach).astype(x.dtype)
 
 
 def _any_nan(x: np.ndarray, random: np.random.Generator) -> np.ndarray:

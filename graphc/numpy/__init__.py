@@ -11,6 +11,7 @@ array(5.)
 
 from __future__ import annotations
 
+from graphc.numpy import linalg as linalg
 from graphc.numpy.arrangement import *
 
 # Every module of this package lists in its `__all__` what it gives to the namespace.

@@ -79,6 +79,8 @@ def _pushed(graph: Graph, node: Node, current: Node, moved: Sequence[Tangent]) -
         by_region = REGION_JVPS.get(node.op)
         if by_region is not None:
             return by_region(current, moved, push_forward)
+        if node.op.push is not None:
+            return results(current), node.op.push(current, moved)
         if node.op.jvp is not None:
             return (current,), (node.op.jvp(current, moved),)
         if node.op.vjp is not None:

@@ -13,11 +13,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from graphc.ir.errors import UnsupportedError
-from graphc.ir.graph import Graph, substitute
-from graphc.ir.node import Cotangents, Node
+from graphc.ir.graph import Graph, inline, substitute
+from graphc.ir.node import Cotangents, Node, make
 from graphc.ir.places import Places, gradient_of, recorder, recording, written_at
 from graphc.ops.build import zeros_like
-from graphc.ops.control import project, results, stop_gradient
+from graphc.ops.control import parameters, project, results, stop_gradient
 from graphc.ops.elementwise import add
 from graphc.ops.leaf import parameter
 from graphc.ops.region_vjps import REGION_VJPS, Replacements
@@ -114,6 +114,8 @@ def _vjp(
     if by_region is not None:
         return by_region(node, incoming, wanted, joint_graph, replaced)
     cotangent = incoming[0]
+    if node.op.push is not None:
+        return _transposed(node, incoming, wanted)
     if node.op.vjp is None or cotangent is None:
         raise UnsupportedError(
             f"{node.op.name} has no derivative: got a gradient through {node.type}, "
@@ -124,3 +126,24 @@ def _vjp(
         return node.op.vjp(node, cotangent)
     except UnsupportedError as error:
         raise UnsupportedError(f"{error}{written_at(graph.place(node))}") from None
+
+
+def _transposed(node: Node, incoming: Sequence[Node | None], wanted: Sequence[int]) -> Cotangents:
+    """The cotangents of a row that says how tangents go: that is linear, and is transposed."""
+    assert node.op.push is not None
+    count = len(node.operands)
+    types = [operand.tensor for operand in node.operands]
+    params = parameters((*types, *(types[i] for i in wanted)))
+    moved: list[Node | None] = [None] * count
+    for position, tangent in zip(wanted, params[count:], strict=True):
+        moved[position] = tangent
+    pushed = node.op.push(make(node.op, params[:count], node.attrs), moved)
+    pairs = [(tangent, g) for tangent, g in zip(pushed, incoming, strict=True) if tangent and g]
+    linear = Graph(params, tuple(tangent for tangent, _ in pairs))
+    back = joint_graph(linear, range(count, len(params)))
+    zeros = [zeros_like(node.operands[i]) for i in wanted]
+    found = inline(back, [*node.operands, *zeros, *(g for _, g in pairs)])[len(pairs) :]
+    pulled: list[Node | None] = [None] * count
+    for position, cotangent in zip(wanted, found, strict=True):
+        pulled[position] = cotangent
+    return pulled
