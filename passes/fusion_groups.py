@@ -41,7 +41,8 @@ class Group:
     full: Shape
     reduced: Axes = ()
     contraction: Node | None = None
-    fixed: bool = False  # a scatter: nothing but index arithmetic may join
+    fixed: bool = False  # a scatter or window: nothing but index arithmetic may join
+    window: bool = False
     members: dict[Node, None] = field(default_factory=dict)
     outputs: dict[Node, None] = field(default_factory=dict)
     aligned: dict[Node, Alignment] = field(default_factory=dict)
@@ -116,6 +117,7 @@ class Grouping:
         for node in graph.nodes:
             if node.op in LOOPS or is_view(node):
                 self.needed.update(node.operands)
+        self.windows = {node for node in self.needed if _writes_window(node)}
 
     def _ancestors(self) -> dict[Node, int]:
         """Per node, the set of nodes it depends on, itself included, as bits."""
@@ -183,7 +185,8 @@ class Grouping:
         self.groups[group] = None
         group.aligned[node] = group.every
         group.outputs[node] = None
-        group.fixed = node.op is indexing.scatter
+        group.window = node in self.windows
+        group.fixed = node.op is indexing.scatter or group.window
         self._join(group, node)
 
     def _join(self, group: Group, node: Node) -> None:
@@ -197,7 +200,7 @@ class Grouping:
         elif node.op is dot_general:
             group.contraction = node
             group.operands.update(dict.fromkeys(node.operands))
-        elif group.fixed and node.op is indexing.scatter:
+        elif group.fixed and (node.op is indexing.scatter or node in self.windows):
             group.operands.update(dict.fromkeys(node.operands))
         elif node.op.elementwise:
             for operand in node.operands:
@@ -228,7 +231,7 @@ class Grouping:
         if len(group.members) >= LARGEST_GROUP or node in group.operands:
             return False
         at = group.aligned.get(node)
-        if node.op is indexing.scatter:
+        if node.op is indexing.scatter or node in self.windows:
             return False
         if node.op is dot_general:
             return group.is_map and at == group.every and group.full == node.tensor.shape
@@ -337,6 +340,11 @@ class Grouping:
             if self.home.get(member) is b:
                 self.home[member] = a
         del self.groups[b]
+
+
+def _writes_window(node: Node) -> bool:
+    """Whether a node is a parameter, which may be overwritten, but for a window."""
+    return node.op is indexing.dynamic_update_slice and node.operands[0].op is leaf.parameter
 
 
 def _sums_columns(group: Group) -> bool:

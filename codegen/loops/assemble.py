@@ -103,7 +103,7 @@ class _Assembly:
     kernels: list[Kernel] = field(default_factory=list)
     constants: list[np.ndarray] = field(default_factory=list)
     checks: list[Checked] = field(default_factory=list)
-    by_body: dict[Graph, int] = field(default_factory=dict)
+    by_body: dict[tuple[Graph, bool], int] = field(default_factory=dict)
     by_text: dict[str, int] = field(default_factory=dict)
     by_constant: dict[Node, int] = field(default_factory=dict)
     counters: int = 0
@@ -115,7 +115,7 @@ class _Assembly:
         for node in sorted(planned, key=lambda n: n.attrs.step):  # type: ignore[attr-defined]
             match node.attrs:
                 case KernelAttrs():
-                    steps.append(self._call(frame, node))
+                    steps += self._call(frame, node, node.attrs)
                 case ScanAttrs():
                     steps += self._scan(frame, node, node.attrs)
                 case WhileAttrs():
@@ -167,26 +167,32 @@ class _Assembly:
 
     # steps
 
-    def _call(self, frame: _Frame, node: Node) -> Step:
-        assert isinstance(node.attrs, KernelAttrs)
-        body = node.attrs.body
+    def _call(self, frame: _Frame, node: Node, a: KernelAttrs) -> list[Step]:
+        body = a.body
         arguments = [self.ref(frame, operand) for operand in node.operands]
         code = len(self.checks) + 1
         for inner in _checked(body):
             self.checks.append(_check(inner, frame.graph.place(inner), frame.graph.place(node)))
-        number = self._kernel(node.attrs.name, body)
-        return Call(number, (*arguments, *self._results(frame, node)), code, work_of(body))
+        number = self._kernel(a)
+        results = self._results(frame, node)
+        call = Call(number, (*arguments, *results), code, work_of(body, a.window))
+        if not a.window:
+            return [call]
+        whole = arguments[body.params.index(body.outputs[0].operands[0])]
+        copy = Copy(whole, results[0], _bytes(body.outputs[0].tensor))
+        return [call] if whole == results[0] else [copy, call]
 
-    def _kernel(self, name: str, body: Graph) -> int:
-        if body not in self.by_body:
+    def _kernel(self, a: KernelAttrs) -> int:
+        body, known = a.body, (a.body, a.window)
+        if known not in self.by_body:
             codes = {node: i for i, node in enumerate(_checked(body))}
-            kernel = lower_kernel("kernel", body, self.schedule, codes)
+            kernel = lower_kernel("kernel", body, self.schedule, codes, a.window)
             text = show(kernel)
             if text not in self.by_text:
                 self.by_text[text] = len(self.kernels)
-                self.kernels.append(replace(kernel, name=f"k{len(self.kernels)}_{name}"))
-            self.by_body[body] = self.by_text[text]
-        return self.by_body[body]
+                self.kernels.append(replace(kernel, name=f"k{len(self.kernels)}_{a.name}"))
+            self.by_body[known] = self.by_text[text]
+        return self.by_body[known]
 
     def _loop_frame(
         self, frame: _Frame, node: Node, body: Graph, invariant: int, carried: int

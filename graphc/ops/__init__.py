@@ -12,6 +12,7 @@ from graphc.ops import (
     indexing,
     leaf,
     movement,
+    pullback,
     random,
     reduction,
     special,
@@ -29,5 +30,6 @@ ROWS: tuple[Op, ...] = (
     *random.ROWS,
     *control.ROWS,
     *custom.ROWS,
+    *pullback.ROWS,
 )
 BY_NAME = {row.name: row for row in ROWS}

@@ -24,6 +24,7 @@ from graphc.ops.duals import broadcast
 from graphc.ops.elementwise import and_, select
 from graphc.ops.indexing import GatherAttrs, ScatterAttrs
 from graphc.ops.leaf import constant_value
+from graphc.ops.tape import PullbackAttrs
 
 
 def needs_guard(graph: Graph) -> bool:
@@ -32,7 +33,7 @@ def needs_guard(graph: Graph) -> bool:
 
 
 def _is_hazard(node: Node) -> bool:
-    if isinstance(node.attrs, WhileAttrs):
+    if isinstance(node.attrs, WhileAttrs | PullbackAttrs):
         return True
     return _checks_indices(node) or any(map(needs_guard, regions(node)))
 
@@ -63,15 +64,23 @@ def _guarded(node: Node, operands: tuple[Node, ...], active: Node) -> Node:
             safe = select(mask, indices, zeros_like(indices))
             return make(node.op, (operands[0], safe, *operands[2:]), node.attrs)
         case WhileAttrs() as a:
-            condition = guarded(a.condition)
-            both = and_(condition.params[0], condition.outputs[0])
             attrs = replace(
                 a,
-                condition=replace(condition, outputs=(both,)),
+                condition=_guarded_condition(a.condition),
                 body=guarded(a.body),
                 invariant=a.invariant + 1,
             )
             return make(node.op, (active, *operands), attrs)
+        case PullbackAttrs() as a:
+            pullback = replace(
+                a,
+                condition=_guarded_condition(a.condition),
+                body=guarded(a.body),
+                pull=guarded(a.pull),
+                invariant=a.invariant + 1,
+                wanted=tuple(i + 1 for i in a.wanted),
+            )
+            return make(node.op, (active, *operands), pullback)
         case ScanAttrs() as a:
             scan = replace(a, body=guarded(a.body), invariant=a.invariant + 1)
             return make(node.op, (active, *operands), scan)
@@ -81,3 +90,9 @@ def _guarded(node: Node, operands: tuple[Node, ...], active: Node) -> Node:
         case GroupAttrs() as a:
             return make(node.op, (active, *operands), replace(a, body=guarded(a.body)))
     return rebuild(node, operands)
+
+
+def _guarded_condition(condition: Graph) -> Graph:
+    """A loop's condition that is false where nothing is active."""
+    inner = guarded(condition)
+    return replace(inner, outputs=(and_(inner.params[0], inner.outputs[0]),))

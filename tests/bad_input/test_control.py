@@ -72,7 +72,8 @@ CASES: list[Case] = [
     ("argument", "got .0, -1., expected each", gc.grad(gnp.sum, argnums=(0, -1))),
     ("argument", "argnums: got '0'", lambda x: gc.grad(gnp.sum, argnums="0")(x + 1)),  # type: ignore[arg-type]
     ("argument", "given by position", lambda x: gc.grad(lambda y: y[0])(y=x)),
-    ("unsupported", "while has no deriv", lambda x: gc.grad(_looped)(x[0])),
+    ("argument", "tape_bytes: got 30, expected at least 48", lambda x: gc.grad(_looped)(x[0])),
+    ("argument", "tape_bytes: got 0", lambda x: gc.while_loop(_more, _less, x[0], tape_bytes=0)),
 ]
 
 
@@ -105,7 +106,7 @@ def _two(value: Tree) -> Tree:
 
 
 def _looped(x: Tree) -> Tree:
-    return gc.while_loop(lambda v: v < 10, lambda v: v * 2, x)
+    return gc.while_loop(lambda v: v < 10, lambda v: v * v, x, tape_bytes=30)
 
 
 @pytest.mark.parametrize("case", CASES, ids=range(len(CASES)))

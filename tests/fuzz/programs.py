@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from graphc.ir.errors import UnsupportedError
 from graphc.ir.graph import Graph
 from graphc.ir.text.printer import print_graph
-from graphc.ops.reverse import differentiable_outputs, joint_graph
+from graphc.ops.dependence import differentiable_outputs
+from graphc.ops.reverse import joint_graph
 from graphc.text import parse
 from tests.fuzz.builder import Builder, drawn
 from tests.fuzz.steps import take

@@ -176,7 +176,7 @@ def nested() -> Iterator[Looped]:
     recurrent = scanning(power, (M, M, M), 4, invariant=1)
     yield made("recurrent_network", (M, M, stacked(4, M)), recurrent)
     for start in (0, 1, 2, 5):
-        yield made(f"branch_in_scan_in_while_{start}", (V, stacked(3)), smooth=False,
+        yield made(f"branch_in_scan_in_while_{start}", (V, stacked(3)), smooth=start != 0,
                    body=lambda c, r, start=start: _branching(start, c, r))  # fmt: skip
 
 
@@ -252,9 +252,9 @@ def whiles() -> Iterator[Looped]:
             return results(while_(n, start, a, b, condition=condition, body=region, invariant=1))
 
         for rounds in range(4):
-            found = made(f"while_{name}_{rounds}", (COUNT, V, V), run, smooth=False)
+            found = made(f"while_{name}_{rounds}", (COUNT, V, V), run)
             arrays = (np.asarray(rounds, np.int32), *found.arrays[1:])
-            yield Looped(found.name, found.graph, arrays, smooth=False)
+            yield Looped(found.name, found.graph, arrays)
             yield Looped(f"{found.name}_donated", found.graph, arrays, (1, 2), smooth=False)
 
 

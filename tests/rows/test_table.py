@@ -13,13 +13,17 @@ from graphc.ir.graph import Graph
 from graphc.ir.interpret import interpret
 from graphc.ir.node import Op
 from graphc.ir.types import type_of
-from graphc.ops import BY_NAME, ROWS, contraction, control, custom, indexing, leaf
+from graphc.ops import BY_NAME, ROWS, contraction, control, custom, indexing, leaf, pullback
 from tests.fuzz import steps
 from tests.rows import loops
 from tests.rows.cases import SAMPLED, cases
 
 STEPS = {control.while_, control.scan, control.switch}  # what a program does besides kernels
-GONE = {*custom.GROUPS, control.stop_gradient}  # before anything is lowered
+GONE = {
+    *custom.GROUPS,
+    control.stop_gradient,
+    pullback.while_pullback,
+}  # before anything is lowered
 STRUCTURE = {control.project, control.kernel, *leaf.ROWS}
 PASSED = {custom.optimization_barrier}  # its operand stands for it
 LOWERED = {*PASSED, *RULES, *REDUCTIONS, contraction.dot_general, indexing.scatter}
@@ -46,7 +50,7 @@ def test_random_programs_draw_from_every_row() -> None:
     drawn |= {*steps.PLAIN, *steps.REDUCTIONS, control.project, leaf.parameter}
     text = "".join(str(step.__code__.co_names) for step in steps.STEPS)
     left = [row.name for row in ROWS if row not in drawn and f"'{row.name}" not in text]
-    assert set(left) <= {"kernel", "constant", "custom_jvp", "custom_vjp"}
+    assert set(left) <= {"kernel", "constant", "custom_jvp", "custom_vjp", "while_pullback"}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
