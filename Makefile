@@ -23,7 +23,7 @@ lint:  ## ruff and the import contracts
 types: ## mypy, strict
 	$(RUN) -m tests types
 
-fuzz:  ## 2,000 random programs, interpreter against native code
+fuzz:  ## 10,000 random programs and their derivatives and batches: interpreter against native code
 	$(RUN) -m pytest -m fuzz -o timeout=0 --hypothesis-profile=long
 
 bench: ## compile time, step time and peak memory beside NumPy, torch and JAX

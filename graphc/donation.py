@@ -50,10 +50,15 @@ def donate(array: np.ndarray) -> np.ndarray:
     mark = _mark(_donated, array)
     if _donated.setdefault(id(array), mark) is not mark:
         raise refuse_donated("")
-    heir = array.view()
-    _heirs[id(heir)] = _mark(_heirs, heir)
+    heir = adopt(array.view())
     array.flags.writeable = False
     return heir
+
+
+def adopt(array: np.ndarray) -> np.ndarray:
+    """Make an array that alone lies in borrowed memory the owner of that memory."""
+    _heirs[id(array)] = _mark(_heirs, array)
+    return array
 
 
 def heir_of_shape(heir: np.ndarray, shape: Shape) -> np.ndarray:
@@ -61,9 +66,7 @@ def heir_of_shape(heir: np.ndarray, shape: Shape) -> np.ndarray:
     if heir.shape == shape:
         return heir
     made = heir.reshape(shape)
-    if id(heir) in _heirs:
-        _heirs[id(made)] = _mark(_heirs, made)
-    return made
+    return adopt(made) if id(heir) in _heirs else made
 
 
 def _mark(marks: Marks, array: np.ndarray) -> weakref.ref[np.ndarray]:

@@ -22,6 +22,7 @@ from graphc.ir.types import I32, Size, tensor
 from graphc.numpy import elementwise as wide
 from graphc.numpy import formulas
 from graphc.numpy.array import Array
+from graphc.numpy.bits import bitcast
 from graphc.numpy.elementwise import astype
 from graphc.numpy.linear import contract
 from graphc.numpy.movement import ShapeLike, shape_from
@@ -160,8 +161,12 @@ def nextafter(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 
 def bitcast_convert_type(operand: ArrayLike, new_dtype: DTypeLike) -> Array:
-    """The bits of each element read as another type of the same width."""
-    return formulas.bitcast(operand, new_dtype)
+    """The bits of each element read as another type.
+
+    A narrower type gives several elements each along a new last axis, the lowest bits first; a
+    wider one joins the last axis, whose size must be the ratio of the widths.
+    """
+    return bitcast(operand, new_dtype)
 
 
 def stop_gradient(x: ArrayLike) -> Array:

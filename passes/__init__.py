@@ -19,6 +19,7 @@ from graphc.passes.fuse import fuse
 from graphc.passes.plan_buffers import plan_buffers
 from graphc.passes.remove_unused_results import remove_unused_results
 from graphc.passes.simplify import simplify
+from graphc.passes.split_column_sums import split_column_sums
 
 PassFunction: TypeAlias = Callable[..., Graph]
 
@@ -34,6 +35,7 @@ STANDARD: tuple[PassFunction, ...] = (
 
 # What makes a graph of operations a plan of kernels; `plan_buffers` also takes what is donated.
 KERNELS: tuple[PassFunction, ...] = (
+    split_column_sums,  # just before fusion, for which it cuts sums to fit
     fuse,  # when nothing is left to rewrite: a kernel hides its nodes from local rules
     plan_buffers,  # when all kernels are known
 )
@@ -49,6 +51,7 @@ PASSES: dict[str, PassFunction] = {
         remove_unused_results,
         expand_composites,
         fold_transposes,
+        split_column_sums,
         fuse,
         plan_buffers,
     )
@@ -68,4 +71,5 @@ __all__ = [
     "plan_buffers",
     "remove_unused_results",
     "simplify",
+    "split_column_sums",
 ]

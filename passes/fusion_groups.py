@@ -17,6 +17,7 @@ from graphc.ir.node import Node
 from graphc.ir.types import Shape
 from graphc.ops import control, duals, elementwise, indexing, leaf, movement, reduction, special
 from graphc.ops.contraction import dot_general
+from graphc.ops.partial_sums import PartialAttrs, partial_sums
 
 Axes = tuple[int, ...]
 # Axes of the full shape, or what moves the reads elsewhere, or None for several places.
@@ -132,6 +133,7 @@ class Grouping:
     def run(self) -> list[Group]:
         """The groups, in no particular order."""
         for node in reversed(self.graph.nodes):
+            self._gather_sums(node)
             if is_leaf(node):
                 continue
             readers = [group for group in self.groups if node in group.aligned]
@@ -182,6 +184,9 @@ class Grouping:
     def _found(self, node: Node) -> None:
         """A new group that computes `node`."""
         group = Group(node.tensor.shape)
+        if isinstance(node.attrs, PartialAttrs):
+            group.full = node.operands[0].tensor.shape
+            group.reduced = group.every[node.attrs.leading :]
         self.groups[group] = None
         group.aligned[node] = group.every
         group.outputs[node] = None
@@ -196,6 +201,8 @@ class Grouping:
             assert isinstance(node.attrs, duals.ReduceAttrs)
             if not group.reduced:
                 self._reduce(group, node)
+            group.reads(node.operands[0], group.every)
+        elif node.op is partial_sums:
             group.reads(node.operands[0], group.every)
         elif node.op is dot_general:
             group.contraction = node
@@ -231,7 +238,7 @@ class Grouping:
         if len(group.members) >= LARGEST_GROUP or node in group.operands:
             return False
         at = group.aligned.get(node)
-        if node.op is indexing.scatter or node in self.windows:
+        if node.op in (indexing.scatter, partial_sums) or node in self.windows:
             return False
         if node.op is dot_general:
             return group.is_map and at == group.every and group.full == node.tensor.shape
@@ -313,6 +320,17 @@ class Grouping:
             else:
                 kept.append(group)
         return kept
+
+    def _gather_sums(self, node: Node) -> None:
+        """Put partial sums of what is computed from `node` where `node` is read anyway."""
+        readers = [group for group in self.groups if group.aligned.get(node) == group.every]
+        for group in readers:
+            if not any(output.op is partial_sums for output in group.outputs):
+                continue
+            for other in readers:
+                if other is not group and other in self.groups and self._can_merge(other, group):
+                    self._merge(other, group)
+                    break
 
     def _can_merge(self, a: Group, b: Group) -> bool:
         if a.full != b.full or a.fixed or b.fixed or a.contraction or b.contraction:

@@ -17,7 +17,7 @@ import hypothesis
 import pytest
 
 hypothesis.settings.register_profile("short", deadline=None, derandomize=True, max_examples=50)
-hypothesis.settings.register_profile("long", deadline=None, print_blob=True, max_examples=2000)
+hypothesis.settings.register_profile("long", deadline=None, print_blob=True, max_examples=10_000)
 hypothesis.settings.load_profile("short")
 
 
@@ -75,7 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in NEEDS:
         what = marker.removeprefix("needs_")
         config.addinivalue_line("markers", f"{marker}: skipped where {what} is missing")
-    config.addinivalue_line("markers", "fuzz: random programs; `make fuzz` runs 2,000 of them")
+    config.addinivalue_line("markers", "fuzz: random programs; `make fuzz` runs 10,000 of them")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -16,6 +16,7 @@ from graphc.ir.graph import order
 from graphc.ir.node import Node
 from graphc.ir.types import Shape
 from graphc.ops import duals, elementwise, leaf, reduction, special
+from graphc.ops.partial_sums import PartialAttrs
 
 REDUCTIONS = {
     duals.reduce_sum: "add",
@@ -92,23 +93,28 @@ def domain_of(outputs: Sequence[Node], stop: Iterable[Node]) -> Domain:
     """
     known = set(stop)
     nodes = tuple(node for node in order(outputs, known) if node not in known)
-    found = [node for node in nodes if node.op in REDUCTIONS]
-    if not found:
-        full, reduced = outputs[0].tensor.shape, NONE
-    else:
-        full, reduced = found[0].operands[0].tensor.shape, _axes(found[0])
-    for node in found:
-        if node.operands[0].tensor.shape != full or _axes(node) != reduced:
+    found = [row_space(node) for node in nodes if folds(node)]
+    full, reduced = found[0] if found else (outputs[0].tensor.shape, NONE)
+    for other in found:
+        if other != (full, reduced):
             raise CompileError(
-                f"one kernel reduces {full} along {reduced} and {node.operands[0].tensor.shape} "
-                f"along {_axes(node)}"
+                f"one kernel reduces {full} along {reduced} and {other[0]} along {other[1]}"
             )
     return Domain(full, reduced, _loops(full, reduced, nodes), nodes)
 
 
-def _axes(node: Node) -> tuple[int, ...]:
+def folds(node: Node) -> bool:
+    """Whether a node folds elements, along rows or, in part, across them."""
+    return node.op in REDUCTIONS or isinstance(node.attrs, PartialAttrs)
+
+
+def row_space(node: Node) -> tuple[Shape, tuple[int, ...]]:
+    """The full shape of a folding node's operand, and its axes that lie inside a row."""
+    shape = node.operands[0].tensor.shape
+    if isinstance(node.attrs, PartialAttrs):
+        return shape, tuple(range(node.attrs.leading, len(shape)))
     assert isinstance(node.attrs, duals.ReduceAttrs)
-    return node.attrs.axes
+    return shape, node.attrs.axes
 
 
 def _loops(full: Shape, reduced: tuple[int, ...], nodes: Sequence[Node]) -> tuple[Axis, ...]:
@@ -135,7 +141,7 @@ def _merges(axis: int, full: Shape, reduced: tuple[int, ...], nodes: Sequence[No
     kept = [at for at in range(len(full)) if at not in reduced]
     row_shape = tuple(full[at] for at in kept)
     for node in nodes:
-        if node.op.elementwise or node.op in REDUCTIONS or _is_scalar(node):
+        if node.op.elementwise or folds(node) or _is_scalar(node):
             continue
         attrs = node.attrs
         if not isinstance(attrs, duals.BroadcastAttrs):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from graphc.codegen.loops.contraction import Contraction, contraction_of
-from graphc.codegen.loops.domain import REDUCTIONS
+from graphc.codegen.loops.domain import folds, row_space
 from graphc.codegen.loops.elements import Builder
 from graphc.codegen.loops.index import index
 from graphc.codegen.loops.inner_products import runs_along, write_inner_products
@@ -101,8 +101,5 @@ def _space(node: Node, params: Sequence[Node]) -> object:
     if node.op is scatter:
         return node
     inside = [n for n in order([node], set(params)) if n not in params]
-    reductions = [n for n in inside if n.op in REDUCTIONS]
-    if reductions:
-        first = reductions[0]
-        return first.operands[0].tensor.shape, first.attrs
-    return node.tensor.shape
+    folding = next((n for n in inside if folds(n)), None)
+    return row_space(folding) if folding is not None else node.tensor.shape

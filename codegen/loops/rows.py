@@ -4,13 +4,14 @@ Each stage is one walk over a row: it folds the reductions whose operands are
 known by then and stores the results that are. An expensive value that two stages
 need is kept in row scratch, which fits the nearest caches; a cheap one is
 computed again. When the last axis is kept, rows are computed side by side in
-vector lanes; when it is reduced, lanes run along the row.
+vector lanes; when it is reduced, lanes run along the row. Partial sums of rows
+gather in scratch, a sum per element of a row, while the rows of one piece go by.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from graphc.codegen.loops.domain import EXPENSIVE, REDUCTIONS, Axis, Domain, domain_of, size_of
 from graphc.codegen.loops.elements import Builder, converted, literal, work_type
@@ -19,7 +20,9 @@ from graphc.codegen.loops.index import piece as piece_size
 from graphc.codegen.loops.language import (
     Accumulate,
     Accumulator,
+    Apply,
     Buffer,
+    Expr,
     Load,
     Local,
     Read,
@@ -28,6 +31,7 @@ from graphc.codegen.loops.language import (
 )
 from graphc.codegen.loops.schedule import Schedule
 from graphc.ir.node import Node
+from graphc.ops.partial_sums import PartialAttrs, partial_sums
 from graphc.ops.reduction import extreme
 
 Output = tuple[Node, Buffer]
@@ -38,6 +42,9 @@ def lower_rows(builder: Builder, outputs: Sequence[Output], schedule: Schedule) 
     domain = domain_of([node for node, _ in outputs], builder.buffers)
     builder.values.clear()
     builder.cached.clear()
+    if any(node.op is partial_sums for node, _ in outputs):
+        _summing(builder, domain, outputs, schedule)
+        return
     last_is_row = bool(domain.loops) and not domain.loops[-1].reduced
     across = domain.loops[-1] if last_is_row else None
     _parallel(builder, domain, across, outputs, schedule)
@@ -54,10 +61,12 @@ class _Rows:
     values: dict[Var, Index]  # what the row loops' variables stand for
     lane: Var | None  # the loop whose iterations are lanes, when rows are
     width: Index  # its largest extent
+    sums: dict[Node, Buffer] = field(default_factory=dict)  # where partial sums gather
 
     def write(self) -> None:
         builder, levels = self.builder, _levels(self.domain.nodes)
-        stages = 1 + max(levels.get(node, 0) for node, _ in self.outputs)
+        known = [*self.sums, *(node for node, _ in self.outputs)]
+        stages = 1 + max(levels.get(node, 0) for node in known)
         row = self.domain.row_position(self.values)
         cached = self._scratch(levels) if stages > 1 else {}
         full = [output for output in self.outputs if self._is_full(output[0])]
@@ -65,8 +74,9 @@ class _Rows:
             folded = [n for n in self.domain.nodes if n.op in REDUCTIONS and levels[n] == stage + 1]
             stored = [output for output in full if levels.get(output[0], 0) == stage]
             kept = {node: load for node, load in cached.items() if levels[node] == stage}
-            if folded or stored or kept:
-                self._walk(folded, stored, kept)
+            summed = [node for node in self.sums if levels[node] == stage]
+            if folded or stored or kept or summed:
+                self._walk(folded, stored, kept, summed)
         finals = [output for output in self.outputs if not self._is_full(output[0])]
         values = [builder.element(node, row) for node, _ in finals]
         for (node, buffer), value in zip(finals, values, strict=True):
@@ -98,15 +108,19 @@ class _Rows:
         return place
 
     def _walk(
-        self, folded: Sequence[Node], stored: Sequence[Output], kept: dict[Node, Load]
+        self,
+        folded: Sequence[Node],
+        stored: Sequence[Output],
+        kept: dict[Node, Load],
+        summed: Sequence[Node],
     ) -> None:
         """One stage: a walk along the row."""
         builder = self.builder
         accumulators = [_accumulator(builder.fresh("r"), node) for node in folded]
         with builder.inside() as body:
-            self._nest(
+            self.nest(
                 list(self.domain.inner),
-                lambda: self._step(folded, accumulators, stored, kept),
+                lambda: self._step(folded, accumulators, stored, kept, summed),
             )
         if not folded:
             builder.block.extend(body)
@@ -118,13 +132,13 @@ class _Rows:
         position = self.domain.position(self.values)
         builder.cached.update({node: (position, load) for node, load in kept.items()})
 
-    def _nest(self, loops: Sequence[Axis], write: Callable[[], None]) -> None:
+    def nest(self, loops: Sequence[Axis], write: Callable[[], None]) -> None:
         """Loops along the row; the last one runs in lanes unless the rows do."""
         if not loops:
             write()
             return
         with self.builder.inside() as body:
-            self._nest(loops[1:], write)
+            self.nest(loops[1:], write)
         in_lanes = self.lane is None and len(loops) == 1
         unroll = self.schedule.reduction_unroll if in_lanes else 1
         self.builder.loop(loops[0].var, "vector" if in_lanes else "serial", body, unroll)
@@ -135,19 +149,46 @@ class _Rows:
         accumulators: Sequence[Accumulator],
         stored: Sequence[Output],
         kept: dict[Node, Load],
+        summed: Sequence[Node],
     ) -> None:
         """What one step along the row computes; all loads come before any store."""
         builder, position = self.builder, self.domain.position(self.values)
         in_scratch = [(load, builder.element(node, position)) for node, load in kept.items()]
         results = [(node, buffer, builder.element(node, position)) for node, buffer in stored]
         terms = [builder.element(node.operands[0], position) for node in folded]
+        sums = [self._sum(node, position) for node in summed]
         for load, value in in_scratch:
             builder.block.append(Store(load.buffer, load.index, value))
         for node, buffer, value in results:
             builder.block.append(Store(buffer, flat(position, node.tensor.shape), value))
+        for load, value in sums:
+            builder.block.append(Store(load.buffer, load.index, value))
         for accumulator, term in zip(accumulators, terms, strict=True):
             value = converted(term, accumulator.start.dtype)
             builder.block.append(Update(accumulator.name, value))
+
+    def begin_sums(self) -> None:
+        """Clear one element of each sum."""
+        for buffer in self.sums.values():
+            zero = literal(0, buffer.dtype)
+            self.builder.block.append(Store(buffer, self._scratch_place(), zero))
+
+    def store_sums(self, totals: Sequence[Output], piece: Var) -> None:
+        """Store one element of each sum of a finished piece."""
+        place = self._scratch_place()
+        for node, result in totals:
+            total = self.builder.let(Load(self.sums[node], place))
+            value = converted(total, node.tensor.dtype)
+            at = index(piece) * size_of(self.domain.inner) + place
+            self.builder.block.append(Store(result, at, value))
+
+    def _sum(self, node: Node, position: tuple[Index, ...]) -> tuple[Load, Expr]:
+        """One sum over the rows of a piece, and its value with this row's term."""
+        buffer = self.sums[node]
+        load = Load(buffer, self._scratch_place())
+        term = converted(self.builder.element(node.operands[0], position), buffer.dtype)
+        total = Apply("add", (self.builder.let(load), self.builder.let(term)), buffer.dtype)
+        return load, self.builder.let(total)
 
 
 def _levels(nodes: Sequence[Node]) -> dict[Node, int]:
@@ -166,7 +207,8 @@ def _shared(domain: Domain, outputs: Sequence[Output], levels: dict[Node, int]) 
         if node.op in REDUCTIONS:
             roots.setdefault(levels[node] - 1, []).append(node.operands[0])
     for node, _ in outputs:
-        roots.setdefault(levels.get(node, 0), []).append(node)
+        root = node.operands[0] if node.op is partial_sums else node
+        roots.setdefault(levels.get(node, 0), []).append(root)
     inside = set(domain.nodes)
     first: dict[Node, int] = {}
     shared: dict[Node, None] = {}
@@ -230,6 +272,37 @@ def _parallel(
             lambda: _row(builder, domain, across, block, outputs, schedule, values),
         )  # fmt: skip
     builder.loop(count, "parallel", body)
+
+
+def _summing(
+    builder: Builder, domain: Domain, outputs: Sequence[Output], schedule: Schedule
+) -> None:
+    """The loop over pieces of rows for a kernel that also has partial sums of rows."""
+    totals = [output for output in outputs if output[0].op is partial_sums]
+    others = [output for output in outputs if output[0].op is not partial_sums]
+    attrs = totals[0][0].attrs
+    assert isinstance(attrs, PartialAttrs)
+    count, size = attrs.pieces, size_of(domain.inner)
+    piece = Var(builder.fresh("c"), index(count))
+    row = Var(builder.fresh("s"), size_of(domain.rows) // count)
+    values: dict[Var, Index] = {}
+    rest = index(piece) * (row.extent or ONE) + index(row)
+    for number, loop in reversed(list(enumerate(domain.rows))):
+        extent = loop.var.extent or ONE
+        values[loop.var], rest = (rest % extent, rest // extent) if number else (rest, ZERO)
+    sums = {
+        node: Buffer(builder.fresh("sum"), work_type(node.tensor.dtype), size, "scratch")
+        for node, _ in totals
+    }
+    rows = _Rows(builder, domain, others, schedule, values, None, ONE, sums)
+    with builder.inside() as body:
+        body.extend(Local(buffer) for buffer in sums.values())
+        rows.nest(list(domain.inner), rows.begin_sums)
+        with builder.inside() as walk:
+            rows.write()
+        builder.loop(row, "serial", walk)
+        rows.nest(list(domain.inner), lambda: rows.store_sums(totals, piece))
+    builder.loop(piece, "parallel", body)
 
 
 def _pieces(

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from graphc.ir.graph import Graph
 from graphc.ir.node import Node
 from graphc.ir.types import Size
-from graphc.ops import control, duals, elementwise, indexing, reduction, special
+from graphc.ops import control, duals, elementwise, indexing, partial_sums, reduction, special
 from graphc.ops.contraction import DotAttrs
 
 STEPS_OF_TRANSCENDENTAL = 10  # a polynomial costs about as much as so many additions
 TRANSCENDENTAL = frozenset({*elementwise.TRANSCENDENTAL, *special.TRANSCENDENTAL, elementwise.pow})
+FOLDS = frozenset({duals.reduce_sum, *partial_sums.ROWS, *reduction.ROWS})
 UNKNOWN = 1 << 20  # assumed for symbolic sizes
 
 
@@ -28,7 +29,7 @@ def flops_of(node: Node) -> int:
         return 2 * inner * _number(node.tensor.size)
     if node.op.elementwise:
         return _number(node.tensor.size) if node.tensor.dtype.is_float else 0
-    if node.op is duals.reduce_sum or node.op in reduction.ROWS:
+    if node.op in FOLDS:
         return _number(node.operands[0].tensor.size)
     return 0
 
@@ -42,7 +43,7 @@ def _steps(node: Node) -> int:
     if isinstance(node.attrs, indexing.ScatterAttrs):
         return size + 2 * _number(node.operands[2].tensor.size)
     reads = max([_number(operand.tensor.size) for operand in node.operands], default=0)
-    return max(size, reads) if node.op in reduction.ROWS or node.op is duals.reduce_sum else size
+    return max(size, reads) if node.op in FOLDS else size
 
 
 def work_of(body: Graph, window: bool = False) -> int:

@@ -1,7 +1,7 @@
 """`graphc doctor`: what graphc finds here, for a user with a question and a report of a fault.
 
 Looks only: it makes no folder and starts no compiler but to ask its version. It is the one
-command with a table, so it alone imports rich.
+command with tables (`operations.py` has the other), so it alone imports rich.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
@@ -21,7 +21,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from graphc.cli import options
+from graphc.cli import operations, options
 from graphc.cli.program import version
 from graphc.codegen.host import version as llvm_version
 from graphc.codegen.link.build import compiler
@@ -180,18 +180,34 @@ def resolved(variable: str) -> str:
 
 
 @click.command("doctor", short_help="Show what graphc finds here.")
+@click.option("--ops", is_flag=True, help="Show what there is of each operation instead.")
 @options.debug
-def command() -> int:
+def command(ops: bool) -> int:
     """Show what graphc finds here: versions, processor, cache, tools, environment.
 
     \b
     Example:
       graphc doctor
+      graphc doctor --ops
       GRAPHC_TARGET=x86-64-v3 graphc doctor
     """
     console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = 1000  # lines that a program reads are not cut
+    found = () if ops else tuple(rows())
+    with console.capture() as captured:
+        if ops:
+            operations.show(console)
+        else:
+            console.print(report(found))
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip())
+    return 1 if any(row.fault for row in found) else 0
+
+
+def report(found: Sequence[Row]) -> Table:
+    """The report as a table, a line empty between sections."""
     table = Table(box=None, show_header=False, pad_edge=False)
-    found = list(rows())
     section = ""
     for row in found:
         if row.section != section and section:
@@ -199,10 +215,4 @@ def command() -> int:
         shown = f"{row.text}  <- will fail" if row.fault else row.text
         table.add_row(row.section if row.section != section else "", row.name, shown)
         section = row.section
-    if not console.is_terminal:
-        console.width = 1000  # lines that a program reads are not cut
-    with console.capture() as captured:
-        console.print(table)
-    for line in captured.get().splitlines():
-        click.echo(line.rstrip())
-    return 1 if any(row.fault for row in found) else 0
+    return table

@@ -123,7 +123,9 @@ def softmax(x: ArrayLike, axis: Axes = -1) -> Array:
     array([0.25, 0.25, 0.25, 0.25])
     """
     exponentials = gnp.exp(_centred(_floats(x), axis))
-    return gnp.divide(exponentials, gnp.sum(exponentials, axis, keepdims=True))
+    # One division per sum, none per element, here and in the derivative.
+    share = gnp.reciprocal(gnp.sum(exponentials, axis, keepdims=True))
+    return gnp.multiply(exponentials, share)
 
 
 @composite("log_softmax")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from graphc.numpy.bits import bitcast
 from graphc.numpy.elementwise import (
     abs,
     add,
@@ -35,17 +36,12 @@ from graphc.numpy.elementwise import (
 )
 from graphc.numpy.promotion import (
     ArrayLike,
-    DTypeLike,
-    array_of,
     common,
     converted,
-    element_type,
     inexact,
     kind_of,
     weakened,
 )
-from graphc.ops import special
-from graphc.trace import bind
 
 if TYPE_CHECKING:
     from graphc.numpy.array import Array
@@ -142,9 +138,3 @@ def nextafter(x1: ArrayLike, x2: ArrayLike) -> Array:
     first = where(less(towards, 0), negative(smallest), smallest)
     found = where(equal(x, towards), towards, where(equal(x, 0), first, moved))
     return where(logical_or(isnan(x), isnan(towards)), math.nan, found)
-
-
-def bitcast(x: ArrayLike, dtype: DTypeLike) -> Array:
-    """The bits of each element read as another type of the same width."""
-    found: Array = bind(special.bitcast, array_of(x), dtype=element_type(dtype))
-    return found

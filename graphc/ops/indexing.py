@@ -30,6 +30,7 @@ from graphc.ops.duals import all_led, broadcast, check_axes, led, linear, shifte
 from graphc.ops.elementwise import add, convert, eq, select
 from graphc.ops.leaf import constant, iota
 from graphc.ops.movement import SizesAttrs, concatenate, inverse, moved, reshape, transpose
+from graphc.ops.scatter_derivatives import combined_jvp, combined_vjp
 
 MODES = ("error", "clip", "fill", "promise_in_bounds")
 COMBINE = {
@@ -228,7 +229,7 @@ def _scatter_vjp(node: Node, g: Node) -> Cotangents:
     a = node.attrs
     assert isinstance(a, ScatterAttrs)
     if a.combine not in ("add", "set"):
-        raise UnsupportedError(f"scatter: no derivative for combine={a.combine!r}")
+        return combined_vjp(node, g, gather)
     operand, indices, updates = node.operands
     mode = "clip" if a.mode == "error" else a.mode
     own = gather(g, indices, axes=a.axes, mode=mode)
@@ -250,7 +251,7 @@ def _scatter_vjp(node: Node, g: Node) -> Cotangents:
 def _scatter_jvp(node: Node, tangents: Tangents) -> Node:
     assert isinstance(node.attrs, ScatterAttrs)
     if node.attrs.combine not in ("add", "set"):
-        raise UnsupportedError(f"scatter: no derivative for combine={node.attrs.combine!r}")
+        return combined_jvp(node, tangents, gather)
     return linear(node, tangents)
 
 
@@ -274,8 +275,7 @@ def _scatter_samples() -> list[Sample]:
         updates = samples.generator(5).uniform(-1, 1, shape).astype(operand.dtype)
         for combine in COMBINE:
             attrs = ScatterAttrs(axes, combine, mode)
-            smooth = combine in ("add", "set")
-            found.append(Sample((operand, indices, updates), attrs, smooth))
+            found.append(Sample((operand, indices, updates), attrs))
     return found
 
 

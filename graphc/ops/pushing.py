@@ -23,10 +23,12 @@ from graphc.ops.control import parameters, results
 from graphc.ops.dependence import differentiable_outputs
 from graphc.ops.leaf import parameter
 from graphc.ops.pullback import while_pullback
-from graphc.ops.region_jvps import REGION_JVPS, Pushed, Tangent
+from graphc.ops.region_jvps import INSTEAD, REGION_JVPS, Pushed, Tangent
 from graphc.ops.while_vjps import pullback_jvp
 
 Joint: TypeAlias = Callable[[Graph, Sequence[int], Sequence[int]], Graph]
+
+FORWARD = frozenset({*REGION_JVPS, while_pullback})  # rows whose graphs are pushed forward
 
 
 def pushed_graph(graph: Graph, wrt: Sequence[int], of: Sequence[int] | None, joint: Joint) -> Graph:
@@ -100,9 +102,10 @@ def _pushed(
         if "written at" in str(error):
             raise
         raise UnsupportedError(f"{error}{written_at(graph.place(node))}") from None
+    instead = INSTEAD.get(node.op, "stop_gradient around it or another operation")
     raise UnsupportedError(
-        f"{node.op.name} has no derivative: got a tangent through {node.type}, expected "
-        f"stop_gradient around it or another operation{written_at(graph.place(node))}"
+        f"{node.op.name} has no tangents: got a tangent through {node.type}, expected "
+        f"{instead}{written_at(graph.place(node))}"
     )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from graphc.ir.errors import UnsupportedError
 from graphc.ir.graph import Graph, inline
 from graphc.ir.node import Node, Op
 from graphc.ops.build import zeros_like
@@ -23,7 +22,7 @@ from graphc.ops.control import (
     switch,
     while_,
 )
-from graphc.ops.custom import CustomJvpAttrs, CustomVjpAttrs, checkpoint, custom_jvp, custom_vjp
+from graphc.ops.custom import CustomJvpAttrs, checkpoint, custom_jvp, custom_vjp
 from graphc.ops.dependence import reached
 from graphc.ops.region_vjps import require_arguments
 from graphc.ops.split import between
@@ -133,14 +132,6 @@ def _custom_jvp(node: Node, tangents: Sequence[Tangent], push: Push) -> Pushed:
     return found[:count], _spread(count, at, found[count:])
 
 
-def _custom_vjp(node: Node, tangents: Sequence[Tangent], push: Push) -> Pushed:
-    assert isinstance(node.attrs, CustomVjpAttrs)
-    raise UnsupportedError(
-        f"{node.attrs.name}: got a tangent through a custom_vjp, expected reverse mode, or a "
-        "function with a custom_jvp"
-    )
-
-
 def _checkpoint_jvp(node: Node, tangents: Sequence[Tangent], push: Push) -> Pushed:
     assert isinstance(node.attrs, GroupAttrs)
     body, wrt = node.attrs.body, _given(tangents)
@@ -157,6 +148,8 @@ REGION_JVPS: dict[Op, RegionJvp] = {
     scan: _scan_jvp,
     while_: while_jvp,
     custom_jvp: _custom_jvp,
-    custom_vjp: _custom_vjp,
     checkpoint: _checkpoint_jvp,
 }
+
+# What to do instead, of those that have no tangents on purpose.
+INSTEAD: dict[Op, str] = {custom_vjp: "reverse mode, or a function with a custom_jvp"}

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from graphc.ir.errors import ArgumentError, UnsupportedError
 from graphc.ir.graph import Graph, substitute
-from graphc.ir.node import Cotangents, Node
+from graphc.ir.node import Cotangents, Node, Op
 from graphc.ir.places import Places, gradient_of, recorder, recording, written_at
 from graphc.ops.build import zeros_like
 from graphc.ops.control import project, results
@@ -23,8 +23,10 @@ from graphc.ops.elementwise import add
 from graphc.ops.leaf import parameter
 from graphc.ops.pullback import while_pullback
 from graphc.ops.pushing import pushed_graph
-from graphc.ops.region_vjps import REGION_VJPS, Replacements
+from graphc.ops.region_vjps import REGION_VJPS, Joint, RegionVjp, Replacements
 from graphc.ops.while_vjps import pullback_vjp
+
+__all__ = ["REVERSE", "differentiable_outputs", "joint_graph", "pull_back"]
 
 Adjoints = dict[Node, Node]
 
@@ -98,10 +100,8 @@ def _vjp(
     active: set[Node],
     replaced: Replacements,
 ) -> Cotangents:
-    by_region = REGION_VJPS.get(node.op)
+    by_region = REVERSE.get(node.op)
     wanted = [i for i, operand in enumerate(node.operands) if operand in active]
-    if node.op is while_pullback:
-        return pullback_vjp(node, incoming, wanted, joint_graph, _push)
     if by_region is not None:
         try:
             return by_region(node, incoming, wanted, joint_graph, replaced)
@@ -124,3 +124,16 @@ def _vjp(
 
 def _push(graph: Graph, wrt: Sequence[int], of: Sequence[int]) -> Graph:
     return pushed_graph(graph, wrt, of, joint_graph)
+
+
+def _pullback_vjp(
+    node: Node,
+    incoming: Sequence[Node | None],
+    wanted: Sequence[int],
+    joint: Joint,
+    _: Replacements,
+) -> Cotangents:
+    return pullback_vjp(node, incoming, wanted, joint, _push)
+
+
+REVERSE: dict[Op, RegionVjp] = {**REGION_VJPS, while_pullback: _pullback_vjp}

@@ -29,6 +29,7 @@ from graphc.ir.errors import (
 )
 from graphc.ir.places import Place, user_place, written_at
 from graphc.ir.types import Size, TensorType, type_of
+from graphc.runtime.spare import Lease, spare_blocks
 from graphc.runtime.threads import ThreadPools
 
 ALIGNMENT = 64
@@ -106,7 +107,9 @@ class Executable:
         self._alias = dict(signature.aliases)
         self._donated = frozenset(self._alias.values())
         self._expected = [(type_.dtype.numpy, type_.shape) for type_ in signature.inputs]
-        self._results = [(type_.shape, type_.dtype.numpy) for type_ in signature.outputs]
+        self._results = [
+            (type_.shape, type_.dtype.numpy, spare_blocks(type_)) for type_ in signature.outputs
+        ]
         _require_known_layout()
 
     def __call__(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -202,11 +205,11 @@ class Executable:
     def _outputs(self, arrays: list[np.ndarray], sizes: Mapping[str, int]) -> list[np.ndarray]:
         """Memory for the results: new, or that of donated arrays."""
         results = []
-        for k, (symbolic, dtype) in enumerate(self._results):
+        for k, (symbolic, dtype, spare) in enumerate(self._results):
             shape = tuple([evaluate(size, sizes) for size in symbolic]) if sizes else symbolic
             source = self._alias.get(k)
             if source is None:
-                results.append(np.empty(shape, dtype))
+                results.append(spare.array(shape, dtype) if spare else np.empty(shape, dtype))
             else:  # a result may be a reshape of what overwrote the donated array
                 results.append(heir_of_shape(arrays[source], shape))
         return results
@@ -214,7 +217,11 @@ class Executable:
 
 def _owned_by_array(array: np.ndarray) -> bool:
     base: object = array.base
-    return base is None or (isinstance(base, np.ndarray) and base.flags.owndata)
+    return (
+        base is None
+        or isinstance(base, Lease)
+        or (isinstance(base, np.ndarray) and base.flags.owndata)
+    )
 
 
 def _misfit(

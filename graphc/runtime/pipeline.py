@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from graphc.ir.graph import Graph
-from graphc.passes import STANDARD, fuse, plan_buffers
+from graphc.passes import KERNELS, STANDARD, plan_buffers
 from graphc.passes.manager import Pass, run
 from graphc.passes.observers import standard_observers
 from graphc.runtime.options import Options
@@ -20,9 +20,11 @@ def optimise(graph: Graph, donated: Sequence[int], options: Options) -> tuple[Gr
     found: list[Graph] = [graph]
 
     def keep(index: int, name: str, before: Graph, after: Graph, seconds: float) -> None:
-        if name not in ("fuse", "plan_buffers"):
+        if name in before_kernels:
             found[0] = after
 
+    before_kernels = {function.__name__ for function in STANDARD}
     planning = Pass("plan_buffers", partial(plan_buffers, donated=tuple(donated)))
-    planned = run(graph, (*STANDARD, fuse, planning), (*observers, keep))
+    kernels = [planning if function is plan_buffers else function for function in KERNELS]
+    planned = run(graph, (*STANDARD, *kernels), (*observers, keep))
     return found[0], planned

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import numpy as np
 from hypothesis import strategies as st
 
+from graphc.ir.errors import Error
 from graphc.ir.graph import Graph
 from graphc.ir.interpret import concrete
 from graphc.ir.node import Node
@@ -27,21 +30,24 @@ from graphc.ir.types import (
     U32,
     U64,
     DType,
+    Shape,
     TensorType,
     TupleType,
     tensor,
 )
 from graphc.ops.build import splat
-from graphc.ops.control import results
+from graphc.ops.control import parameters, results
 from graphc.ops.leaf import constant, parameter
 
-Sizes = tuple[int, ...]
+Sizes: TypeAlias = tuple[int, ...]
+Step: TypeAlias = "Callable[[Builder], None]"
 # The likeliest and simplest first: examples shrink towards the front.
 DTYPES = (F32, F32, F32, F32, I32, F64, F64, BOOL, F16, BF16, I8, U8, I64, U32, I16, U16, U64)
 SIZES = (2, 3, 1, 5, 0, 4, 7, 17, 33, 70)
 LARGEST = 4000
 MOST_PARAMETERS = 8
 RANK = 5
+DEEPEST = 2  # loops inside of loops; in the innermost ones no further begin
 
 
 def shape_of(node: Node) -> Sizes:
@@ -51,11 +57,18 @@ def shape_of(node: Node) -> Sizes:
 
 @dataclass
 class Builder:
-    """The values of one graph so far; `draw` is Hypothesis's."""
+    """The values of one graph so far; `draw` is Hypothesis's.
+
+    `steps` add an operation each, `region_steps` one that holds graphs. All floats of a `smooth`
+    program have 64 bits, so that its derivatives can be compared with finite differences.
+    """
 
     draw: st.DrawFn
-    params: list[Node]
+    steps: Sequence[Step]
+    region_steps: Sequence[Step]
+    params: list[Node] = field(default_factory=list)
     depth: int = 0
+    smooth: bool = False
     pool: list[Node] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -95,7 +108,12 @@ class Builder:
 
     def dtype(self) -> DType:
         """An element type."""
-        return DTYPES[self.number(0, len(DTYPES) - 1)]
+        dtype = DTYPES[self.number(0, len(DTYPES) - 1)]
+        return F64 if self.smooth and dtype.is_float else dtype
+
+    def floats(self, shape: Shape) -> TensorType:
+        """A type of floats."""
+        return tensor(F64 if self.smooth or self.chance(4) else F32, shape)
 
     # values
 
@@ -148,6 +166,20 @@ class Builder:
         elif node not in self.pool:
             self.pool.append(node)
         return node
+
+    def take(self, count: int) -> None:
+        """Take `count` steps; what an operation refuses adds nothing."""
+        choices = (*self.steps, *(self.region_steps if self.depth < DEEPEST else ()))
+        for _ in range(count):
+            with contextlib.suppress(Error):
+                choices[self.number(0, len(choices) - 1)](self)
+
+    def region(self, types: tuple[TensorType, ...], most: int) -> Builder:
+        """A builder of a region over parameters of these types, with some steps in it."""
+        params = list(parameters(types))
+        inner = replace(self, params=params, depth=self.depth + 1, pool=[])
+        inner.take(self.number(0, most))
+        return inner
 
     def outputs(self, most: int) -> tuple[Node, ...]:
         """What the graph gives: the newest value and some others."""

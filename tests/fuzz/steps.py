@@ -8,28 +8,25 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable
 
 from graphc.ir.errors import Error
-from graphc.ir.graph import Graph
 from graphc.ir.node import NO_ATTRS, Attrs, Op
-from graphc.ir.types import BOOL, DTYPES, I32, I64, U32, DType, TensorType, tensor
+from graphc.ir.types import BOOL, DTYPES, F32, I32, I64, U32, DType, tensor
 from graphc.ops import (
     ROWS,
     contraction,
     control,
-    custom,
     duals,
     indexing,
     leaf,
     movement,
+    partial_sums,
     random,
     reduction,
     special,
 )
 from graphc.ops import elementwise as e
-from graphc.ops.build import like
-from tests.fuzz.builder import LARGEST, RANK, Builder, Sizes, shape_of
+from tests.fuzz.builder import LARGEST, RANK, Builder, Sizes, Step, shape_of
 
 PLAIN = tuple(r for r in ROWS if r.elementwise and r.attrs is Attrs and r is not e.select)
 
@@ -47,6 +44,12 @@ def _takes(row: Op, dtype: DType) -> int:
 ARITY = {
     dtype: [(row, count) for row in PLAIN if (count := _takes(row, dtype))] for dtype in DTYPES
 }
+FUNCTIONS = tuple(
+    row
+    for row, count in ARITY[F32]
+    if row in (*e.TRANSCENDENTAL, *special.TRANSCENDENTAL)
+    if count == 1
+)
 REDUCTIONS = (
     duals.reduce_sum,
     reduction.reduce_max,
@@ -56,7 +59,6 @@ REDUCTIONS = (
     reduction.reduce_or,
     reduction.reduce_xor,
 )
-NAMES = ("f", "softmax", "two words")
 
 
 def apply_elementwise(b: Builder) -> None:
@@ -64,6 +66,10 @@ def apply_elementwise(b: Builder) -> None:
     choices = ARITY[x.tensor.dtype]
     row, count = choices[b.number(0, len(choices) - 1)]
     b.add(row(x, *(b.wanted(x.tensor) for _ in range(count - 1))))
+
+
+def apply_function(b: Builder) -> None:
+    b.add(FUNCTIONS[b.number(0, len(FUNCTIONS) - 1)](b.wanted(b.floats(b.pick().tensor.shape))))
 
 
 def apply_convert(b: Builder) -> None:
@@ -163,6 +169,12 @@ def apply_reduce(b: Builder) -> None:
     x = b.pick()
     row = REDUCTIONS[b.number(0, len(REDUCTIONS) - 1)]
     b.add(row(x, axes=b.some(x.tensor.rank)))
+
+
+def apply_partial_sums(b: Builder) -> None:
+    x = b.pick()
+    leading = b.number(1, max(1, x.tensor.rank - 1))
+    b.add(partial_sums.partial_sums(x, leading=leading, pieces=b.number(1, 4)))
 
 
 def apply_arg(b: Builder) -> None:
@@ -265,96 +277,9 @@ def apply_stop(b: Builder) -> None:
     b.add(control.stop_gradient(b.pick()))
 
 
-# operations that hold graphs
-
-
-def body_of(b: Builder, types: tuple[TensorType, ...], steps: int) -> Builder:
-    """A builder of a region over parameters of these types, with some steps in it."""
-    inner = Builder(b.draw, list(control.parameters(types)), b.depth + 1)
-    take(inner, b.number(0, steps))
-    return inner
-
-
-def apply_composite(b: Builder) -> None:
-    operands = [b.pick() for _ in range(b.number(1, 3))]
-    inner = body_of(b, tuple(x.tensor for x in operands), 3)
-    body = inner.graph(inner.outputs(2))
-    group = (control.composite, custom.checkpoint)[b.number(0, 1)]
-    b.add(group(*operands, name=NAMES[b.number(0, 2)], body=body))
-
-
-def apply_scan(b: Builder) -> None:
-    invariant = [b.pick() for _ in range(b.number(0, 2))]
-    carry = [b.pick() for _ in range(b.number(0, 2))]
-    length = (2, 3, 1, 0, 4)[b.number(0, 4)]
-    rows = []
-    for _ in range(b.number(0, 2)):
-        shape = (length, *b.shape(rank=3, largest=200))
-        rows.append(b.wanted(tensor(b.dtype(), shape)))
-    types = [x.tensor for x in (*invariant, *carry)]
-    types += [tensor(row.tensor.dtype, row.tensor.shape[1:]) for row in rows]
-    inner = body_of(b, tuple(types), 4)
-    if not inner.pool:
-        return
-    first = [inner.wanted(x.tensor) for x in carry]
-    stacked = inner.outputs(2) if b.number(0, 1) or not carry else ()
-    b.add(
-        control.scan(
-            *invariant,
-            *carry,
-            *rows,
-            body=inner.graph((*first, *stacked)),
-            length=length,
-            invariant=len(invariant),
-            carried=len(carry),
-            reverse=bool(b.number(0, 1)),
-        )
-    )
-
-
-def apply_while(b: Builder) -> None:
-    """A loop that counts to a small number, which may be an operand."""
-    invariant = [b.pick() for _ in range(b.number(0, 2))]
-    carry = [b.pick() for _ in range(b.number(1, 2))]
-    count = tensor(I32, ())
-    bound = b.wanted(count)
-    types = (count, *(x.tensor for x in invariant), count, *(x.tensor for x in carry))
-    at = 1 + len(invariant)
-    params = control.parameters(types)
-    most = e.min(params[0], leaf.constant(b.number(0, 4), "i32"))
-    condition = Graph(params, (e.lt(params[at], most),))
-    inner = body_of(b, types, 4)
-    counter = inner.params[at]
-    following = e.add(counter, like(counter, 1))
-    new = [inner.wanted(x.tensor) for x in carry]
-    b.add(
-        control.while_(
-            bound,
-            *invariant,
-            leaf.constant(0, "i32"),
-            *carry,
-            condition=condition,
-            body=inner.graph((following, *new)),
-            invariant=at,
-        )
-    )
-
-
-def apply_switch(b: Builder) -> None:
-    operands = [b.pick() for _ in range(b.number(1, 3))]
-    types = tuple(x.tensor for x in operands)
-    index = b.wanted(tensor(I32, ()))
-    inner = body_of(b, types, 3)
-    outputs = inner.outputs(2)
-    branches = [inner.graph(outputs)]
-    for _ in range(b.number(0, 2)):
-        other = body_of(b, types, 3)
-        branches.append(other.graph([other.wanted(out.tensor) for out in outputs]))
-    b.add(control.switch(index, *operands, branches=tuple(branches)))
-
-
-STEPS: tuple[Callable[[Builder], None], ...] = (
-    *(apply_elementwise,) * 8,
+STEPS: tuple[Step, ...] = (
+    *(apply_elementwise,) * 6,
+    *(apply_function,) * 3,
     *(apply_reduce,) * 3,
     *(apply_broadcast,) * 3,
     *(apply_dot,) * 2,
@@ -371,21 +296,8 @@ STEPS: tuple[Callable[[Builder], None], ...] = (
     apply_scatter,
     apply_window,
     apply_arg,
+    apply_partial_sums,
     apply_count,
     apply_random,
     apply_stop,
-    apply_composite,
-    apply_scan,
-    apply_while,
-    apply_switch,
 )
-FLAT = STEPS.index(apply_composite)
-DEEPEST = 2
-
-
-def take(b: Builder, count: int) -> None:
-    """Take `count` steps; inside of loops inside of loops no further ones begin."""
-    last = len(STEPS) if b.depth < DEEPEST else FLAT
-    for _ in range(count):
-        with contextlib.suppress(Error):
-            STEPS[b.number(0, last - 1)](b)

@@ -1,7 +1,10 @@
 """Random programs and the ones that once failed, each in a process that it may crash.
 
-`make fuzz` draws 2,000, `make test` 50. A failing program is shrunk and printed; put its text
-into `regressions/` when the bug is known.
+Most are differentiated or batched first (`tests/fuzz/transformations.py`). What a transformation
+made is compared with what it was made from; the interpreter with every stage of the compiler.
+
+`make fuzz` draws 10,000, `make test` 300. A failing program is shrunk and printed; put its text
+into `regressions/` when the bug is known. `python -m tests.fuzz.worker FILE.gir` runs one again.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from tests.fuzz.programs import RandomProgram, programs, read
 REGRESSIONS = sorted(Path(__file__).with_name("regressions").glob("*.gir"))
 PATIENCE = 120.0  # seconds for one program
 UNHURRIED = tuple(HealthCheck)
+PROGRAMS = max(300, settings().max_examples)
 
 
 class Worker:
@@ -70,7 +74,7 @@ def worker() -> Iterator[Worker]:
 
 
 @pytest.mark.fuzz
-@settings(suppress_health_check=UNHURRIED)
+@settings(max_examples=PROGRAMS, suppress_health_check=UNHURRIED)
 @given(program=programs())
 def test_random_programs(worker: Worker, program: RandomProgram) -> None:
     text = str(program)

@@ -1,7 +1,7 @@
 """A process that compiles and runs programs, so that a crash kills it and not the tests.
 
 It reads one program per line of standard input (a JSON string) and answers each with one line:
-what is wrong with it, or an empty string.
+what is wrong with it, or an empty string. Given files, it says the same of each of them.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
+from pathlib import Path
 
 import numpy as np
 
@@ -30,6 +31,10 @@ def fault_of(program: RandomProgram) -> str:
     verify(graph)
     if parse(print_graph(graph, full_constants=True)) != graph:
         return "its text parses to another graph"
+    with np.errstate(all="ignore"):
+        fault = fault_of_stages(program, arrays)
+    if fault:
+        return fault
     compilation = Compilation(graph, program.donated, Settings().resolve())
     for name, stage in (("passes", compilation.optimized), ("plan", compilation.kernels)):
         verify(stage)
@@ -45,6 +50,16 @@ def fault_of(program: RandomProgram) -> str:
     return ""
 
 
+def fault_of_stages(program: RandomProgram, arrays: tuple[np.ndarray, ...]) -> str:
+    """What is wrong with what the last transformation made, by what the one before gives."""
+    if not program.transformations:
+        return ""
+    before, after = program.stages[-2:]
+    last = program.transformations[-1]
+    fault = last.fault(before, after, arrays)
+    return f"{last}{fault}\n{after}" if fault else ""
+
+
 def answer(text: str) -> str:
     """What is wrong with the program of a text, exceptions included."""
     try:
@@ -56,7 +71,11 @@ def answer(text: str) -> str:
 
 
 def main() -> None:
-    """Answer until the input ends."""
+    """Answer for the files named, or until the input ends."""
+    for name in sys.argv[1:]:
+        print(f"{name}: {answer(Path(name).read_text(encoding='utf-8')) or 'right'}")
+    if len(sys.argv) > 1:
+        return
     for line in sys.stdin:
         print(json.dumps(answer(json.loads(line))), flush=True)
 

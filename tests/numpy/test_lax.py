@@ -9,6 +9,7 @@ import pytest
 
 from graphc import lax
 from graphc.ir.errors import DtypeError, ShapeError
+from graphc.ir.types import dtype_of
 from tests.numpy.both_ways import check, real, traced, whole
 
 X = real(3, 4)
@@ -99,3 +100,25 @@ def test_erf_inv() -> None:
             back(found.astype(np.float64)), x.astype(dtype), rtol=rtol, atol=1e-15
         )
     np.testing.assert_array_equal(np.asarray(lax.erf_inv(np.array([-1.0, 1.0]))), [-np.inf, np.inf])
+
+
+@pytest.mark.needs_jax
+@pytest.mark.parametrize(("own", "wanted"), [
+    ("float32", "uint8"), ("float32", "bfloat16"), ("float64", "int32"), ("int16", "int16"),
+    ("uint8", "float64"), ("int32", "int64"), ("float16", "float32"), ("float32", "uint32"),
+])  # fmt: skip
+def test_bits_in_other_widths(own: str, wanted: str) -> None:
+    import jax
+
+    wide = np.dtype(dtype_of(wanted).numpy).itemsize // np.dtype(own).itemsize
+    x = np.arange(1, 1 + 3 * max(wide, 1)).astype(own).reshape((3, wide) if wide > 1 else (3,))
+    with jax.enable_x64(True):
+        theirs = np.asarray(jax.lax.bitcast_convert_type(x, dtype_of(wanted).numpy))
+    check(lambda a: lax.bitcast_convert_type(a, wanted), lambda a: theirs, x)
+
+
+def test_bits_that_do_not_fit() -> None:
+    with pytest.raises(ShapeError, match=r"got \(3, 4\), expected a last axis of size 2"):
+        lax.bitcast_convert_type(X, "float64")
+    with pytest.raises(DtypeError, match="bitcast: got bool to i32"):
+        lax.bitcast_convert_type(X > 0, "int32")

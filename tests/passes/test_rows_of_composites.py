@@ -12,7 +12,7 @@ import graphc.numpy as gnp
 from graphc import nn
 from graphc.ir.interpret import interpret
 from graphc.numpy import Array
-from graphc.passes import STANDARD, fuse
+from graphc.passes import STANDARD, fuse, split_column_sums
 from graphc.passes.manager import run
 
 X = np.random.default_rng(0).normal(size=(37, 50)).astype(np.float32)
@@ -53,3 +53,24 @@ def test_one_kernel(name: str) -> None:
     assert len(kernels) == 1, kernels
     wanted = interpret(graph, *arrays)[0]
     np.testing.assert_allclose(gc.jit(function)(*arrays), wanted, rtol=2e-5, atol=2e-6)
+
+
+def test_gradients_of_gain_and_bias_are_summed_in_the_kernel_of_the_rows() -> None:
+    rng = np.random.default_rng(1)
+    x, weights = (rng.normal(size=(512, 256)).astype(np.float32) for _ in range(2))
+
+    def loss(x: Array, gain: Array, bias: Array) -> Array:
+        return gnp.sum(nn.layer_norm(x, gain, bias) * weights)
+
+    gradient = gc.grad(loss, (0, 1, 2))
+    graph = gc.make_graph(gradient)(x, x[0], x[1])
+    fused = run(graph, (*STANDARD, split_column_sums, fuse))
+    large = [
+        node
+        for node in fused.nodes
+        if node.op.name == "kernel" and any(o.tensor.shape == x.shape for o in node.operands)
+    ]
+    assert len(large) == 1, [str(node.attrs) for node in large]
+    wanted = interpret(graph, x, x[0], x[1])
+    for got, expected in zip(gc.jit(gradient)(x, x[0], x[1]), wanted, strict=True):
+        np.testing.assert_allclose(got, expected, rtol=2e-4, atol=2e-4)

@@ -19,9 +19,8 @@ from graphc.ops import ROWS, contraction, control, indexing, leaf, movement
 from graphc.ops import elementwise as e
 from graphc.ops.batching import batch_graph
 from graphc.ops.control import parameters
-from graphc.ops.dependence import differentiable_outputs
 from graphc.ops.region_batches import REGION_BATCHES
-from graphc.ops.reverse import joint_graph
+from graphc.ops.reverse import differentiable_outputs, joint_graph
 from graphc.runtime.compiler import compile_graph
 from graphc.runtime.options import Settings
 from tests import guard

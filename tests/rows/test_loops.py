@@ -12,8 +12,7 @@ from graphc.codegen.loops.program import Program
 from graphc.ir.graph import Graph
 from graphc.ir.types import static_shape
 from graphc.ir.verify import verify
-from graphc.ops.dependence import differentiable_outputs
-from graphc.ops.reverse import joint_graph
+from graphc.ops.reverse import differentiable_outputs, joint_graph
 from graphc.runtime.compiler import compile_graph
 from graphc.runtime.options import Settings
 from graphc.text import parse

@@ -13,10 +13,9 @@ from graphc.ir.node import Op
 from graphc.ir.types import F64
 from graphc.ir.verify import verify
 from graphc.ops.control import parameters
-from graphc.ops.dependence import differentiable_outputs
 from graphc.ops.forward import push_forward
 from graphc.ops.pushing import transposed
-from graphc.ops.reverse import joint_graph
+from graphc.ops.reverse import differentiable_outputs, joint_graph
 from graphc.runtime.compiler import compile_graph
 from graphc.runtime.options import Settings
 from graphc.text import parse
