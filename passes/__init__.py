@@ -16,6 +16,7 @@ from graphc.passes.expand_composites import expand_composites
 from graphc.passes.fold_constants import fold_constants
 from graphc.passes.fold_transposes import fold_transposes
 from graphc.passes.fuse import fuse
+from graphc.passes.hoist_invariants import hoist_invariants
 from graphc.passes.plan_buffers import plan_buffers
 from graphc.passes.remove_unused_results import remove_unused_results
 from graphc.passes.simplify import simplify
@@ -30,7 +31,8 @@ STANDARD: tuple[PassFunction, ...] = (
     remove_unused_results,  # after simplification, which reads known results past their loops
     fold_constants,  # after simplification, which leaves constants side by side
     simplify,  # folding leaves `x * 1` and the like behind
-    fold_transposes,  # last, since it needs transposes to stand next to contractions
+    fold_transposes,  # needs transposes to stand next to contractions, in loops too
+    hoist_invariants,  # last, so that only work that is left is taken out of loops
 )
 
 # What makes a graph of operations a plan of kernels; `plan_buffers` also takes what is donated.
@@ -51,6 +53,7 @@ PASSES: dict[str, PassFunction] = {
         remove_unused_results,
         expand_composites,
         fold_transposes,
+        hoist_invariants,
         split_column_sums,
         fuse,
         plan_buffers,
@@ -68,6 +71,7 @@ __all__ = [
     "fold_constants",
     "fold_transposes",
     "fuse",
+    "hoist_invariants",
     "plan_buffers",
     "remove_unused_results",
     "simplify",

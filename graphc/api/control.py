@@ -47,6 +47,13 @@ def _settled(leaves: Sequence[Tree], types: Sequence[TensorType]) -> list[Tree]:
     return settled
 
 
+def _still_weak(results: Sequence[Tree], start: Sequence[Tree], body: Body) -> Sequence[Tree]:
+    """A loop's results, of which those are weak that begin so and stay so."""
+    for result, leaf, weak in zip(results, start, body.weak, strict=False):
+        result.weak = leaf.weak and weak
+    return results
+
+
 def while_loop(
     cond_fun: Function, body_fun: Function, init_val: Tree, *, tape_bytes: int | None = None
 ) -> Tree:
@@ -102,7 +109,7 @@ def while_loop(
         invariant=len(outside),
         tape_bytes=tape_bytes or 0,
     )
-    return tree.unflatten(structure, as_tuple(bound))
+    return tree.unflatten(structure, _still_weak(as_tuple(bound), leaves, body))
 
 
 def fori_loop(
@@ -188,7 +195,7 @@ def scan(
         carried=len(carry),
         reverse=reverse,
     )
-    values = as_tuple(bound)
+    values = _still_weak(as_tuple(bound), carry, body)
     stacked = tree.unflatten(body.structure.children[1], values[len(carry) :])
     return tree.unflatten(carry_tree, values[: len(carry)]), stacked
 

@@ -29,10 +29,11 @@ from graphc.ops.tape import PullbackAttrs
 
 def needs_guard(graph: Graph) -> bool:
     """Whether anything in the graph may raise, or not end, on values that do not count."""
-    return any(_is_hazard(node) for node in graph.nodes)
+    return any(is_hazard(node) for node in graph.nodes)
 
 
-def _is_hazard(node: Node) -> bool:
+def is_hazard(node: Node) -> bool:
+    """Whether a node may raise, or not end, on values that do not count."""
     if isinstance(node.attrs, WhileAttrs | PullbackAttrs):
         return True
     return _checks_indices(node) or any(map(needs_guard, regions(node)))
@@ -49,7 +50,7 @@ def guarded(graph: Graph) -> Graph:
     active, *params = parameters((tensor(BOOL, ()), *graph.input_types))
 
     def meaning(node: Node, operands: tuple[Node, ...]) -> Node:
-        return _guarded(node, operands, active) if _is_hazard(node) else rebuild(node, operands)
+        return _guarded(node, operands, active) if is_hazard(node) else rebuild(node, operands)
 
     inner = transform(graph, meaning, params)
     names = ("active", *graph.names)
