@@ -15,7 +15,17 @@ from dataclasses import dataclass, field
 from graphc.ir.graph import Graph
 from graphc.ir.node import Node
 from graphc.ir.types import Shape
-from graphc.ops import control, duals, elementwise, indexing, leaf, movement, reduction, special
+from graphc.ops import (
+    control,
+    duals,
+    effects,
+    elementwise,
+    indexing,
+    leaf,
+    movement,
+    reduction,
+    special,
+)
 from graphc.ops.contraction import dot_general
 from graphc.ops.partial_sums import PartialAttrs, partial_sums
 
@@ -25,7 +35,7 @@ Alignment = Axes | Node | None
 
 REDUCTIONS = frozenset({duals.reduce_sum, *reduction.ROWS} - {reduction.argmax, reduction.argmin})
 # What runs as it stands: loops, and kernels of an earlier fusion.
-LOOPS = frozenset({control.while_, control.scan, control.switch, control.kernel})
+LOOPS = frozenset({control.while_, control.scan, control.switch, control.kernel, effects.tell})
 MOVES = frozenset({movement.transpose, movement.slice, movement.reverse})
 EXPENSIVE = frozenset(
     {*elementwise.TRANSCENDENTAL, *special.TRANSCENDENTAL, elementwise.pow, elementwise.rem}

@@ -253,7 +253,7 @@ class _Planner:
                 if place not in self.slots and place not in within:
                     places.append(place)
                     intervals.append(Interval(rounded(type_), at[step], last.get(place, at[step])))
-            if not isinstance(step.attrs, KernelAttrs):
+            if regions(step) and not isinstance(step.attrs, KernelAttrs):
                 places.append(step)
                 shown = make(step.op, step.operands, planned[step])
                 intervals.append(Interval(loop_frame(shown), at[step], at[step]))

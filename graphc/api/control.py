@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,10 +20,14 @@ from graphc.api.regions import (
     operands_of,
     same_tree,
     same_types,
+    tell_too,
+    token_before,
     traced,
+    without_token,
 )
 from graphc.ir.dims import Dim
 from graphc.ir.errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
+from graphc.ir.graph import Graph
 from graphc.ir.places import user_place, written_at
 from graphc.ir.types import BOOL, I32, TensorType, tensor
 from graphc.numpy.promotion import Kind, join
@@ -30,6 +35,7 @@ from graphc.ops import control
 from graphc.ops.elementwise import convert
 from graphc.ops.elementwise import max as maximum
 from graphc.ops.elementwise import min as minimum
+from graphc.ops.split import between
 from graphc.trace import bind, current_frame, lift_constant
 from graphc.tree import Structure, Tree
 
@@ -84,6 +90,11 @@ def while_loop(
             init_val
         )
     require_callable("while_loop", cond_fun, body_fun)
+    return _while_loop(cond_fun, body_fun, init_val, tape_bytes or 0)
+
+
+def _while_loop(cond_fun: Function, body_fun: Function, init_val: Tree, tape_bytes: int) -> Tree:
+    """The same inside a trace."""
     leaves, structure = tree.flatten(init_val)
     leaves = lifted_all("the initial value of while_loop", leaves)
     body = traced("while_loop", body_fun, leaves, structure)
@@ -99,17 +110,28 @@ def while_loop(
             f"while_loop: got a condition that gives ({got}), expected bool[]"
             f"{written_at(user_place())}"
         )
-    outside = captured(condition.region, body.region)
+    if condition.region.tells:  # once per time it is asked: it moves to the end of the body
+
+        def turn(state: Tree) -> Tree:
+            value = body_fun(state[1])
+            return cond_fun(value), value
+
+        start = (cond_fun(init_val), init_val)
+        return _while_loop(lambda state: state[0], turn, start, tape_bytes)[1]
+    outside, tells = captured(condition.region, body.region), body.region.tells
+    asked = condition.region.close(outside, tells=tells)
     bound = bind(
         control.while_,
         *operands_of(outside),
         *leaves,
-        condition=condition.region.close(outside),
-        body=body.region.close(outside),
+        *token_before(tells),
+        condition=replace(asked, outputs=asked.outputs[:1]),
+        body=body.region.close(outside, tells=tells),
         invariant=len(outside),
-        tape_bytes=tape_bytes or 0,
+        tape_bytes=tape_bytes,
     )
-    return tree.unflatten(structure, _still_weak(as_tuple(bound), leaves, body))
+    found = without_token(as_tuple(bound), tells)
+    return tree.unflatten(structure, _still_weak(found, leaves, body))
 
 
 def fori_loop(
@@ -183,21 +205,36 @@ def scan(
         carry = _settled(carry, body.types[: len(carry)])
         body = _scan_body(f, [*carry, *slices], both, carry_tree)
     same_types("scan", body.types[: len(carry)], [leaf.type for leaf in carry])
-    outside = captured(body.region)
+    outside, tells = captured(body.region), body.region.tells
+    graph = body.region.close(outside, tells=tells)
+    last = len(outside) + len(carry)
     bound = bind(
         control.scan,
         *operands_of(outside),
         *carry,
+        *token_before(tells),
         *rows,
-        body=body.region.close(outside),
+        body=_token_carried(graph, last, len(carry)) if tells else graph,
         length=steps,
         invariant=len(outside),
-        carried=len(carry),
+        carried=len(carry) + tells,
         reverse=reverse,
     )
-    values = _still_weak(as_tuple(bound), carry, body)
+    values = [*as_tuple(bound)]
+    if tells:
+        token = values.pop(len(carry))
+        values = list(without_token([*values, token], tells))
+    _still_weak(values, carry, body)
     stacked = tree.unflatten(body.structure.children[1], values[len(carry) :])
     return tree.unflatten(carry_tree, values[: len(carry)]), stacked
+
+
+def _token_carried(body: Graph, first: int, carried: int) -> Graph:
+    """The body of a scan with its token, which came last, behind the carry."""
+    *params, token = body.params
+    *outputs, told = body.outputs
+    sources = (*params[:first], token, *params[first:])
+    return between(sources, (*outputs[:carried], told, *outputs[carried:]), (), body.places)
 
 
 class _Slice:
@@ -286,15 +323,17 @@ def _switch(
         if body.types != types and any(body.weak):
             bodies[i] = traced(name, _converted(functions[i], types), leaves, structure)
         same_types(name, bodies[i].types, types)
-    outside = captured(*[body.region for body in bodies])
+    regions = [body.region for body in bodies]
+    outside, tells = captured(*regions), tell_too(*regions)
     bound = bind(
         control.switch,
         number,
         *operands_of(outside),
         *leaves,
-        branches=tuple(body.region.close(outside) for body in bodies),
+        *token_before(tells),
+        branches=tuple(region.close(outside, tells=tells) for region in regions),
     )
-    return tree.unflatten(bodies[0].structure, as_tuple(bound))
+    return tree.unflatten(bodies[0].structure, without_token(as_tuple(bound), tells))
 
 
 def _joined(bodies: Sequence[Body]) -> list[TensorType]:

@@ -8,6 +8,7 @@ from graphc.ops import (
     control,
     custom,
     duals,
+    effects,
     elementwise,
     indexing,
     leaf,
@@ -33,5 +34,6 @@ ROWS: tuple[Op, ...] = (
     *control.ROWS,
     *custom.ROWS,
     *pullback.ROWS,
+    *effects.ROWS,
 )
 BY_NAME = {row.name: row for row in ROWS}

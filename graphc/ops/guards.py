@@ -21,6 +21,7 @@ from graphc.ops.control import (
     parameters,
 )
 from graphc.ops.duals import broadcast
+from graphc.ops.effects import TellAttrs
 from graphc.ops.elementwise import and_, select
 from graphc.ops.indexing import GatherAttrs, ScatterAttrs
 from graphc.ops.leaf import constant_value
@@ -34,7 +35,7 @@ def needs_guard(graph: Graph) -> bool:
 
 def is_hazard(node: Node) -> bool:
     """Whether a node may raise, or not end, on values that do not count."""
-    if isinstance(node.attrs, WhileAttrs | PullbackAttrs):
+    if isinstance(node.attrs, WhileAttrs | PullbackAttrs | TellAttrs):
         return True
     return _checks_indices(node) or any(map(needs_guard, regions(node)))
 
@@ -59,6 +60,9 @@ def guarded(graph: Graph) -> Graph:
 
 def _guarded(node: Node, operands: tuple[Node, ...], active: Node) -> Node:
     match node.attrs:
+        case TellAttrs():
+            token, enabled, *values = operands
+            return make(node.op, (token, and_(enabled, active), *values), node.attrs)
         case GatherAttrs() | ScatterAttrs():
             indices = operands[1]
             mask = broadcast(active, shape=indices.tensor.shape, axes=())

@@ -10,8 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
+from graphc.ir.errors import UnsupportedError
 from graphc.ir.graph import Graph
 from graphc.ir.node import Node, Op, make
+from graphc.ir.places import recorder
 from graphc.ir.types import BOOL, Size, tensor
 from graphc.ops.build import like, zeros_like
 from graphc.ops.control import (
@@ -34,12 +36,13 @@ from graphc.ops.custom import (
     custom_vjp,
 )
 from graphc.ops.duals import all_led, broadcast
+from graphc.ops.effects import tell
 from graphc.ops.elementwise import eq, max, min, select
 from graphc.ops.guards import guarded, needs_guard
-from graphc.ops.inlining import applied
+from graphc.ops.inlining import applied, region
 from graphc.ops.movement import moved
 from graphc.ops.pullback import while_pullback
-from graphc.ops.reduction import reduce_or
+from graphc.ops.reduction import reduce_max, reduce_or
 from graphc.ops.reverse import joint_graph
 from graphc.ops.tape import PullbackAttrs
 from graphc.ops.tape_reverse import taped_graph
@@ -222,6 +225,43 @@ def _batch_pullback(
     return [(pulled.get(i, zeros_like(inner[i])), True) for i in a.wanted]
 
 
+def _batch_tell(
+    node: Node, operands: Operands, batched: Flags, size: Size, batch: BatchGraph
+) -> Sequence[Batched]:
+    """Each lane tells, one after the other; what is the same for all is told once."""
+    if not isinstance(size, int):
+        raise UnsupportedError(
+            f"debug.{node.attrs.kind}: got a batch of size {size}, "  # type: ignore[attr-defined]
+            "expected one that is known when the program is compiled"
+        )
+    token, *values = operands
+    if batched[0]:  # any lane's token is the token of all
+        token = reduce_max(token, axes=(0,))
+    own = [i for i, flag in enumerate(batched[1:]) if flag]
+    fixed = [i for i, flag in enumerate(batched[1:]) if not flag]
+    inner = (*(operand.tensor for operand in node.operands),)
+    types = (*(inner[1 + i] for i in fixed), inner[0], *(inner[1 + i] for i in own))
+
+    def lane(*params: Node) -> Sequence[Node]:
+        at = dict(zip(fixed, params, strict=False))
+        at.update(zip(own, params[len(fixed) + 1 :], strict=True))
+        given = [at[i] for i in range(len(values))]
+        return (make(node.op, (params[len(fixed)], *given), node.attrs),)
+
+    record = recorder()
+    here = record.here if record is not None else ()
+    told = scan(
+        *(values[i] for i in fixed),
+        token,
+        *(values[i] for i in own),
+        body=region(types, lane, here),
+        length=size,
+        invariant=len(fixed),
+        carried=1,
+    )
+    return [(results(told)[0], False)]
+
+
 REGION_BATCHES: dict[Op, RegionBatch] = {
     composite: _batch_composite,
     checkpoint: _batch_composite,
@@ -231,4 +271,5 @@ REGION_BATCHES: dict[Op, RegionBatch] = {
     switch: _batch_switch,
     while_: _batch_while,
     while_pullback: _batch_pullback,
+    tell: _batch_tell,
 }

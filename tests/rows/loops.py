@@ -10,7 +10,7 @@ import numpy as np
 from graphc.ir.graph import Graph
 from graphc.ir.node import Node
 from graphc.ir.types import I32, TensorType, tensor
-from graphc.ops import contraction, indexing, leaf, movement
+from graphc.ops import contraction, effects, indexing, leaf, movement
 from graphc.ops import elementwise as e
 from graphc.ops.build import expand_axes, like, splat
 from graphc.ops.control import composite, parameters, results, scan, switch, while_
@@ -306,6 +306,24 @@ def groups() -> Iterator[Looped]:
         x, leaf.iota(type=tensor(I32, (2, 3)), axis=1)))  # fmt: skip
 
 
+def told() -> Iterator[Looped]:
+    """A loop that tells something in some of its steps, and a branch that does not."""
+    token = effects.TOKEN
+
+    def step(n: Node, i: Node, a: Node, t: Node) -> Sequence[Node]:
+        flag = e.eq(i, like(i, 1))
+        after = effects.tell(t, flag, i, a, kind="print", text="step {0:d} of {1}")
+        fine = effects.tell(after, e.gt(i, n), a, kind="check", text="{0}")
+        return e.add(i, like(i, 1)), small(a), fine
+
+    types = (COUNT, COUNT, V, token)
+    region = graph(types, step)
+    condition = graph(types, lambda n, i, a, t: (e.lt(i, n),))
+    yield made("told", (V,), smooth=False, body=lambda a: results(
+        while_(leaf.constant(3, "i32"), leaf.constant(0, "i32"), a, effects.first_token(),
+               condition=condition, body=region, invariant=1)))  # fmt: skip
+
+
 def programs() -> list[Looped]:
     """All of them."""
-    return [*scans(), *nested(), *switches(), *whiles(), *updates(), *groups()]
+    return [*scans(), *nested(), *switches(), *whiles(), *updates(), *groups(), *told()]

@@ -33,7 +33,8 @@ LANES = 3
 SPARE_BITS = 5  # of the last ones, which another order of sums may change
 # No operands to be batched; read by the walker; made when nothing is batched any more.
 WITHOUT_A_RULE = ("parameter", "constant", "iota", "project", "kernel")
-BATCHED = tuple(row for row in SAMPLED if row.name not in WITHOUT_A_RULE)
+TOLD = "tell"  # whose result, a token, is that of all lanes
+BATCHED = tuple(row for row in SAMPLED if row.name not in (*WITHOUT_A_RULE, TOLD))
 LOOPS = programs()
 Arrays = tuple[np.ndarray, ...]
 
