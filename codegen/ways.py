@@ -15,22 +15,23 @@ from graphc.codegen.loops.domain import REDUCTIONS
 from graphc.codegen.loops.elements import RULES
 from graphc.ir.node import Op
 from graphc.ir.types import type_of
-from graphc.ops import contraction, control, custom, indexing, leaf, partial_sums, pullback, special
+from graphc.ops import complex, contraction, control, custom, leaf, partial_sums, pullback, special
 from graphc.ops import elementwise as e
-from graphc.passes.fusion_groups import LOOPS
+from graphc.passes.fusion_groups import ALONE, LOOPS
 
 # Per way, the rows that go it; the first that holds counts. How each row is then written for a
 # target does not depend on the row, but for scalar operations.
 WAYS: dict[str, Collection[Op]] = {
     "expanded": (*custom.GROUPS, *pullback.ROWS),  # by a pass, into its body or loops
     "dropped": (control.stop_gradient,),  # by a pass, once nothing is differentiated any more
+    "split": complex.ROWS,  # by a pass, into pairs of real values; so are complex operands
     "entry": LOOPS,  # what runs kernels, and is itself printed
     "buffer": (*leaf.ROWS, control.project),  # the value lies somewhere
     "operand": (custom.optimization_barrier,),  # its operand stands for it
     "element": RULES,
     "reduction": (*REDUCTIONS, *partial_sums.ROWS),
     "contraction": (contraction.dot_general,),
-    "scatter": (indexing.scatter,),
+    "kernel": ALONE,  # one of its own
 }
 CASTS = (e.convert, special.bitcast)  # printed by what they convert between, not by name
 
@@ -62,4 +63,5 @@ def to_cuda(row: Op) -> str:
     if way != "scalar" or row in CASTS:
         return way
     kinds = {type_of(sample.arrays[-1]).dtype.kind for sample in (row.samples or tuple)()}
+    kinds -= {"complex"}
     return way if all(row.name in BY_KIND.get(kind, ()) for kind in kinds) else ""

@@ -61,7 +61,7 @@ def check(predicate: Tree, message: str, *args: Tree, **kwargs: Tree) -> None:
     >>> try:
     ...     root(np.float32(-1))
     ... except gc.CheckError as error:
-    ...     builtins.print(str(error).splitlines()[0])
+    ...     print(str(error).splitlines()[0])
     check: got -1.0, expected no negative number
 
     Raises:

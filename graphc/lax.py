@@ -16,11 +16,12 @@ from typing import TypeAlias
 
 import numpy as np
 
+from graphc import lax_linalg
 from graphc.ir.errors import ShapeError
 from graphc.ir.node import Op
 from graphc.ir.types import I32, Size, tensor
 from graphc.numpy import elementwise as wide
-from graphc.numpy import formulas
+from graphc.numpy import formulas, sliding
 from graphc.numpy.array import Array
 from graphc.numpy.bits import bitcast
 from graphc.numpy.elementwise import astype
@@ -49,6 +50,8 @@ from graphc.ops import contraction, control, duals, indexing, leaf, movement, re
 from graphc.ops import elementwise as e
 from graphc.ops import special as s
 from graphc.trace import Tracer, bind
+
+linalg = lax_linalg
 
 Axes: TypeAlias = Sequence[int]
 Strict: TypeAlias = "Callable[..., Array]"
@@ -381,3 +384,15 @@ def argmin(operand: ArrayLike, axis: int, index_dtype: DTypeLike = I32) -> Array
     """Index of the first smallest element along an axis."""
     found: Array = bind(reduction.argmin, operand, axis=axis, dtype=element_type(index_dtype))
     return found
+
+
+# windows
+
+ConvDimensionNumbers = sliding.ConvDimensionNumbers
+conv = sliding.conv
+conv_dimension_numbers = sliding.conv_dimension_numbers
+conv_general_dilated = sliding.conv_general_dilated
+conv_transpose = sliding.conv_transpose
+conv_with_general_padding = sliding.conv_with_general_padding
+padtype_to_pads = sliding.padtype_to_pads
+reduce_window = sliding.reduce_window

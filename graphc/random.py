@@ -25,7 +25,7 @@ import graphc.numpy as gnp
 from graphc import lax
 from graphc.composites import composite
 from graphc.ir.errors import DtypeError, ShapeError
-from graphc.ir.types import F32, I32, U32, DType, Shape
+from graphc.ir.types import F32, I32, U32, DType, Shape, Size
 from graphc.numpy.array import Array
 from graphc.numpy.creation import counting
 from graphc.numpy.indexing import get
@@ -33,6 +33,8 @@ from graphc.numpy.movement import ShapeLike, shape_from
 from graphc.numpy.promotion import (
     ArrayLike,
     DTypeLike,
+    array_of,
+    axis_in,
     broadcast_shapes,
     element_type,
     fail,
@@ -40,9 +42,11 @@ from graphc.numpy.promotion import (
     shape_of,
     type_of_value,
 )
+from graphc.numpy.sequences import sort_key_val, top_k
 from graphc.ops import random as rows
 from graphc.trace import bind
 
+SHUFFLE_EXPONENT = 3  # how unlikely two elements never have different words
 Words: TypeAlias = tuple[Array, Array]
 
 
@@ -191,28 +195,98 @@ def randint(
     return gnp.add(low, gnp.astype(gnp.remainder(offset, span), wanted))
 
 
-def permutation(key: ArrayLike, x: ArrayLike, axis: int = 0) -> Array:
+def permutation(key: ArrayLike, x: ArrayLike, axis: int = 0, independent: bool = False) -> Array:
     """The slices of `x` along `axis` in random order, or the numbers below an int `x`.
 
-    Each slice goes to the rank of its random word among all. Ranks are counted by comparing all
-    pairs, so `n` slices cost on the order of n**2 comparisons.
+    Where `independent`, each line along the axis has an order of its own. Elements are sorted
+    by random words; as many rounds as make equal words in all of them unlikely.
+
+    Raises:
+        ShapeError: an array without axes, or no such axis.
     """
     if isinstance(x, int | np.integer):
-        return _shuffled(key, int(x))
+        return _shuffled(key, counting((int(x),), 0), 0)
     shape = shape_of(x)
     if not shape:
         fail(ShapeError, "permutation: got an array without axes, expected an int or an array")
-    return gnp.take(x, _shuffled(key, shape[axis]), axis, "promise_in_bounds")  # type: ignore[arg-type]
+    along = axis_in(axis, len(shape), "permutation")
+    if len(shape) == 1 or independent:
+        return _shuffled(key, array_of(x), along)
+    order = _shuffled(key, counting((_known(shape[along], "permutation"),), 0), 0)
+    return gnp.take(x, order, along, "promise_in_bounds")
 
 
-@composite("permutation")
-def _shuffled(key: ArrayLike, count: int) -> Array:
-    drawn, place = bits(key, (count,)), counting((count,), 0)
-    one, two = gnp.expand_dims(drawn, 1), gnp.expand_dims(drawn, 0)
-    earlier = gnp.less(gnp.expand_dims(place, 0), gnp.expand_dims(place, 1))
-    tied = gnp.logical_and(gnp.equal(two, one), earlier)
-    rank = gnp.sum(gnp.logical_or(gnp.less(two, one), tied), 1)
-    return gnp.at(gnp.zeros_like(place))[rank].set(place, mode="promise_in_bounds")
+@composite("shuffled")
+def _shuffled(key: ArrayLike, x: Array, axis: int) -> Array:
+    """Sorted by random words, again and again: ties of one round are no ties of the next."""
+    sizes = tuple(_known(size, "permutation") for size in shape_of(x))
+    count = max(1, math.prod(sizes))
+    for _ in range(math.ceil(SHUFFLE_EXPONENT * math.log(count) / math.log(2**32 - 1))):
+        keys = split(key)
+        key = get(keys, 0)
+        x = sort_key_val(bits(get(keys, 1), sizes), x, axis)[1]
+    return x
+
+
+def _known(size: Size, name: str) -> int:
+    if not isinstance(size, int):
+        fail(ShapeError, f"{name}: got the symbolic size {size}, expected a number")
+    return size
+
+
+def choice(
+    key: ArrayLike,
+    a: ArrayLike,
+    shape: ShapeLike = (),
+    replace: bool = True,
+    p: ArrayLike | None = None,
+    axis: int = 0,
+) -> Array:
+    """Random slices of `a` along `axis`, or numbers below an int `a`; with probabilities `p`.
+
+    Where not `replace`, each is drawn once at most. The results are JAX's.
+
+    >>> choice(key(0), 10, (3,), replace=False).shape
+    (3,)
+
+    Raises:
+        ShapeError: more draws than there are without `replace`, nothing to draw from, or
+            probabilities of another number.
+    """
+    sizes = shape_from(shape, "choice")
+    draws = math.prod(_known(size, "choice") for size in sizes)
+    single = isinstance(a, int | np.integer)
+    own = () if single else shape_of(a)
+    if not single and not own:
+        fail(ShapeError, "choice: got an array without axes, expected an int or an array")
+    along = 0 if single else axis_in(axis, len(own), "choice")
+    count = int(a) if single else _known(own[along], "choice")
+    if draws and (count <= 0 or (draws > count and not replace)):
+        fail(ShapeError, f"choice: got {draws} draws, expected at most {max(count, 0)}")
+    if p is not None and shape_of(p) != (count,):
+        fail(ShapeError, f"choice: got probabilities {shape_of(p)}, expected ({count},)")
+    index = gnp.reshape(_drawn(key, count, draws, replace, p, sizes), sizes)
+    return index if single else gnp.take(a, index, along, "promise_in_bounds")
+
+
+def _drawn(
+    key: ArrayLike, count: int, draws: int, replace: bool, p: ArrayLike | None, sizes: Shape
+) -> Array:
+    """The numbers of what is drawn."""
+    if not draws:
+        return gnp.zeros(sizes, I32)
+    if p is None:
+        if replace:
+            return randint(key, sizes, 0, count)
+        return get(permutation(key, count), slice(0, draws))
+    dtype = kind_of(p).dtype if kind_of(p).dtype.is_float else F32
+    weights = gnp.astype(p, dtype)
+    if replace:
+        upto = gnp.cumsum(weights)
+        drawn = gnp.multiply(get(upto, -1), gnp.subtract(1, uniform(key, sizes, dtype)))
+        return gnp.searchsorted(upto, drawn)
+    noisy = gnp.add(gumbel(key, (count,), dtype), gnp.log(weights))
+    return top_k(noisy, draws)[1]
 
 
 def gumbel(key: ArrayLike, shape: ShapeLike = (), dtype: DTypeLike = F32) -> Array:

@@ -16,22 +16,28 @@ from graphc.passes.expand_composites import expand_composites
 from graphc.passes.fold_constants import fold_constants
 from graphc.passes.fold_transposes import fold_transposes
 from graphc.passes.fuse import fuse
+from graphc.passes.gather_late import gather_late
 from graphc.passes.hoist_invariants import hoist_invariants
+from graphc.passes.multiply_outer import multiply_outer
 from graphc.passes.plan_buffers import plan_buffers
 from graphc.passes.remove_unused_results import remove_unused_results
 from graphc.passes.simplify import simplify
 from graphc.passes.split_column_sums import split_column_sums
+from graphc.passes.split_complex import split_complex
 
 PassFunction: TypeAlias = Callable[..., Graph]
 
 STANDARD: tuple[PassFunction, ...] = (
     drop_stop_gradient,  # differentiation is over, and the marks would hide what stands behind
     expand_composites,  # from here on there are only primitives; the trace still shows the names
+    split_complex,  # when all definitions are open, and before rules, which know real numbers
     simplify,  # definitions meet their surroundings
     remove_unused_results,  # after simplification, which reads known results past their loops
     fold_constants,  # after simplification, which leaves constants side by side
     simplify,  # folding leaves `x * 1` and the like behind
+    gather_late,  # when numbers have been folded into the tables that are read
     fold_transposes,  # needs transposes to stand next to contractions, in loops too
+    multiply_outer,  # when contractions have no more to take in
     hoist_invariants,  # last, so that only work that is left is taken out of loops
 )
 
@@ -52,8 +58,11 @@ PASSES: dict[str, PassFunction] = {
         fold_constants,
         remove_unused_results,
         expand_composites,
+        gather_late,
+        split_complex,
         fold_transposes,
         hoist_invariants,
+        multiply_outer,
         split_column_sums,
         fuse,
         plan_buffers,
@@ -71,9 +80,12 @@ __all__ = [
     "fold_constants",
     "fold_transposes",
     "fuse",
+    "gather_late",
+    "multiply_outer",
     "hoist_invariants",
     "plan_buffers",
     "remove_unused_results",
     "simplify",
     "split_column_sums",
+    "split_complex",
 ]

@@ -34,7 +34,7 @@ def differentiate(graph: Graph, *, wrt: Sequence[int] = (0,)) -> Graph:
         if not 0 <= index < len(graph.params):
             count = len(graph.params)
             raise ArgumentError(f"differentiate: got wrt={index}, expected below {count}")
-        if not graph.params[index].tensor.dtype.is_float:
+        if not graph.params[index].tensor.dtype.is_inexact:
             got = f"{graph.names[index]}: {graph.params[index].type}"
             raise DtypeError(f"differentiate: got wrt={index} ({got}), expected floats")
     joint = joint_graph(graph, wrt, (0,))

@@ -8,7 +8,14 @@ from __future__ import annotations
 from graphc.ir.graph import Graph, rebuild
 from graphc.ir.node import Node, make
 from graphc.ir.places import recorder
-from graphc.ops.control import GroupAttrs, ProjectAttrs, WhileAttrs, while_
+from graphc.ops.control import (
+    GroupAttrs,
+    ProjectAttrs,
+    WhileAttrs,
+    nodes_of,
+    parameters,
+    while_,
+)
 from graphc.ops.custom import GROUPS
 from graphc.ops.tape import PullbackAttrs
 from graphc.ops.tape_reverse import recorded_graph, taped_graph
@@ -49,7 +56,8 @@ def _expand(graph: Graph, done: dict[Graph, Graph]) -> Graph:
             case Node(attrs=ProjectAttrs(index), operands=(group,)) if group in inlined:
                 return inlined[group][index]
         if current.op.expand is not None:
-            return current.op.expand(current.attrs, *current.operands)
+            results = inlined[current] = _inline(body(_definition(current)), current.operands)
+            return results[0] if len(results) == 1 else current
         return in_regions(current, body)
 
     result = revise(graph, change)
@@ -66,6 +74,13 @@ def _taped(graph: Graph) -> dict[Node, PullbackAttrs]:
             loop = WhileAttrs(a.condition, a.body, a.invariant, tape_bytes=a.tape_bytes)
             found[make(while_, node.operands[: len(a.body.params)], loop)] = a
     return found
+
+
+def _definition(node: Node) -> Graph:
+    """What a row is in terms of others, which may have definitions themselves."""
+    assert node.op.expand is not None
+    params = parameters(tuple(operand.tensor for operand in node.operands))
+    return Graph(params, nodes_of(node.op.expand(node.attrs, *params)))
 
 
 def _inline(body: Graph, arguments: tuple[Node, ...]) -> tuple[Node, ...]:

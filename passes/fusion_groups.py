@@ -17,17 +17,20 @@ from graphc.ir.node import Node
 from graphc.ir.types import Shape
 from graphc.ops import (
     control,
+    cumulative,
     duals,
     effects,
     elementwise,
     indexing,
     leaf,
     movement,
+    ordering,
     reduction,
     special,
 )
 from graphc.ops.contraction import dot_general
 from graphc.ops.partial_sums import PartialAttrs, partial_sums
+from graphc.ops.windows import WindowsAttrs, windows
 
 Axes = tuple[int, ...]
 # Axes of the full shape, or what moves the reads elsewhere, or None for several places.
@@ -36,6 +39,16 @@ Alignment = Axes | Node | None
 REDUCTIONS = frozenset({duals.reduce_sum, *reduction.ROWS} - {reduction.argmax, reduction.argmin})
 # What runs as it stands: loops, and kernels of an earlier fusion.
 LOOPS = frozenset({control.while_, control.scan, control.switch, control.kernel, effects.tell})
+# What is a kernel of its own, as `graphc.codegen.loops.lower` has them.
+ALONE = frozenset(
+    {
+        indexing.scatter,
+        cumulative.cumulative,
+        ordering.sort_words,
+        ordering.digit_counts,
+        ordering.place_by_digit,
+    }
+)
 MOVES = frozenset({movement.transpose, movement.slice, movement.reverse})
 EXPENSIVE = frozenset(
     {*elementwise.TRANSCENDENTAL, *special.TRANSCENDENTAL, elementwise.pow, elementwise.rem}
@@ -52,7 +65,7 @@ class Group:
     full: Shape
     reduced: Axes = ()
     contraction: Node | None = None
-    fixed: bool = False  # a scatter or window: nothing but index arithmetic may join
+    fixed: bool = False  # of an operation that is a kernel alone: only index arithmetic may join
     window: bool = False
     members: dict[Node, None] = field(default_factory=dict)
     outputs: dict[Node, None] = field(default_factory=dict)
@@ -97,9 +110,17 @@ def is_view(node: Node) -> bool:
     return before != [size for size in node.tensor.shape if size != 1]
 
 
+def _overlap(node: Node) -> bool:
+    """Whether a node reads its operand's elements several times each."""
+    a = node.attrs
+    return isinstance(a, WindowsAttrs) and any(
+        size > stride for size, stride in zip(a.size, a.stride, strict=True)
+    )
+
+
 def is_free(node: Node) -> bool:
     """Whether a node is only index arithmetic, to be written wherever it is read."""
-    if node.op in (duals.broadcast, leaf.iota):
+    if node.op in (duals.broadcast, leaf.iota, windows):
         return True
     if node.op is movement.reshape:
         return not is_view(node)
@@ -201,7 +222,7 @@ class Grouping:
         group.aligned[node] = group.every
         group.outputs[node] = None
         group.window = node in self.windows
-        group.fixed = node.op is indexing.scatter or group.window
+        group.fixed = node.op in ALONE or group.window
         self._join(group, node)
 
     def _join(self, group: Group, node: Node) -> None:
@@ -217,7 +238,7 @@ class Grouping:
         elif node.op is dot_general:
             group.contraction = node
             group.operands.update(dict.fromkeys(node.operands))
-        elif group.fixed and (node.op is indexing.scatter or node in self.windows):
+        elif group.fixed and (node.op in ALONE or node in self.windows):
             group.operands.update(dict.fromkeys(node.operands))
         elif node.op.elementwise:
             for operand in node.operands:
@@ -226,7 +247,7 @@ class Grouping:
             group.reads(node.operands[0], tuple(at[axis] for axis in node.attrs.axes))
         else:
             for operand in node.operands:
-                group.reads(operand, node)
+                group.reads(operand, None if _overlap(node) else node)
         group.members[node] = None
         if not is_free(node):
             self.home.setdefault(node, group)
@@ -248,7 +269,7 @@ class Grouping:
         if len(group.members) >= LARGEST_GROUP or node in group.operands:
             return False
         at = group.aligned.get(node)
-        if node.op in (indexing.scatter, partial_sums) or node in self.windows:
+        if node.op in ALONE or node.op is partial_sums or node in self.windows:
             return False
         if node.op is dot_general:
             return group.is_map and at == group.every and group.full == node.tensor.shape

@@ -5,8 +5,7 @@ from __future__ import annotations
 from graphc.ir.graph import Graph, order
 from graphc.ir.node import Node
 from graphc.ops.contraction import dot_general
-from graphc.ops.indexing import scatter
-from graphc.passes.fusion_groups import REDUCTIONS
+from graphc.passes.fusion_groups import ALONE, REDUCTIONS
 
 
 def overwritable(body: Graph, operand: int, result: int) -> bool:
@@ -41,7 +40,7 @@ def _stored(body: Graph, output: Node) -> tuple[object, int]:
     Outputs of one shape that reduce the same axes share loops; a walk folds the reductions
     whose operands are known by then.
     """
-    if output.op is scatter:
+    if output.op in ALONE:
         return output, 0
     params = set(body.params)
     folded: list[Node] = []

@@ -19,6 +19,7 @@ from graphc.ir.verify import verify
 from graphc.ops.effects import sink
 from graphc.passes.manager import Observer
 from graphc.passes.notes import notes
+from graphc.passes.split_complex import as_memory, in_memory
 
 SMALL_SIZE = 3  # of the first named size; each further one is larger by 1
 SEEDS = (0, 1)
@@ -115,6 +116,9 @@ class Executing:
             except Error:  # an index outside its axis, sizes that follow from no argument
                 self.known.pop(seed, None)
                 continue
+            if before.input_types != after.input_types:  # complex ones became their memory
+                arrays = tuple(map(as_memory, arrays))
+                expected = tuple(map(as_memory, expected))
             got = _silently(after, arrays)
             self.known[seed] = (after, got)
             for number, (left, right) in enumerate(zip(expected, got, strict=False)):
@@ -139,6 +143,8 @@ def difference(before: np.ndarray, after: np.ndarray, type_: TensorType) -> str:
     """How two results differ beyond rounding, or nothing; integers must be equal."""
     if before.shape != after.shape or before.dtype != after.dtype:
         return f"got {after.dtype}{after.shape}, expected {before.dtype}{before.shape}"
+    if type_.dtype.is_complex:
+        return difference(as_memory(before), as_memory(after), in_memory(type_))
     if not type_.dtype.is_float:
         same = before == after
     else:
@@ -173,6 +179,9 @@ def _drawn(type_: TensorType, sizes: Mapping[str, int], random: np.random.Genera
         return np.asarray(random.random(shape) < 0.5)
     if type_.dtype.is_float:
         return np.asarray(random.uniform(-2, 2, shape)).astype(type_.dtype.numpy)
+    if type_.dtype.is_complex:
+        both = _drawn(in_memory(type_), sizes, random)  # as for the real array in its place
+        return np.asarray(both.view(type_.dtype.numpy)[..., 0])
     return np.asarray(random.integers(0, SMALL_SIZE, shape)).astype(type_.dtype.numpy)
 
 

@@ -17,8 +17,25 @@ from graphc.ir.graph import Graph
 from graphc.ir.interpret import bind_sizes, bound, interpret
 from graphc.ir.node import Node, Value
 from graphc.ir.types import BF16, F16, F32, DType, dtype_of
-from graphc.ops import contraction, duals, elementwise, indexing, reduction, special
+from graphc.ops import (
+    contraction,
+    convolution,
+    cumulative,
+    duals,
+    elementwise,
+    factors,
+    indexing,
+    linalg,
+    reduction,
+    special,
+    window_choices,
+    windows,
+)
 from graphc.ops.control import GroupAttrs, KernelAttrs, ScanAttrs, SwitchAttrs, WhileAttrs
+from graphc.ops.cumulative import CumulativeAttrs
+from graphc.passes.drop_stop_gradient import drop_stop_gradient
+from graphc.passes.expand_composites import expand_composites
+from graphc.passes.split_complex import as_memory, holds_complex, split_complex
 
 SAMPLES = 8
 SAFETY = 5.0  # how far beyond the largest move of all samples
@@ -34,9 +51,22 @@ ROUNDING = {
     e.rem: 0.0,
     e.sqrt: 1.0,
 }
-SUMS = (duals.reduce_sum, contraction.dot_general, indexing.scatter)
+SUMS = (
+    duals.reduce_sum,
+    contraction.dot_general,
+    indexing.scatter,
+    convolution.conv_general,
+    windows.reduce_window_sum,
+    window_choices.scatter_window,
+)
 # Where the sign of a zero is left open: sums of negative zeros, the greater of 0.0 and -0.0.
-EITHER_ZERO = (*SUMS, e.max, e.min, reduction.reduce_max, reduction.reduce_min)
+EXTREMES = (
+    e.max, e.min, reduction.reduce_max, reduction.reduce_min, window_choices.reduce_window_max,
+    window_choices.reduce_window_min,
+)  # fmt: skip
+EITHER_ZERO = (*SUMS, *EXTREMES, cumulative.cumulative)
+# Factors of a matrix are those of one that differs from it by rounding (backward stability).
+BACKWARD = (*linalg.ROWS, *factors.SEVERAL)
 
 
 def unit(values: np.ndarray, dtype: DType) -> np.ndarray:
@@ -49,7 +79,13 @@ def unit(values: np.ndarray, dtype: DType) -> np.ndarray:
 def disagreement(
     graph: Graph, arrays: Sequence[np.ndarray], got: Sequence[np.ndarray], seed: int = 0
 ) -> str:
-    """How results of `graph` differ from the interpreter's beyond rounding, or nothing."""
+    """How results of `graph` differ from the interpreter's beyond rounding, or nothing.
+
+    Of complex programs the meaning is that of their real parts, which rounding moves one by one.
+    """
+    if holds_complex(graph):
+        graph = split_complex(expand_composites(drop_stop_gradient(graph)))
+        arrays, got = [as_memory(x) for x in arrays], [as_memory(x) for x in got]
     with np.errstate(all="ignore"):
         expected = interpret(graph, *arrays)
         if len(got) != len(expected):
@@ -117,6 +153,8 @@ def noisy(
         if inner is not None:
             values[node] = inner if len(node.results) > 1 or _is_tuple(node) else inner[0]
             continue
+        if node.op in BACKWARD:
+            operands = [_nearby(np.asarray(operand), random) for operand in operands]
         if node.op is special.bitcast:
             operands = [_any_nan(np.asarray(operands[0]), random)]
         assert node.op.reference is not None
@@ -170,6 +208,16 @@ def _scanned(
     return (*carry, *stacked)
 
 
+def _nearby(x: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Matrices whose factors may as well be those of `x`, as far as rounding goes."""
+    dtype = dtype_of(x.dtype)
+    if not dtype.is_float or not x.size:
+        return x
+    size = np.abs(np.where(np.isfinite(x), x, 0)).max((-1, -2), keepdims=True)
+    reach = size * x.shape[-1] * 2.0 ** -DIGITS[dtype.name]
+    return np.asarray(x + random.uniform(-1.0, 1.0, x.shape) * reach).astype(x.dtype)
+
+
 def _any_nan(x: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """The same numbers, but nans of any sign: which one an operation gives is left open."""
     if not dtype_of(x.dtype).is_float:
@@ -201,15 +249,18 @@ def _moved(
     reach = units * unit(value, dtype)
     if node.op is special.digamma:
         reach = units * unit(np.maximum(np.abs(value), _reflected(operands[0])), dtype)
-    if node.op in SUMS or node.op is reduction.reduce_prod:
+    kind = attrs.kind if isinstance(attrs, CumulativeAttrs) else ""
+    sums = node.op in SUMS or kind in ("sum", "logsumexp")
+    if sums or node.op is reduction.reduce_prod or kind == "prod":
         assert node.op.reference is not None
         sizes = [np.abs(x) if dtype_of(x.dtype).is_float else x for x in operands]
         magnitude = np.asarray(node.op.reference(attrs, *sizes)).astype(np.float64)
+        magnitude += kind == "logsumexp"  # whose logarithms round near 0, too
         longest = min(max((x.size for x in operands), default=1), ROUNDINGS)
         work = F32 if dtype in (F16, BF16) else dtype
         reach = longest * 2.0 ** -DIGITS[work.name] * magnitude + unit(value, dtype) / 2
         reach = np.where(magnitude == 0, 0.0, reach)
-    shift = np.where(value == 0, reach * (node.op in SUMS), reach)
+    shift = np.where(value == 0, reach * sums, reach)
     if not shift.any():
         return value
     moved = value.astype(np.float64) + random.uniform(-1.0, 1.0, value.shape) * shift

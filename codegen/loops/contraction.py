@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from graphc.codegen.loops.domain import EXPENSIVE
 from graphc.codegen.loops.elements import Builder, converted, work_type
@@ -19,6 +20,7 @@ from graphc.ir.node import Node
 from graphc.ir.types import Size
 from graphc.ops.contraction import DotAttrs, dot_general, free_axes
 
+FILLS_A_TILE = 7  # rows with which a tile hides the latency of its sums
 Output = tuple[Node, Buffer]
 Place = tuple[Index, ...]
 Outer = dict["Axis", Index]
@@ -45,6 +47,14 @@ class Tile:
     column: Index
 
 
+_SIDES = ("left", "right", "result")
+
+
+def _follows(before: int | None, behind: int | None) -> bool:
+    """Whether an axis stands right before another, or neither is there."""
+    return before == behind if before is None or behind is None else before + 1 == behind
+
+
 def _axes(node: Node) -> list[Axis]:
     a = node.attrs
     assert isinstance(a, DotAttrs)
@@ -68,6 +78,16 @@ def contraction_of(outputs: Sequence[Node], stop: Sequence[Node]) -> Node | None
     return next((node for node in inside if node.op is dot_general and node not in stop), None)
 
 
+def unfolded(place: Index, extents: Sequence[Index]) -> list[Index]:
+    """The coordinates of a place in a row-major array of these extents."""
+    found: list[Index] = []
+    for extent in reversed(extents):
+        last = len(found) == len(extents) - 1
+        found.append(place if last else place % extent)
+        place = place // extent
+    return found[::-1]
+
+
 class Contraction:
     """One contraction kernel being written."""
 
@@ -83,10 +103,18 @@ class Contraction:
         self.columns = self._pick([a for a in kept if self._side(a) != "both"], self._column_cost)
         rest = [axis for axis in kept if axis is not self.columns]
         other = [axis for axis in rest if self._side(axis) != self._side(self.columns)]
-        self.rows = self._pick([a for a in other if self._side(a) != "both"], self._row_cost)
-        self.outer = [axis for axis in rest if axis is not self.rows]
+        last = self._pick([a for a in other if self._side(a) != "both"], self._row_cost)
         self.sums = [Var(f"k{i}", index(axis.size)) for i, axis in enumerate(self.summed)]
+        self.places = [index(var) for var in self.sums]  # along the contracted axes
         self.lanes = schedule.lanes(self.dtype.bytes)
+        self.rows: tuple[Axis, ...] = (last,) if last else ()
+        self.outer = [axis for axis in rest if axis is not last]
+        self._lengthen_rows()
+        # Along `walked` axes only the side of the rows changes, so what is packed of the other
+        # side serves all of them.
+        own = self._side(last)
+        self.walked = [axis for axis in self.outer if self._side(axis) == own]
+        self.apart = [axis for axis in self.outer if axis not in self.walked]
 
     # which axis runs in lanes, which down the tile
 
@@ -109,7 +137,41 @@ class Contraction:
         return (small, not last, -(axis.result or 0))
 
     def _row_cost(self, axis: Axis) -> tuple[int, ...]:
-        return (-axis.size if isinstance(axis.size, int) else -(1 << 20),)
+        """Best fills a tile and lies close together; of shorter axes, the longest."""
+        size = axis.size if isinstance(axis.size, int) else 1 << 20
+        own = axis.right if axis.left is None else axis.left
+        return (-min(size, FILLS_A_TILE), -(own or 0))
+
+    def _lengthen_rows(self) -> None:
+        """Count rows on over neighbouring axes, where their places in memory run on.
+
+        A tile may then reach from one step of the outer axis into the next.
+        """
+        found = True
+        while found and self.rows:
+            found = False
+            for axis in self.outer:
+                if self._side(axis) != self._side(self.rows[0]):
+                    continue
+                for rows in ((axis, *self.rows), (*self.rows, axis)):
+                    found = found or self._takes_rows(rows)
+
+    def _takes_rows(self, rows: tuple[Axis, ...]) -> bool:
+        """Make `rows` the rows if that is one long axis wherever they are."""
+        if not all(isinstance(axis.size, int) for axis in rows[1:]):
+            return False
+        if not all(
+            _follows(getattr(a, s), getattr(b, s)) for a, b in pairwise(rows) for s in _SIDES
+        ):
+            return False
+        before, self.rows = self.rows, rows
+        row = Var("row", self.row_count())
+        loads = self.loads(False, Var("lane", index(self.lanes)), row)
+        if any(load.index.stride(row) is None for load in loads):
+            self.rows = before
+            return False
+        self.outer = [axis for axis in self.outer if axis not in rows]
+        return True
 
     # positions
 
@@ -128,9 +190,9 @@ class Contraction:
 
     def _values(self, outer: dict[Axis, Index], row: Index, column: Index) -> dict[Axis, Index]:
         values = {**outer}
-        values.update({a: index(v) for a, v in zip(self.summed, self.sums, strict=True)})
-        if self.rows:
-            values[self.rows] = row
+        values.update(zip(self.summed, self.places, strict=True))
+        extents = [index(axis.size) for axis in self.rows]
+        values.update(zip(self.rows, unfolded(row, extents), strict=True))
         if self.columns:
             values[self.columns] = column
         return values
@@ -155,45 +217,39 @@ class Contraction:
         place = self._position(("left", "right")[side], self._values(outer, row, column))
         return self.builder.element(self.node.operands[side], place)
 
-    def loads(self, right: bool, lane: Var) -> list[Load]:
-        """What one element of a side reads, with `lane` counting columns."""
+    def loads(self, right: bool, lane: Var, row: Var | None = None) -> list[Load]:
+        """What one element of a side reads, with `lane` counting columns and `row` rows."""
         probe = Builder(dict(self.builder.buffers))
         side = int(self._side(self.columns) != "left") == int(right)
-        values = self._values(dict.fromkeys(self.outer, ZERO), ZERO, index(lane))
+        at = index(row) if row else ZERO
+        values = self._values(dict.fromkeys(self.outer, ZERO), at, index(lane))
         place = self._position("right" if side else "left", values)
         probe.element(self.node.operands[int(side)], place)
         return [s.value for s in probe.block if isinstance(s, Let) and isinstance(s.value, Load)]
-
-    def depth(self) -> Index:
-        """The place along the contracted axes together."""
-        return flat([index(var) for var in self.sums], tuple(axis.size for axis in self.summed))
 
     # the loop nest
 
     def row_count(self) -> Index:
         """Rows of the result."""
-        return index(self.rows.size if self.rows else 1)
+        return product(index(axis.size) for axis in self.rows)
 
     def column_count(self) -> Index:
         """Columns of the result."""
         return index(self.columns.size if self.columns else 1)
 
     def pieces(
-        self, panels: Index, groups: Index, write: Callable[[Outer, Index, Index], None]
+        self,
+        axes: Sequence[Axis],
+        counts: tuple[Index, Index],
+        write: Callable[[Outer, Index, Index], None],
     ) -> None:
-        """The parallel loop over outer axes, panels and groups of rows."""
+        """The parallel loop over outer axes and two further counts, the last one fastest."""
         builder = self.builder
-        extents = [*(index(axis.size) for axis in self.outer), panels, groups]
+        extents = [*(index(axis.size) for axis in axes), *counts]
         piece = Var(builder.fresh("c"), product(extents))
-        places: list[Index] = []
-        rest = index(piece)
-        for extent in reversed(extents):
-            last = len(places) == len(extents) - 1
-            places.append(rest if last else rest % extent)
-            rest = rest // extent
-        *outer_at, panel, group = reversed(places)
+        *outer_at, first, second = unfolded(index(piece), extents)
         with builder.inside() as body:
-            write(dict(zip(self.outer, outer_at, strict=True)), panel, group)
+            write(dict(zip(axes, outer_at, strict=True)), first, second)
         builder.loop(piece, "parallel", body)
 
     def together(self, strips: Index, panels: Index) -> int:
@@ -206,14 +262,25 @@ class Contraction:
             others *= axis.size if isinstance(axis.size, int) else 16
         return max(1, count // max(1, self.schedule.pieces // others))
 
-    def finish(self, tile: Tile, sums: Buffer, stride: int, vectors: int, kind: str) -> None:
-        """Compute what follows on a tile whose rows lie `stride` apart in `sums`, and store it."""
+    def finish(
+        self,
+        tile: Tile,
+        sums: Buffer,
+        stride: int,
+        vectors: int,
+        kind: str,
+        first: Index = ZERO,
+    ) -> None:
+        """Compute what follows on a tile, and store it.
+
+        Its rows lie `stride` apart in `sums`, from place `first`.
+        """
         builder = self.builder
         lane = Var(builder.fresh("j"), tile.columns)
         row = Var(builder.fresh("i"), index(tile.rows))
         with builder.inside() as body:
             with builder.inside():
-                result = builder.let(Load(sums, index(row) * stride + index(lane)))
+                result = builder.let(Load(sums, first + index(row) * stride + index(lane)))
                 builder.values[self.node] = converted(result, self.node.tensor.dtype)
                 values = self._values(tile.outer, tile.row + index(row), tile.column + index(lane))
                 place = self._position("result", values)

@@ -34,6 +34,7 @@ from graphc.ir.node import Node, Op
 from graphc.ir.types import BF16, BOOL, F16, F32, I64, DType, Shape, Size, static_shape
 from graphc.ops import custom, duals, elementwise, indexing, leaf, movement, special
 from graphc.ops.contraction import free_axes
+from graphc.ops.windows import WindowsAttrs, windows
 
 Place = tuple[Index, ...]
 NARROW = (F16, BF16)
@@ -247,6 +248,15 @@ def _slice(builder: Builder, node: Node, position: Place, guard: Expr | None) ->
     return builder.element(node.operands[0], moved, guard)
 
 
+def _windows(builder: Builder, node: Node, position: Place, guard: Expr | None) -> Expr:
+    a = node.attrs
+    assert isinstance(a, WindowsAttrs)
+    taps, moved = position[: len(a.axes)], list(position[len(a.axes) :])
+    for axis, tap, step, dilation in zip(a.axes, taps, a.stride, a.dilation, strict=True):
+        moved[axis] = moved[axis] * step + tap * dilation
+    return builder.element(node.operands[0], tuple(moved), guard)
+
+
 def _reverse(builder: Builder, node: Node, position: Place, guard: Expr | None) -> Expr:
     assert isinstance(node.attrs, movement.AxesAttrs)
     moved = list(position)
@@ -432,6 +442,7 @@ RULES: dict[Op, Rule] = {
     movement.reshape: _reshape,
     movement.transpose: _transpose,
     movement.slice: _slice,
+    windows: _windows,
     movement.reverse: _reverse,
     movement.pad: _pad,
     movement.concatenate: _concatenate,

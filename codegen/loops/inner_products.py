@@ -84,11 +84,11 @@ class _InnerProducts:
                     self._strip(outer, self.edge, row, first + panel * width, width)
                 self.builder.loop(strip, "serial", body)
 
-            self.c.pieces(count, groups, write)
+            self.c.pieces(self.c.outer, (count, groups), write)
         if left != ZERO:
             known = left.as_int
             height, pieces = known or 1, ONE if known else left
-            self.c.pieces(count, pieces, lambda outer, panel, at: self._strip(
+            self.c.pieces(self.c.outer, (count, pieces), lambda outer, panel, at: self._strip(
                 outer, height, strips * self.edge + at, first + panel * width, width,
             ))  # fmt: skip
 

@@ -5,9 +5,10 @@ before: kernel{ %2 = exp %0 ; %3 = mul %2 %1 }      after: for i: y[i] = exp(x[i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from graphc.codegen.loops.contraction import Contraction, contraction_of
+from graphc.codegen.loops.cumulative import lower_cumulative
 from graphc.codegen.loops.domain import folds, row_space
 from graphc.codegen.loops.elements import Builder
 from graphc.codegen.loops.index import index
@@ -16,12 +17,28 @@ from graphc.codegen.loops.language import Buffer, Kernel
 from graphc.codegen.loops.rows import lower_rows
 from graphc.codegen.loops.scatter import lower_scatter
 from graphc.codegen.loops.schedule import Schedule
+from graphc.codegen.loops.sorting import (
+    lower_digit_counts,
+    lower_place_by_digit,
+    lower_sort_words,
+)
 from graphc.codegen.loops.tiles import write_tiles
 from graphc.codegen.loops.window import lower_window
 from graphc.ir.dims import names_of
 from graphc.ir.graph import Graph, order
-from graphc.ir.node import Node
+from graphc.ir.node import Node, Op
+from graphc.ops import ordering
+from graphc.ops.cumulative import cumulative
 from graphc.ops.indexing import scatter
+
+# Operations that are kernels of their own, one result each.
+ALONE: dict[Op, Callable[[Builder, Node, Buffer, Schedule], None]] = {
+    scatter: lower_scatter,
+    cumulative: lower_cumulative,
+    ordering.sort_words: lower_sort_words,
+    ordering.digit_counts: lower_digit_counts,
+    ordering.place_by_digit: lower_place_by_digit,
+}
 
 
 def lower_kernel(
@@ -54,8 +71,8 @@ def lower_kernel(
             lower_window(builder, nodes[0], group[0][1], schedule)
         elif contraction is not None:
             lower_contraction(Contraction(builder, contraction, group, schedule))
-        elif nodes[0].op is scatter:
-            lower_scatter(builder, nodes[0], group[0][1], schedule)
+        elif nodes[0].op in ALONE:
+            ALONE[nodes[0].op](builder, nodes[0], group[0][1], schedule)
         else:
             lower_rows(builder, group, schedule)
     sizes = sorted({n for node in body.nodes for t in node.results for n in names_of(t.shape)})
@@ -98,7 +115,7 @@ def _is_pair(space: tuple[object, ...]) -> bool:
 
 
 def _space(node: Node, params: Sequence[Node]) -> object:
-    if node.op is scatter:
+    if node.op in ALONE:
         return node
     inside = [n for n in order([node], set(params)) if n not in params]
     folding = next((n for n in inside if folds(n)), None)

@@ -9,19 +9,69 @@ panel first when its rows are strided, or far apart and read often.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from graphc.codegen.loops.contraction import Contraction, Outer, Tile
+from graphc.codegen.loops.contraction import Contraction, Outer, Tile, unfolded
 from graphc.codegen.loops.elements import converted, literal
 from graphc.codegen.loops.index import ONE, ZERO, Index, Var, index, product
 from graphc.codegen.loops.index import piece as piece_size
 from graphc.codegen.loops.language import Apply, Buffer, Expr, Load, Local, Stmt, Store
 from graphc.ir.types import DType
 
+FEW_ROWS = 2  # rows that make a contraction a walk over its other side
+LONG_ROW = 8  # vectors of a tile of so few rows
+
 
 def write_tiles(contraction: Contraction) -> None:
     """Write the kernel in tiles."""
     _Tiles(contraction).write()
+
+
+@dataclass(frozen=True)
+class _Depth:
+    """What is walked along the contracted axes at once."""
+
+    variables: Sequence[Var]
+    extents: Sequence[Index]
+
+    @property
+    def size(self) -> Index:
+        """Steps of the walk, at most."""
+        return product(self.extents)
+
+    @property
+    def place(self) -> Index:
+        """The number of the step."""
+        place = ZERO
+        for variable, extent in zip(self.variables, self.extents, strict=True):
+            place = place * extent + index(variable)
+        return place
+
+
+@dataclass(frozen=True)
+class _Packed:
+    """A contiguous copy of a panel."""
+
+    buffer: Buffer
+    depth: _Depth
+
+
+@dataclass(frozen=True)
+class _Share:
+    """The tiles of one piece: on one panel, positions of the walked axes times strips of rows."""
+
+    outer: Outer
+    column: Index
+    columns: Index
+    first_position: Index
+    positions: Index
+    first_strip: Index
+    strips: Index
+    rest: int  # rows of the last, lower strip, if it belongs to the piece
+    tiles: int  # all of them, at most
+    rows: int  # of all of them
 
 
 class _Tiles:
@@ -36,12 +86,15 @@ class _Tiles:
     def _tile_size(self) -> tuple[int, int]:
         """Rows and vectors of a tile: as many as registers hold, balanced over the rows."""
         columns = self.c.columns.size if self.c.columns else 1
-        narrow = isinstance(columns, int) and columns <= self.lanes
-        vectors = 1 if narrow else 2
+        rows = self.c.row_count().as_int
+        vectors = 2
+        if isinstance(columns, int):
+            # A row or two alone leave registers for long rows of sums, which hide latencies.
+            most = LONG_ROW if rows is not None and rows <= FEW_ROWS else 2
+            vectors = min(most, max(1, -(-columns // self.lanes)))
         most = (self.schedule.registers - 1 - vectors) // vectors
-        most = min(most, 14 if vectors == 2 else 24)
-        rows = self.c.rows.size if self.c.rows else 1
-        if not isinstance(rows, int):
+        most = min(most, 24 if vectors == 1 else 14)
+        if rows is None:
             return most // 2, vectors
         pieces = max(1, -(-rows // most))
         return max(1, -(-rows // pieces)), vectors
@@ -60,99 +113,215 @@ class _Tiles:
 
     def _panels(self, count: Index, first: Index, extent: Index) -> None:
         """All rows of `count` panels of `extent` columns each, from column `first`."""
-        rows = self.c.row_count()
+        c, rows = self.c, self.c.row_count()
         strips = rows // self.height
-        left = rows - strips * self.height
-        group = self.c.together(strips, count)
-        together = group == strips.as_int
+        rest = (rows - strips * self.height).as_int
+        positions = product(index(axis.size) for axis in c.walked)
+        tiles = None if strips.as_int is None else strips.as_int + bool(rest)
+        wanted = self._tiles_of_a_piece(tiles, positions, count)
+        if tiles is not None and c.walked and wanted >= tiles:
+            chunk = max(1, wanted // tiles)
+            c.pieces(c.apart, ((positions + chunk - 1) // chunk, count),
+                lambda outer, at, panel: self._piece(_Share(
+                    outer, first + panel * extent, extent, at * chunk,
+                    piece_size(chunk, at, positions), ZERO, strips, rest or 0,
+                    tiles * chunk, (rows.as_int or 0) * chunk,
+                )))  # fmt: skip
+            return
+        group = min(wanted, strips.as_int or 1)
+        whole = group == strips.as_int
         if strips != ZERO:
-            groups = (strips + group - 1) // group
-            self.c.pieces(count, groups, lambda outer, panel, at: self._panel(
-                outer, first + panel * extent, extent, at * group, strips, group, together,
-            ))  # fmt: skip
-        if left != ZERO and not (together and strips != ZERO):
-            height = left.as_int or 1
-            pieces = ONE if left.as_int is not None else left
-            self.c.pieces(count, pieces, lambda outer, panel, at: self._tile(
-                Tile(outer, height, extent, strips * self.height + at, first + panel * extent),
+            c.pieces(c.outer, ((strips + group - 1) // group, count),
+                lambda outer, at, panel: self._piece(_Share(
+                    outer, first + panel * extent, extent, ZERO, ONE, at * group,
+                    strips if whole else piece_size(group, at, strips),
+                    (rest or 0) if whole else 0, group + bool(rest and whole),
+                    group * self.height + (rest or 0),
+                )))  # fmt: skip
+        if rest != 0 and not (whole and strips != ZERO):
+            pieces = ONE if rest is not None else rows - strips * self.height
+            c.pieces(c.outer, (pieces, count), lambda outer, at, panel: self._tile(
+                Tile(outer, rest or 1, extent, strips * self.height + at, first + panel * extent),
                 None,
             ))  # fmt: skip
 
-    def _panel(
-        self,
-        outer: Outer,
-        column: Index,
-        columns: Index,
-        first: Index,
-        strips: Index,
-        group: int,
-        with_rest: bool,
-    ) -> None:
-        """`group` strips of rows from strip `first` on one panel of columns."""
-        builder = self.builder
-        packed = self._pack(outer, column, columns, group)
-        count = strips if with_rest else piece_size(group, first // group, strips)
-        strip = Var(builder.fresh("s"), count)
-        with builder.inside() as body:
-            row = (first + index(strip)) * self.height
-            self._tile(Tile(outer, self.height, columns, row, column), packed)
-        builder.loop(strip, "serial", body)
-        rows = self.c.row_count()
-        left = (rows - strips * self.height).as_int
-        if with_rest and left:
-            self._tile(Tile(outer, left, columns, strips * self.height, column), packed)
+    def _tiles_of_a_piece(self, tiles: int | None, positions: Index, panels: Index) -> int:
+        """Tiles that one piece of parallel work takes: all of them, if panels are enough."""
+        if tiles is None:
+            return 1
+        others = panels.as_int or 1
+        for axis in self.c.apart:
+            others *= axis.size if isinstance(axis.size, int) else 16
+        every = tiles * (positions.as_int or 64)
+        found = max(1, every // max(1, self.schedule.pieces // others))
+        if self._packed_size() > self.schedule.panel_bytes > 0:
+            # Sums are kept between blocks, and they must stay near, too.
+            kept = self.height * self.vectors * self.lanes * self.dtype.bytes
+            found = min(found, max(1, self.schedule.panel_bytes // kept))
+        return found
 
-    def _pack(self, outer: Outer, column: Index, columns: Index, strips: int) -> Buffer | None:
-        """A contiguous copy of the panel, where it pays."""
-        builder, width = self.builder, self.vectors * self.lanes
-        depth = product(index(axis.size) for axis in self.c.summed)
-        size = depth * width
-        count = size.as_int
-        if count is None or count * self.dtype.bytes > self.schedule.panel_bytes:
-            return None
-        if not self._wants_packing(strips):
-            return None
-        buffer = Buffer(builder.fresh("panel"), self.dtype, size, "scratch")
-        builder.block.append(Local(buffer))
-        lane = Var(builder.fresh("j"), columns)
+    def _packed_size(self) -> int:
+        """Bytes of a panel along the whole of the contracted axes, 0 when unknown."""
+        depth = product(index(axis.size) for axis in self.c.summed).as_int or 0
+        return depth * self.vectors * self.lanes * self.dtype.bytes
 
-        def copy() -> None:
+    # a piece of parallel work: tiles on one panel
+
+    def _piece(self, share: _Share) -> None:
+        """Some tiles, with a contiguous copy of the panel where it pays."""
+        size = self._packed_size()
+        if not size or self.schedule.panel_bytes == 0 or not self._wants_packing(share.tiles):
+            self._each(share, lambda tile, _: self._tile(tile, None))
+        elif size <= self.schedule.panel_bytes:
+            packed = self._pack(share, self._depth())
+            self._each(share, lambda tile, _: self._tile(tile, packed))
+        else:
+            self._in_blocks(share)
+
+    def _each(self, share: _Share, visit: Callable[[Tile, Index], None]) -> None:
+        """Every tile of a piece, and which row of the piece it begins at."""
+        builder, c = self.builder, self.c
+        rows = c.row_count()
+        position = Var(builder.fresh("p"), share.positions)
+        strip = Var(builder.fresh("s"), share.strips)
+
+        def column_of_tiles() -> None:
+            place = share.first_position + index(position)
+            at = unfolded(place, [index(axis.size) for axis in c.walked])
+            outer = {**dict(zip(c.walked, at, strict=True)), **share.outer}
+            begin = index(position) * rows
             with builder.inside() as body:
-                value = converted(self.c.right(outer, column + index(lane)), self.dtype)
-                body.append(Store(buffer, self.c.depth() * width + index(lane), value))
-            builder.loop(lane, "vector", body, self.vectors)
+                row = (share.first_strip + index(strip)) * self.height
+                tile = Tile(outer, self.height, share.columns, row, share.column)
+                visit(tile, begin + index(strip) * self.height)
+            if share.strips != ZERO:
+                builder.loop(strip, "serial", body)
+            if share.rest:
+                row = rows - share.rest
+                tile = Tile(outer, share.rest, share.columns, row, share.column)
+                visit(tile, begin + share.strips * self.height)
 
-        builder.nest(self.c.sums, ["serial"] * len(self.c.sums), copy)
-        return buffer
+        if share.positions == ONE:
+            column_of_tiles()
+        else:
+            builder.nest([position], ["serial"], column_of_tiles)
 
-    def _wants_packing(self, strips: int) -> bool:
+    # packing
+
+    def _wants_packing(self, tiles: int) -> bool:
         """Whether rows of the panel are strided, or far apart and read often."""
-        if strips < 2:
+        if tiles < 2:
             return False
         lane = Var("lane", index(self.lanes))
         loads = self.c.loads(True, lane)
         strided = any(load.index.stride(lane) != 1 for load in loads)
         steps = [abs(load.index.stride(v) or 0) for load in loads for v in self.c.sums]
         far = max(steps, default=0) > 2 * self.vectors * self.lanes
-        return strided or (far and strips >= self.schedule.packing_strips)
+        return strided or (far and tiles >= self.schedule.packing_strips)
+
+    def _depth(self) -> _Depth:
+        """The whole of the contracted axes."""
+        return _Depth(tuple(self.c.sums), tuple(index(axis.size) for axis in self.c.summed))
+
+    def _pack(self, share: _Share, depth: _Depth) -> _Packed:
+        """A contiguous copy of a panel, or of a block of it."""
+        builder, width = self.builder, self.vectors * self.lanes
+        buffer = Buffer(builder.fresh("panel"), self.dtype, depth.size * width, "scratch")
+        builder.block.append(Local(buffer))
+        lane = Var(builder.fresh("j"), share.columns)
+
+        def copy() -> None:
+            with builder.inside() as body:
+                right = self.c.right(share.outer, share.column + index(lane))
+                value = converted(right, self.dtype)
+                body.append(Store(buffer, depth.place * width + index(lane), value))
+            builder.loop(lane, "vector", body, self.vectors)
+
+        builder.nest(depth.variables, ["serial"] * len(depth.variables), copy)
+        return _Packed(buffer, depth)
+
+    def _in_blocks(self, share: _Share) -> None:
+        """Tiles over one block of the contracted axes after the other, sums kept in between."""
+        builder, c, width = self.builder, self.c, self.vectors * self.lanes
+        size = index(share.rows * width)
+        sums = Buffer(builder.fresh("sums"), self.dtype, size, "scratch")
+        builder.block.append(Local(sums))
+        place = Var(builder.fresh("z"), size)
+        with builder.inside() as clear:
+            clear.append(Store(sums, index(place), literal(0, self.dtype)))
+        builder.loop(place, "vector", clear)
+        outside, depth, places = self._blocks()
+        whole, c.places = c.places, places
+
+        def block() -> None:
+            packed = self._pack(share, depth)
+            self._each(share, lambda tile, row: self._add(tile, packed, sums, row * width))
+
+        builder.nest(outside, ["serial"] * len(outside), block)
+        c.places = whole
+        kind = "serial" if c.is_long() else "unrolled"
+        self._each(share, lambda tile, row: c.finish(
+            tile, sums, width, self.vectors, kind, row * width
+        ))  # fmt: skip
+
+    def _blocks(self) -> tuple[list[Var], _Depth, list[Index]]:
+        """Loops over blocks of the contracted axes, the axes of one block, and places in them.
+
+        The first axes are walked one by one, the next one in steps, the others lie in a block.
+        """
+        builder, c = self.builder, self.c
+        sizes = [axis.size for axis in c.summed if isinstance(axis.size, int)]
+        most = max(1, self.schedule.panel_bytes // (self.vectors * self.lanes * self.dtype.bytes))
+        cut = next(i for i in range(len(sizes)) if math.prod(sizes[i + 1 :]) <= most)
+        count = -(-sizes[cut] * math.prod(sizes[cut + 1 :]) // most)
+        step = -(-sizes[cut] // count)
+        outside = [Var(builder.fresh("b"), index(size)) for size in sizes[:cut]]
+        number = Var(builder.fresh("b"), index(-(-sizes[cut] // step)))
+        extent = piece_size(step, index(number), index(sizes[cut]))
+        inner = Var(builder.fresh("k"), extent)
+        rest = [Var(builder.fresh("k"), index(size)) for size in sizes[cut + 1 :]]
+        places = [*map(index, outside), index(number) * step + index(inner), *map(index, rest)]
+        shape = (index(step), *map(index, sizes[cut + 1 :]))
+        return [*outside, number], _Depth((inner, *rest), shape), places
 
     # one tile
 
-    def _tile(self, tile: Tile, packed: Buffer | None) -> None:
+    def _tile(self, tile: Tile, packed: _Packed | None) -> None:
         """The contraction for one tile, and what follows it."""
-        builder, width = self.builder, self.vectors * self.lanes
-        size = index(tile.rows * width)
-        accumulator = Buffer(builder.fresh("acc"), self.dtype, size, "registers")
-        builder.block.append(Local(accumulator))
+        width = self.vectors * self.lanes
+        accumulator = self._accumulator(tile)
         zero = literal(0, self.dtype)
         self._over_tile(tile, lambda lane, row: [Store(accumulator, row * width + lane, zero)])
-        builder.nest(
-            self.c.sums, ["serial"] * len(self.c.sums),
-            lambda: self._step(tile, accumulator, packed),
-        )  # fmt: skip
+        self._walk(tile, accumulator, packed)
         self._finish(tile, accumulator)
 
-    def _step(self, tile: Tile, accumulator: Buffer, packed: Buffer | None) -> None:
+    def _add(self, tile: Tile, packed: _Packed, sums: Buffer, first: Index) -> None:
+        """The contraction of one block for one tile, added to sums in memory."""
+        width = self.vectors * self.lanes
+        accumulator = self._accumulator(tile)
+        self._over_tile(tile, lambda lane, row: [Store(
+            accumulator, row * width + lane, Load(sums, first + row * width + lane)
+        )])  # fmt: skip
+        self._walk(tile, accumulator, packed)
+        self._over_tile(tile, lambda lane, row: [Store(
+            sums, first + row * width + lane, Load(accumulator, row * width + lane)
+        )])  # fmt: skip
+
+    def _accumulator(self, tile: Tile) -> Buffer:
+        """Registers for a tile."""
+        size = index(tile.rows * self.vectors * self.lanes)
+        buffer = Buffer(self.builder.fresh("acc"), self.dtype, size, "registers")
+        self.builder.block.append(Local(buffer))
+        return buffer
+
+    def _walk(self, tile: Tile, accumulator: Buffer, packed: _Packed | None) -> None:
+        """The loops along the contracted axes."""
+        variables = self.c.sums if packed is None else packed.depth.variables
+        self.builder.nest(
+            variables, ["serial"] * len(variables), lambda: self._step(tile, accumulator, packed)
+        )
+
+    def _step(self, tile: Tile, accumulator: Buffer, packed: _Packed | None) -> None:
         """One product of a column by a row, added to the tile."""
         builder, width = self.builder, self.vectors * self.lanes
         lane = Var(builder.fresh("j"), tile.columns)
@@ -161,7 +330,7 @@ class _Tiles:
             if packed is None:
                 right = converted(self.c.right(tile.outer, tile.column + index(lane)), self.dtype)
             else:
-                right = Load(packed, self.c.depth() * width + index(lane))
+                right = Load(packed.buffer, packed.depth.place * width + index(lane))
             right = builder.let(right)
             with builder.inside() as inner:
                 other = self.c.left(tile.outer, tile.row + index(row), tile.column + index(lane))

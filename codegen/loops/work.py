@@ -8,8 +8,18 @@ from dataclasses import dataclass
 from graphc.ir.graph import Graph
 from graphc.ir.node import Node
 from graphc.ir.types import Size
-from graphc.ops import control, duals, elementwise, indexing, partial_sums, reduction, special
+from graphc.ops import (
+    control,
+    duals,
+    elementwise,
+    indexing,
+    ordering,
+    partial_sums,
+    reduction,
+    special,
+)
 from graphc.ops.contraction import DotAttrs
+from graphc.ops.windows import windows
 
 STEPS_OF_TRANSCENDENTAL = 10  # a polynomial costs about as much as so many additions
 TRANSCENDENTAL = frozenset({*elementwise.TRANSCENDENTAL, *special.TRANSCENDENTAL, elementwise.pow})
@@ -42,6 +52,10 @@ def _steps(node: Node) -> int:
         return STEPS_OF_TRANSCENDENTAL * size
     if isinstance(node.attrs, indexing.ScatterAttrs):
         return size + 2 * _number(node.operands[2].tensor.size)
+    if isinstance(node.attrs, ordering.ChunkAttrs):
+        return 2 * _number(node.operands[0].tensor.size)
+    if node.op is ordering.sort_words:
+        return STEPS_OF_TRANSCENDENTAL * size
     reads = max([_number(operand.tensor.size) for operand in node.operands], default=0)
     return max(size, reads) if node.op in FOLDS else size
 
@@ -50,7 +64,7 @@ def work_of(body: Graph, window: bool = False) -> int:
     """Elementary steps of a kernel, by which it is judged whether threads pay."""
     if window:
         return 2 * _number(body.outputs[0].operands[1].tensor.size)
-    skipped = (control.project, duals.broadcast)
+    skipped = (control.project, duals.broadcast, windows)
     return sum(_steps(node) for node in body.nodes if node.op not in skipped and node.operands)
 
 

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from graphc.runtime.compiler import Compilation
 
 
+def prepared(graph: Graph) -> Graph:
+    """A graph in the form of which the derivative is cheapest."""
+    made: Graph = importlib.import_module("graphc.passes.gather_late").gather_late(graph)
+    return made
+
+
 def compilation(
     graph: Graph, donated: Sequence[int], options: Options, hidden: int = 0
 ) -> Compilation:

@@ -179,7 +179,7 @@ class custom_jvp(_Custom):  # noqa: N801 (JAX's name)
         structure: Structure,
         body: Body,
     ) -> Body:
-        moved = [leaf for leaf in leaves if leaf.type.dtype.is_float]
+        moved = [leaf for leaf in leaves if leaf.type.dtype.is_inexact]
         _, both = tree.flatten((tree.unflatten(structure, leaves), moved))
 
         def run(given: Tree) -> Tree:
@@ -196,7 +196,7 @@ class custom_jvp(_Custom):  # noqa: N801 (JAX's name)
             slopes = [
                 leaf
                 for leaf, type_ in zip(tree.leaves(pair[1]), body.types, strict=True)
-                if type_.dtype.is_float
+                if type_.dtype.is_inexact
             ]
             return [*tree.leaves(pair[0]), *slopes]
 
@@ -294,7 +294,7 @@ class custom_vjp(_Custom):  # noqa: N801 (JAX's name)
         own = [
             (leaf, type_)
             for leaf, type_ in zip(tree.leaves(cotangent), types, strict=True)
-            if type_.dtype.is_float
+            if type_.dtype.is_inexact
         ]
         found = lifted_all(f"a cotangent of {self.name}", [leaf for leaf, _ in own])
         same_types(f"bwd of {self.name}", [leaf.type for leaf in found], [t for _, t in own])

@@ -124,7 +124,7 @@ class _Closed:
     @property
     def of(self) -> list[int]:
         """Which of the value's leaves are floats."""
-        return [i for i, type_ in enumerate(self.types) if type_.dtype.is_float]
+        return [i for i, type_ in enumerate(self.types) if type_.dtype.is_inexact]
 
     def results(self, leaves: Sequence[Tree]) -> tuple[Tree, Tree]:
         """The value and the auxiliary result, from those of the graph."""
@@ -142,7 +142,7 @@ def _closed(name: str, fun: Function, primals: Sequence[Tree], has_aux: bool) ->
     leaves, in_tree = tree.flatten(tuple(primals))
     arrays = lifted_all(f"a primal of {name}", leaves)
     for array in arrays:
-        if not array.type.dtype.is_float:
+        if not array.type.dtype.is_inexact:
             raise DtypeError(
                 f"{name}: got a primal of {array.type}, expected floats; let the function read "
                 f"integers from outside{written_at(user_place())}"
@@ -218,7 +218,9 @@ class Linear:
         given = args if self.several else args[0]
         leaves = _like(self.name, given, self.in_tree, self.in_types)
         floats = [
-            leaf for leaf, type_ in zip(leaves, self.in_types, strict=True) if type_.dtype.is_float
+            leaf
+            for leaf, type_ in zip(leaves, self.in_types, strict=True)
+            if type_.dtype.is_inexact
         ]
         if current_frame() is None:
             found = self.compiled(list(self.kept), floats)

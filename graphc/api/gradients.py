@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from graphc import tree
 from graphc.api.arguments import require_callable
+from graphc.api.backend import prepared
 from graphc.api.jit import jit
 from graphc.api.leaves import lifted
 from graphc.api.regions import token_before, without_token
@@ -22,12 +23,17 @@ Function = Callable[..., Tree]
 
 
 def value_and_grad(
-    fun: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
+    fun: Function,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
 ) -> Function:
     """A function that gives the value of `fun`, a float scalar, and its gradient.
 
     The gradient has the structure of the argument `argnums` (a tuple for several). With
-    `has_aux`, `fun` gives `(value, auxiliary)`, and so does the first result here.
+    `has_aux`, `fun` gives `(value, auxiliary)`, and so does the first result here. By a complex
+    `z = x + iy` the gradient of a real value is `df/dx - i df/dy`, as in JAX; `holomorphic`
+    promises that value and arguments are complex and that the complex derivative exists.
 
     >>> import numpy as np
     >>> import graphc as gc
@@ -49,7 +55,7 @@ def value_and_grad(
         if current_frame() is None:
             return compiled(*args, **kwargs)
         positions = positions_of(numbers, len(args))
-        value, aux, gradients = _differentiate(fun, args, kwargs, positions, has_aux)
+        value, aux, gradients = _differentiate(fun, args, kwargs, positions, has_aux, holomorphic)
         found = gradients[0] if isinstance(argnums, int) else tuple(gradients)
         return ((value, aux) if has_aux else value), found
 
@@ -57,14 +63,21 @@ def value_and_grad(
     return both
 
 
-def grad(fun: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
+def grad(
+    fun: Function,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Function:
     """A function that gives the gradient of `fun`, a float scalar; see `value_and_grad`.
 
     >>> import graphc as gc
     >>> float(gc.grad(lambda x: x**3)(2.0))
     12.0
+    >>> complex(gc.grad(lambda z: z**3, holomorphic=True)(2j))
+    (-12+0j)
     """
-    both = value_and_grad(fun, argnums, has_aux)
+    both = value_and_grad(fun, argnums, has_aux, holomorphic)
 
     @functools.wraps(fun)
     def gradient(*args: Tree, **kwargs: Tree) -> Tree:
@@ -106,17 +119,14 @@ def _differentiate(
     kwargs: dict[str, Tree],
     positions: Sequence[int],
     has_aux: bool,
+    holomorphic: bool,
 ) -> tuple[Tree, Tree, list[Tree]]:
     """The value, the auxiliary result and the gradients, inside a trace."""
     parts = [tree.flatten(args[p]) for p in positions]
     leaves = [leaf for own, _ in parts for leaf in own]
     traced = [lifted(leaf, "an argument of grad") for leaf in leaves]
     for leaf in traced:
-        if not leaf.type.dtype.is_float:
-            raise DtypeError(
-                f"grad: got an argument of {leaf.type} to differentiate by, expected floats"
-                f"{written_at(user_place())}"
-            )
+        require_differentiable("grad", "an argument", leaf.type, holomorphic)
     shapes: list[Structure] = []
 
     def run(*tracers: Tree) -> Sequence[object]:
@@ -132,8 +142,8 @@ def _differentiate(
 
     region = trace_region(run, [leaf.type for leaf in traced], wrap)
     captured, tells = region.captured, region.tells
-    graph = region.close(captured, tells=tells)
-    _require_scalar(graph.output_types[0])
+    graph = prepared(region.close(captured, tells=tells))
+    _require_scalar(graph.output_types[0], holomorphic)
     wrt = range(len(captured), len(captured) + len(traced))
     joint = joint_graph(graph, wrt, [0])
     one = lift_constant(1, graph.output_types[0].dtype)
@@ -170,12 +180,28 @@ def _value_and_aux(result: Tree, has_aux: bool) -> tuple[Tree, Tree]:
     return lifted(value, "the value of grad's function"), aux
 
 
-def _require_scalar(type_: TensorType) -> None:
+def require_differentiable(name: str, what: str, type_: TensorType, holomorphic: bool) -> None:
+    """Raise unless elements have derivatives; they must be complex where that is promised."""
+    right = type_.dtype.is_complex if holomorphic else type_.dtype.is_inexact
+    if not right:
+        expected = "complex numbers, for holomorphic is set" if holomorphic else "floats"
+        raise DtypeError(
+            f"{name}: got {what} of {type_} to differentiate by, expected {expected}"
+            f"{written_at(user_place())}"
+        )
+
+
+def _require_scalar(type_: TensorType, holomorphic: bool) -> None:
     if type_.shape:
         raise ShapeError(
             f"grad: got a function that gives {type_}, expected a scalar{written_at(user_place())}"
         )
-    if not type_.dtype.is_float:
+    right = type_.dtype.is_complex if holomorphic else type_.dtype.is_float
+    if not right:
+        expected = "a float" + (" (holomorphic=True for one)" if type_.dtype.is_complex else "")
+        if holomorphic:
+            expected = "a complex number, for holomorphic is set"
         raise DtypeError(
-            f"grad: got a function that gives {type_}, expected a float{written_at(user_place())}"
+            f"grad: got a function that gives {type_}, expected {expected}"
+            f"{written_at(user_place())}"
         )

@@ -11,9 +11,11 @@ from graphc import tree
 from graphc.api.arguments import require_callable
 from graphc.api.control import scan
 from graphc.api.derivatives import linearize, vjp
-from graphc.api.gradients import numbers_of, positions_of
+from graphc.api.gradients import numbers_of, positions_of, require_differentiable
 from graphc.api.jit import jit
 from graphc.api.leaves import lifted
+from graphc.ir.errors import DtypeError
+from graphc.ir.places import user_place, written_at
 from graphc.ir.types import TensorType, static_shape
 from graphc.trace import current_frame
 from graphc.tree import Structure, Tree
@@ -21,11 +23,17 @@ from graphc.tree import Structure, Tree
 Function = Callable[..., Tree]
 
 
-def jacfwd(fun: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
+def jacfwd(
+    fun: Function,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Function:
     """A function that gives the Jacobian of `fun`, one column after another (forward mode).
 
     Each leaf of the value becomes a tree like the argument `argnums` (a tuple for several); its
-    leaves have the axes of the value, then those of the argument.
+    leaves have the axes of the value, then those of the argument. Arguments must be real, unless
+    `holomorphic` promises that they and the value are complex and the complex derivative exists.
 
     >>> import numpy as np
     >>> import graphc as gc
@@ -39,6 +47,7 @@ def jacfwd(fun: Function, argnums: int | Sequence[int] = 0, has_aux: bool = Fals
         value, along, aux = linearize(partial, *chosen, has_aux=True)
         leaves, structure = tree.flatten(tuple(chosen))
         types = [lifted(leaf, "an argument of jacfwd").type for leaf in leaves]
+        _require("jacfwd", "an argument", types, holomorphic)
         found = _along_basis(lambda unit: along(*tree.unflatten(structure, unit)), types)
         outputs, out_tree = tree.flatten(value)
         blocks = [
@@ -53,10 +62,16 @@ def jacfwd(fun: Function, argnums: int | Sequence[int] = 0, has_aux: bool = Fals
     return _jacobian(fun, argnums, has_aux, columns)
 
 
-def jacrev(fun: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
+def jacrev(
+    fun: Function,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Function:
     """A function that gives the Jacobian of `fun`, one row after another (reverse mode).
 
     See `jacfwd`, which gives the same and is better where the value is larger than the argument.
+    Values must be real, unless `holomorphic` is set; by complex arguments see `value_and_grad`.
 
     >>> import numpy as np
     >>> import graphc as gc
@@ -69,8 +84,12 @@ def jacrev(fun: Function, argnums: int | Sequence[int] = 0, has_aux: bool = Fals
         value, pull, aux = vjp(partial, *chosen, has_aux=True)
         outputs, out_tree = tree.flatten(value)
         types = [output.type for output in outputs]
+        _require("jacrev", "a value", types, holomorphic)
         found = _along_basis(lambda unit: pull(tree.unflatten(out_tree, unit)), types)
         leaves, structure = tree.flatten(tuple(chosen))
+        for leaf in leaves:
+            own = lifted(leaf, "an argument of jacrev").type
+            require_differentiable("jacrev", "an argument", own, holomorphic)
         shapes = [lifted(leaf, "an argument of jacrev").shape for leaf in leaves]
         blocks = [
             [
@@ -84,7 +103,12 @@ def jacrev(fun: Function, argnums: int | Sequence[int] = 0, has_aux: bool = Fals
     return _jacobian(fun, argnums, has_aux, rows)
 
 
-def hessian(fun: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
+def hessian(
+    fun: Function,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Function:
     """A function that gives the second derivatives of `fun`, forward over reverse.
 
     >>> import numpy as np
@@ -93,7 +117,19 @@ def hessian(fun: Function, argnums: int | Sequence[int] = 0, has_aux: bool = Fal
     array([[0., 6.],
            [6., 2.]])
     """
-    return jacfwd(jacrev(fun, argnums, has_aux), argnums, has_aux)
+    reverse = jacrev(fun, argnums, has_aux, holomorphic)
+    return jacfwd(reverse, argnums, has_aux, holomorphic)
+
+
+def _require(name: str, what: str, types: Sequence[TensorType], holomorphic: bool) -> None:
+    for type_ in types:
+        if type_.dtype.is_complex and not holomorphic:
+            raise DtypeError(
+                f"{name}: got {what} of {type_}, expected floats (holomorphic=True where the "
+                f"complex derivative exists){written_at(user_place())}"
+            )
+        if holomorphic:
+            require_differentiable(name, what, type_, holomorphic)
 
 
 def _along_basis(linear: Function, types: Sequence[TensorType]) -> list[list[Tree]]:

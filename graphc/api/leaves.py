@@ -7,7 +7,7 @@ import numpy as np
 from graphc.ir.dims import Dim
 from graphc.ir.errors import DtypeError
 from graphc.ir.places import user_place, written_at
-from graphc.ir.types import BOOL, F32, I32, DType, TensorType, tensor
+from graphc.ir.types import BOOL, C64, F32, I32, DType, TensorType, tensor
 from graphc.numpy.array import Array
 from graphc.numpy.creation import asarray
 from graphc.trace import Tracer, as_array, as_type
@@ -18,7 +18,7 @@ Leaf = tuple[TensorType, bool]  # the type of an argument, and whether it is wea
 
 def is_python_number(value: Tree) -> bool:
     """Whether a value is a Python number, whose type yields to that of arrays."""
-    return isinstance(value, bool | int | float) and not isinstance(value, np.generic)
+    return isinstance(value, bool | int | float | complex) and not isinstance(value, np.generic)
 
 
 def leaf_type(value: Tree, name: str) -> Leaf:
@@ -32,6 +32,8 @@ def leaf_type(value: Tree, name: str) -> Leaf:
     if is_python_number(value):
         if isinstance(value, bool):
             return tensor(BOOL, ()), False
+        if isinstance(value, complex):
+            return tensor(C64, ()), True
         return tensor(I32 if isinstance(value, int) else F32, ()), True
     return _named_type(value, name), False
 

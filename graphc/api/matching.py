@@ -125,6 +125,8 @@ def _yields(leaf: Tree, expected: TensorType) -> bool:
     """Whether a Python number can be taken as the expected type."""
     if not is_python_number(leaf) or isinstance(leaf, bool):
         return False
+    if expected.dtype.is_complex or isinstance(leaf, complex):
+        return expected.dtype.is_complex
     return expected.dtype.is_float or (isinstance(leaf, int) and expected.dtype.is_integer)
 
 

@@ -119,7 +119,7 @@ def same_tree(name: str, got: Structure, expected: Structure) -> None:
 def with_zeros(floats: Sequence[Tree], types: Sequence[TensorType]) -> list[Tree]:
     """Tangents of values of `types` from those of the floats among them."""
     rest = iter(floats)
-    return [next(rest) if type_.dtype.is_float else _zeros(type_) for type_ in types]
+    return [next(rest) if type_.dtype.is_inexact else _zeros(type_) for type_ in types]
 
 
 def _zeros(type_: TensorType) -> Tree:

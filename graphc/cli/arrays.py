@@ -15,7 +15,7 @@ from graphc.ir.text.literals import element_bits
 from graphc.ir.types import BF16, DType, TensorType, dtype_of, tensor
 
 _INPUT = re.compile(r"((?:\d+x)*)([A-Za-z]\w*)=(.*)", re.DOTALL)
-FORM = "SHAPExTYPE=VALUES such as 2x3xf32=1,2,3,4,5,6 or f32=0.5, or @FILE.npy"
+FORM = "SHAPExTYPE=VALUES such as 2x3xf32=1,2,3,4,5,6 or c64=1+2j, or @FILE.npy"
 
 
 def read(text: str) -> np.ndarray:
@@ -62,6 +62,8 @@ def _filled(type_: TensorType, words: Sequence[str]) -> np.ndarray:
 
 def _bits(dtype: DType, word: str) -> bytes:
     try:
+        if dtype.is_complex:
+            return np.asarray(complex(word), dtype.numpy).tobytes()
         return element_bits(dtype, word)
     except ValueError as error:
         raise ArgumentError(f"got {word[:40]!r}, expected {error}") from None

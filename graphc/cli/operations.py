@@ -30,7 +30,7 @@ COLUMNS = ("type", "numpy", "vjp", "jvp", "vmap", "llvm", "cuda")
 MISSING, NOT_ASKED = "-", "."
 LANES = 3
 LEGEND = (
-    "rule: the row's own; graphs: from the graphs that it holds; transposed: from the vjp;\n"
+    "rule: the row's own; graphs: from the graphs that it holds; transposed: from the other;\n"
     "elements, expanded: from what it is made of; result: what it belongs to has it;\n"
     "other words: the way down (docs/operations.md). A dot: nothing to ask for.\n"
     "A dash: missing. 2/3: on some samples."
@@ -60,7 +60,7 @@ def operation(row: Op) -> Operation:
     cells = (
         _share("rule", [True for _ in graphs]),
         _share("rule", [_holds(_means, pair) for pair in samples]) if row.reference else MISSING,
-        _derivative(row, graphs, row in REVERSE, "rule" if row.vjp else MISSING, _reverse),
+        _derivative(row, graphs, row in REVERSE, _reverse_word(row), _reverse),
         _derivative(row, graphs, row in FORWARD, _forward_word(row), _forward),
         _batched(row, graphs),
         *_ways(row),
@@ -110,8 +110,12 @@ def _forward(graph: Graph) -> Graph:
     return push_forward(graph, _smooth(graph))
 
 
+def _reverse_word(row: Op) -> str:
+    return "rule" if row.vjp else "transposed" if row.push else MISSING
+
+
 def _forward_word(row: Op) -> str:
-    return "rule" if row.jvp else "transposed" if row.vjp else MISSING
+    return "rule" if row.jvp or row.push else "transposed" if row.vjp else MISSING
 
 
 def _derivative(
@@ -122,7 +126,7 @@ def _derivative(
     if region:
         return "graphs"
     if row.samples is None:
-        return word if row.vjp or row.jvp else MISSING
+        return word if row.vjp or row.jvp or row.push else MISSING
     asked = [graph for graph in graphs if _smooth(graph) and differentiable_outputs(graph)]
     if not asked:
         return NOT_ASKED

@@ -1,31 +1,31 @@
 """Elementwise functions from formulas: text or a sympy expression becomes rows, in safe forms.
 
 A formula as it is written may overflow on the way to a harmless result: `log(1 + exp(x))` for
-large x. Each rule here recognises such a form in sympy's tree and emits what computes it
-safely; the rest is one row per step of the tree. sympy is imported when a formula is read.
+large x. `emitter.py` recognises such forms in sympy's tree and emits what computes them safely;
+the rest is one row per step of the tree. Derivatives are those of the formula, by symbolic
+calculus, and emitted likewise (`calculus.py`). sympy is imported when a formula is read.
 """
 
 from __future__ import annotations
 
+import functools
 import keyword
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from graphc import composites
-from graphc.formula.emitter import KNOWN, ROW_OF, Emitter
-from graphc.formula.patterns import hyperbolic, may_overflow
+from graphc.formula.calculus import with_derivatives
+from graphc.formula.emitter import KNOWN, ROW_OF
+from graphc.formula.patterns import by_name, may_overflow
 from graphc.ir.dims import Expression, sympy_module
 from graphc.ir.errors import ArgumentError, ParseError
+from graphc.ir.types import F32
 from graphc.numpy.promotion import (
     ArrayLike,
-    broadcast_shapes,
     common,
     converted,
     inexact,
-    shape_of,
-    stretched,
 )
 from graphc.ops import BY_NAME
 from graphc.ops.formulas import formula_of
@@ -55,7 +55,9 @@ class Elementwise:
         if len(arrays) != len(self.arguments):
             wanted = f"expected {len(self.arguments)} ({', '.join(self.arguments)})"
             raise ArgumentError(f"{self}: got {len(arrays)} arguments, {wanted}")
-        return _computed(self, *arrays)
+        dtype = inexact(common(*arrays)).dtype if arrays else F32
+        values = [converted(array, dtype) for array in arrays]
+        return with_derivatives(self.expression, self.arguments, values, _slope)
 
     def derivative(self, argument: str = "") -> Elementwise:
         """The derivative by an argument, the first by default, as a formula again.
@@ -66,13 +68,18 @@ class Elementwise:
         by = argument or self.arguments[0]
         if by not in self.arguments:
             raise ArgumentError(f"{self}: got {by}, expected one of {', '.join(self.arguments)}")
-        symbol = sympy_module().Symbol(by, real=True)
-        slope = self.expression.diff(symbol)
-        joined = sympy_module().factor(slope)  # what cancels, cancels here
-        return Elementwise(slope if may_overflow(joined) else joined, self.arguments)
+        return Elementwise(_slope(self.expression, by), self.arguments)
 
     def __str__(self) -> str:
         return str(self.expression)
+
+
+@functools.lru_cache(maxsize=1024)
+def _slope(expression: Expression, by: str) -> Expression:
+    """The derivative of an expression by a variable, in the form that keeps more digits."""
+    slope = by_name(expression).diff(sympy_module().Symbol(by, real=True))
+    joined = sympy_module().factor(slope)  # what cancels, cancels here
+    return slope if may_overflow(joined) else joined
 
 
 def elementwise(formula: Formula, arguments: Sequence[str] | str | None = None) -> Elementwise:
@@ -144,16 +151,3 @@ def _real(expression: Expression) -> Expression:
     sympy = sympy_module()
     plain = {symbol: sympy.Symbol(symbol.name, real=True) for symbol in expression.free_symbols}
     return expression.subs(plain, simultaneous=True)
-
-
-# computing
-
-
-@composites.composite("elementwise")
-def _computed(function: Elementwise, *arrays: ArrayLike) -> Array:
-    dtype = inexact(common(*arrays)).dtype if arrays else "float32"
-    shape = broadcast_shapes(*(shape_of(array) for array in arrays))
-    values = [converted(array, dtype) for array in arrays]  # type: ignore[arg-type]
-    emitter = Emitter(dict(zip(function.arguments, values, strict=True)), {})
-    result = emitter.value(hyperbolic(function.expression))
-    return stretched(converted(result, dtype), shape)  # type: ignore[arg-type]

@@ -16,7 +16,6 @@ from graphc.formula.patterns import (
     number_of,
     squares_of,
     whole,
-    with_tanh,
 )
 from graphc.ir.dims import Expression, sympy_module
 from graphc.ir.errors import UnsupportedError
@@ -205,7 +204,7 @@ class Emitter:
     def _product(self, e: Expression) -> ArrayLike:
         """A quotient of products; exponentials over sums of exponentials as one factor."""
         factor, rest = e.as_independent(*e.free_symbols, as_Add=False)
-        factors, one = with_tanh(rest), sympy_module().Integer(1)
+        factors, one = rest.args if rest.is_Mul else (rest,), sympy_module().Integer(1)
         sums, grown, above, below = [], None, [], []
         for f in factors:
             base, power = f.as_base_exp() if f.is_Pow else (f, one)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from graphc.ir.dims import Expression, sympy_module
 from graphc.ir.errors import UnsupportedError
 
 
-def hyperbolic(expression: Expression) -> Expression:
-    """The expression with exp(a) + exp(-a) and its kin as what they are."""
+def by_name(expression: Expression) -> Expression:
+    """The expression with exp(a) + exp(-a) and its kin as what they are, quotients as tanh."""
     sympy = sympy_module()
 
     def is_pair(e: Expression) -> bool:
@@ -19,7 +17,8 @@ def hyperbolic(expression: Expression) -> Expression:
         scale, inner, sign = _opposite(e)
         return 2 * scale * (sympy.cosh(inner) if sign > 0 else sympy.sinh(inner))
 
-    return expression.replace(is_pair, named)
+    found = expression.replace(is_pair, named)
+    return found.replace(lambda e: e.is_Mul and e.has(sympy.sinh), _with_tanh)
 
 
 def _opposite(e: Expression) -> Expression:
@@ -105,13 +104,13 @@ def squares_of(e: Expression) -> list[Expression]:
     return found
 
 
-def with_tanh(e: Expression) -> Sequence[Expression]:
-    """The factors of a product; a sinh(a) over a power of cosh(a) among them as tanh(a)."""
+def _with_tanh(e: Expression) -> Expression:
+    """A product in which sinh(a)^n over a power of cosh(a) is tanh(a)^n, n a whole number."""
     sympy = sympy_module()
-    for factor in e.args if e.is_Mul else ():
-        if is_call(factor, "sinh"):
-            (inner,) = factor.args
-            power = e.as_powers_dict().get(sympy.cosh(inner), 0)
-            if power.is_number and power <= -1:
-                e = e / factor * sympy.cosh(inner) * sympy.tanh(inner)
-    return e.args if e.is_Mul else (e,)
+    powers = e.as_powers_dict()
+    for base, power in list(powers.items()):
+        if is_call(base, "sinh") and power.is_Integer and power > 0:
+            below = -powers.get(sympy.cosh(base.args[0]), sympy.Integer(0))
+            both = sympy.Min(power, below) if below.is_Integer and below > 0 else 0
+            e = e * (sympy.cosh(base.args[0]) / base * sympy.tanh(base.args[0])) ** both
+    return e

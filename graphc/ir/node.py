@@ -43,10 +43,12 @@ class Op:
     `infer(attrs, *types)` is the type rule and raises on what the operation cannot mean;
     `reference(attrs, *arrays)` is its meaning; `vjp(node, cotangent)` gives, per operand,
     the cotangent or None for zero; `jvp(node, tangents)` gives the tangent of the result, with None
-    for zero in both (where it is missing, `vjp` is transposed); `expand(attrs, *operands)` is its
-    definition by other operations, where it has one; `batch(node, operands, batched, size)` is the
-    operation on operands some of which, at least one, have a batch axis of `size` in front, and so
-    has its result; `samples` are inputs for the generated tests.
+    for zero in both (where it is missing, `vjp` is transposed); `push(node, tangents)`, of a row
+    with several results, gives the tangent of each and is transposed for cotangents;
+    `expand(attrs, *operands)` is its definition by other operations, where it has one: a node, or
+    one for each result; `batch(node, operands, batched, size)` is the operation on operands some
+    of which, at least one, have a batch axis of `size` in front, and so have its results;
+    `samples` are inputs for the generated tests.
     """
 
     name: str
@@ -55,7 +57,8 @@ class Op:
     attrs: type[Attrs] = Attrs
     vjp: Callable[[Node, Node], Cotangents] | None = None
     jvp: Callable[[Node, Tangents], Node | None] | None = None
-    expand: Callable[..., Node] | None = None
+    push: Callable[[Node, Tangents], Tangents] | None = None
+    expand: Callable[..., Node | Sequence[Node]] | None = None
     batch: BatchRule | None = None
     samples: Callable[[], Sequence[Sample]] | None = None
     elementwise: bool = False

@@ -34,7 +34,7 @@ class DType:
     """
 
     name: str
-    kind: str  # "bool", "int", "uint" or "float"
+    kind: str  # "bool", "int", "uint", "float" or "complex"
     bits: int
     numpy: np.dtype[np.generic]
 
@@ -52,6 +52,26 @@ class DType:
         return self.kind == "float"
 
     @property
+    def is_complex(self) -> bool:
+        """Whether an element is a pair of floats, real and imaginary part."""
+        return self.kind == "complex"
+
+    @property
+    def is_inexact(self) -> bool:
+        """Whether the type is of floats or complex numbers, which have derivatives."""
+        return self.kind in ("float", "complex")
+
+    @property
+    def part(self) -> DType:
+        """The type of real and imaginary part; of types that have none, the type itself.
+
+        >>> from graphc.ir.types import C64, F64
+        >>> str(C64.part), str(F64.part)
+        ('f32', 'f64')
+        """
+        return _PARTS.get(self.name, self)
+
+    @property
     def is_integer(self) -> bool:
         """Whether the type is a signed or unsigned integer."""
         return self.kind in ("int", "uint")
@@ -59,7 +79,7 @@ class DType:
     @property
     def is_signed(self) -> bool:
         """Whether negative values exist in the type."""
-        return self.kind in ("int", "float")
+        return self.kind in ("int", "float", "complex")
 
     @property
     def smallest(self) -> int:
@@ -85,8 +105,11 @@ F16 = DType("f16", "float", 16, np.dtype(np.float16))
 BF16 = DType("bf16", "float", 16, np.dtype(ml_dtypes.bfloat16))
 F32 = DType("f32", "float", 32, np.dtype(np.float32))
 F64 = DType("f64", "float", 64, np.dtype(np.float64))
+C64 = DType("c64", "complex", 64, np.dtype(np.complex64))
+C128 = DType("c128", "complex", 128, np.dtype(np.complex128))
 
-DTYPES = (BOOL, I8, I16, I32, I64, U8, U16, U32, U64, F16, BF16, F32, F64)
+DTYPES = (BOOL, I8, I16, I32, I64, U8, U16, U32, U64, F16, BF16, F32, F64, C64, C128)
+_PARTS = {C64.name: F32, C128.name: F64}
 BY_NAME = {dtype.name: dtype for dtype in DTYPES}
 _BY_NUMPY = {dtype.numpy: dtype for dtype in DTYPES}
 

@@ -25,9 +25,14 @@ from graphc.nn.functions import (
     swish,
     tanh,
 )
+from graphc.nn.windows import avg_pool, conv1d, conv2d, conv3d, max_pool, min_pool
 from graphc.numpy.reductions import logsumexp, mean, var
 
 __all__ = [
+    "avg_pool",
+    "conv1d",
+    "conv2d",
+    "conv3d",
     "cross_entropy",
     "elu",
     "gelu",
@@ -35,7 +40,9 @@ __all__ = [
     "leaky_relu",
     "log_softmax",
     "logsumexp",
+    "max_pool",
     "mean",
+    "min_pool",
     "one_hot",
     "relu",
     "sigmoid",

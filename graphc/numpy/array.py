@@ -8,12 +8,22 @@ from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import Any, NoReturn, cast
 
-from graphc.ir.errors import ShapeError, TraceError
+from graphc.ir.errors import ArgumentError, ShapeError, TraceError
 from graphc.ir.node import Node
 from graphc.ir.places import user_place, written_at
 from graphc.ir.types import Size
+from graphc.numpy import (
+    complex,
+    cumulative,
+    diagonals,
+    indexing,
+    linear,
+    movement,
+    ordering,
+    reductions,
+    sized,
+)
 from graphc.numpy import elementwise as e
-from graphc.numpy import indexing, linear, movement, reductions
 from graphc.numpy.movement import ShapeLike
 from graphc.numpy.promotion import ArrayLike, DTypeLike, fail, is_array_like
 from graphc.numpy.reductions import Axes
@@ -65,6 +75,16 @@ class Array(Tracer):
         return movement.matrix_transpose(self)
 
     @property
+    def real(self) -> Array:
+        """The real part of each element."""
+        return complex.real(self)
+
+    @property
+    def imag(self) -> Array:
+        """The imaginary part of each element."""
+        return complex.imag(self)
+
+    @property
     def at(self) -> indexing.At:
         """Parts of the array for pure updates: `x.at[2:4].set(0)`."""
         return indexing.At(self)
@@ -78,6 +98,11 @@ class Array(Tracer):
     def nbytes(self) -> Size:
         """Bytes of all elements."""
         return self.size * self.itemsize
+
+    @property
+    def device(self) -> str:
+        """Where the array is, "cpu": a compiled program runs where it was compiled for."""
+        return "cpu"
 
     # operators
 
@@ -177,6 +202,18 @@ class Array(Tracer):
     def __array_namespace__(self, api_version: str | None = None) -> ModuleType:
         return sys.modules["graphc.numpy"]
 
+    def to_device(self, device: str, /, *, stream: object = None) -> Array:
+        """The array itself, which is on the one device there is."""
+        if device != "cpu" or stream is not None:
+            fail(ArgumentError, f"to_device: got {device!r}, stream {stream!r}, expected 'cpu'")
+        return self
+
+    def __dlpack__(self, **options: object) -> NoReturn:
+        self._refuse("__dlpack__()", "to hand over the result of the call")
+
+    def __dlpack_device__(self) -> NoReturn:
+        self._refuse("__dlpack_device__()", "to hand over the result of the call")
+
     # movement
 
     def reshape(self, *shape: ShapeLike) -> Array:
@@ -204,9 +241,19 @@ class Array(Tracer):
         """Two axes exchanged."""
         return movement.swapaxes(self, axis1, axis2)
 
-    def repeat(self, repeats: int, axis: int | None = None) -> Array:
+    def repeat(self, repeats: int | Sequence[int] | ArrayLike, axis: int | None = None) -> Array:
         """Each element repeated."""
         return movement.repeat(self, repeats, axis)
+
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
+        """The elements on a diagonal of two axes."""
+        return diagonals.diagonal(self, offset, axis1, axis2)
+
+    def trace(
+        self, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: DTypeLike | None = None
+    ) -> Array:
+        """The sum of the elements on a diagonal of two axes."""
+        return diagonals.trace(self, offset, axis1, axis2, dtype)
 
     def take(self, indices: ArrayLike, axis: int | None = None, mode: str | None = None) -> Array:
         """The elements (or slices along `axis`) at `indices`."""
@@ -254,6 +301,10 @@ class Array(Tracer):
         """The smallest element along `axis`."""
         return reductions.min(self, axis, keepdims)
 
+    def ptp(self, axis: Axes = None, keepdims: bool = False) -> Array:
+        """The largest less the smallest element along `axis`."""
+        return e.subtract(self.max(axis, keepdims), self.min(axis, keepdims))
+
     def any(self, axis: Axes = None, keepdims: bool = False) -> Array:
         """Whether some element along `axis` differs from 0."""
         return reductions.any(self, axis, keepdims)
@@ -270,6 +321,36 @@ class Array(Tracer):
         """Index of the first smallest element along `axis`."""
         return reductions.argmin(self, axis, keepdims)
 
+    # ordering and cumulation
+
+    def sort(self, axis: int | None = -1, *, descending: bool = False) -> Array:
+        """The elements along `axis` in order; the array itself stays as it is."""
+        return ordering.sort(self, axis, descending=descending)
+
+    def argsort(self, axis: int | None = -1, *, descending: bool = False) -> Array:
+        """The indices that `sort` takes the elements in."""
+        return ordering.argsort(self, axis, descending=descending)
+
+    def searchsorted(
+        self, v: ArrayLike, side: str = "left", sorter: ArrayLike | None = None
+    ) -> Array:
+        """Where in this sorted vector other elements belong."""
+        return ordering.searchsorted(self, v, side, sorter)
+
+    def cumsum(self, axis: int | None = None, dtype: DTypeLike | None = None) -> Array:
+        """The sums of all elements up to each along `axis`."""
+        return cumulative.cumsum(self, axis, dtype)
+
+    def cumprod(self, axis: int | None = None, dtype: DTypeLike | None = None) -> Array:
+        """The products of all elements up to each along `axis`."""
+        return cumulative.cumprod(self, axis, dtype)
+
+    def nonzero(
+        self, *, size: int | None = None, fill_value: sized.Fill = None
+    ) -> tuple[Array, ...]:
+        """Per axis, the coordinates of the first `size` elements other than 0."""
+        return sized.nonzero(self, size=size, fill_value=fill_value)
+
     # elementwise and products
 
     def clip(self, min: ArrayLike | None = None, max: ArrayLike | None = None) -> Array:
@@ -279,6 +360,12 @@ class Array(Tracer):
     def round(self, decimals: int = 0) -> Array:
         """Each element rounded."""
         return e.round(self, decimals)
+
+    def conj(self) -> Array:
+        """The complex conjugate of each element."""
+        return complex.conj(self)
+
+    conjugate = conj
 
     def dot(self, other: ArrayLike) -> Array:
         """Products summed over the last axis of this array."""

@@ -13,19 +13,17 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from graphc.ir.dims import Dim
-from graphc.ir.errors import DtypeError, ShapeError
+from graphc.ir.errors import ArgumentError, DtypeError, ShapeError
 from graphc.ir.types import F32, I32, DType, Shape, tensor
 from graphc.numpy.elementwise import (
     add,
-    divide,
     equal,
     greater_equal,
     less_equal,
     multiply,
-    subtract,
     where,
 )
-from graphc.numpy.movement import ShapeLike, reshape, shape_from, stack
+from graphc.numpy.movement import ShapeLike, shape_from, stack
 from graphc.numpy.promotion import (
     ArrayLike,
     DTypeLike,
@@ -34,7 +32,6 @@ from graphc.numpy.promotion import (
     converted,
     element_type,
     fail,
-    inexact,
     is_scalar,
     kind_of,
     scalar,
@@ -60,8 +57,6 @@ __all__ = [
     "full",
     "full_like",
     "identity",
-    "linspace",
-    "meshgrid",
     "ones",
     "ones_like",
     "symbolic_size",
@@ -73,8 +68,17 @@ __all__ = [
 ]
 
 
-def asarray(obj: object, dtype: DTypeLike | None = None) -> Array:
+def asarray(
+    obj: object,
+    dtype: DTypeLike | None = None,
+    *,
+    device: object = None,
+    copy: bool | None = None,
+) -> Array:
     """An array of a Python number, a nested list of numbers or arrays, or an array.
+
+    With `copy=True` no memory is shared with `obj`; with `copy=False` what would have to be
+    copied is an error.
 
     >>> asarray([1, 2]).dtype, asarray(0.5).dtype
     (dtype('int32'), dtype('float32'))
@@ -82,7 +86,11 @@ def asarray(obj: object, dtype: DTypeLike | None = None) -> Array:
     Raises:
         DtypeError: no array of numbers, or an integer that its type cannot hold.
     """
+    on_cpu(device, "asarray")
     wanted = None if dtype is None else element_type(dtype)
+    if copy is not None and not is_traced(obj):
+        _check_copy(obj, wanted, copy)
+        obj = np.array(obj) if copy and isinstance(obj, np.ndarray) else obj
     if isinstance(obj, list | tuple):
         return _from_sequence(obj, wanted)
     kind = kind_of(obj)
@@ -92,6 +100,25 @@ def asarray(obj: object, dtype: DTypeLike | None = None) -> Array:
 
 
 array = asarray
+
+
+def on_cpu(device: object, name: str) -> None:
+    """Refuse a device other than the one there is, the CPU.
+
+    Raises:
+        ArgumentError: another device.
+    """
+    if device not in (None, "cpu"):
+        fail(ArgumentError, f"{name}: got device {device!r}, expected None or 'cpu'")
+
+
+def _check_copy(obj: object, wanted: DType | None, copy: bool) -> None:
+    if copy:
+        return
+    same = isinstance(obj, np.ndarray) and wanted in (None, kind_of(obj).dtype)
+    if not same:
+        got = type(obj).__name__
+        fail(ArgumentError, f"asarray: got copy=False for a {got}, expected one that fits")
 
 
 def _from_sequence(obj: Sequence[object], wanted: DType | None) -> Array:
@@ -124,8 +151,15 @@ def _made(value: Array) -> Array:
     return value if is_traced(value) else cast("Array", np.array(value))
 
 
-def full(shape: ShapeLike, fill_value: ArrayLike, dtype: DTypeLike | None = None) -> Array:
+def full(
+    shape: ShapeLike,
+    fill_value: ArrayLike,
+    dtype: DTypeLike | None = None,
+    *,
+    device: object = None,
+) -> Array:
     """An array in which every element is `fill_value`."""
+    on_cpu(device, "full")
     sizes = shape_from(shape, "full")
     value = asarray(fill_value, dtype)
     if broadcast_shapes(shape_of(value), sizes) != sizes:
@@ -133,18 +167,18 @@ def full(shape: ShapeLike, fill_value: ArrayLike, dtype: DTypeLike | None = None
     return _made(weakened(stretched(value, sizes), False))
 
 
-def zeros(shape: ShapeLike, dtype: DTypeLike = F32) -> Array:
+def zeros(shape: ShapeLike, dtype: DTypeLike | None = None, *, device: object = None) -> Array:
     """An array of zeros.
 
     >>> zeros((2, 3)).shape
     (2, 3)
     """
-    return full(shape, 0, dtype)
+    return full(shape, 0, F32 if dtype is None else dtype, device=device)
 
 
-def ones(shape: ShapeLike, dtype: DTypeLike = F32) -> Array:
+def ones(shape: ShapeLike, dtype: DTypeLike | None = None, *, device: object = None) -> Array:
     """An array of ones."""
-    return full(shape, 1, dtype)
+    return full(shape, 1, F32 if dtype is None else dtype, device=device)
 
 
 empty = zeros
@@ -155,24 +189,35 @@ def full_like(
     fill_value: ArrayLike,
     dtype: DTypeLike | None = None,
     shape: ShapeLike | None = None,
+    *,
+    device: object = None,
 ) -> Array:
     """An array of the shape and type of `x` in which every element is `fill_value`."""
     wanted = kind_of(x).dtype if dtype is None else dtype
-    return full(shape_of(x) if shape is None else shape, fill_value, wanted)
+    sizes = shape_of(x) if shape is None else shape
+    return full(sizes, fill_value, wanted, device=device)
 
 
 def zeros_like(
-    x: ArrayLike, dtype: DTypeLike | None = None, shape: ShapeLike | None = None
+    x: ArrayLike,
+    dtype: DTypeLike | None = None,
+    shape: ShapeLike | None = None,
+    *,
+    device: object = None,
 ) -> Array:
     """Zeros of the shape and type of `x`."""
-    return full_like(x, 0, dtype, shape)
+    return full_like(x, 0, dtype, shape, device=device)
 
 
 def ones_like(
-    x: ArrayLike, dtype: DTypeLike | None = None, shape: ShapeLike | None = None
+    x: ArrayLike,
+    dtype: DTypeLike | None = None,
+    shape: ShapeLike | None = None,
+    *,
+    device: object = None,
 ) -> Array:
     """Ones of the shape and type of `x`."""
-    return full_like(x, 1, dtype, shape)
+    return full_like(x, 1, dtype, shape, device=device)
 
 
 empty_like = zeros_like
@@ -189,12 +234,15 @@ def arange(
     stop: float | Dim | None = None,
     step: float = 1,
     dtype: DTypeLike | None = None,
+    *,
+    device: object = None,
 ) -> Array:
     """Numbers from `start` (0 when one number is given) to below `stop`, `step` apart.
 
     >>> arange(3)
     array([0, 1, 2], dtype=int32)
     """
+    on_cpu(device, "arange")
     if stop is None:
         start, stop = 0, start
     if is_traced(start, stop, step):
@@ -222,22 +270,6 @@ def _as(value: float, dtype: DType) -> float:
     return float(value) if dtype.is_float else int(value)
 
 
-def linspace(
-    start: ArrayLike,
-    stop: ArrayLike,
-    num: int = 50,
-    endpoint: bool = True,
-    dtype: DTypeLike | None = None,
-) -> Array:
-    """`num` numbers evenly apart from `start` to `stop`, which is the last one or left out."""
-    kind = inexact(kind_of(add(start, stop)))
-    last = num - 1 if endpoint else num
-    part = divide(counting((num,), 0, kind.dtype), scalar(max(last, 1), kind.dtype))
-    first, end = converted(start, kind.dtype), converted(stop, kind.dtype)
-    found = add(multiply(first, subtract(1, part)), multiply(end, part))
-    return found if dtype is None else asarray(found, dtype)
-
-
 # matrices
 
 
@@ -246,13 +278,20 @@ def _rows_and_columns(shape: Shape, offset: int) -> tuple[Array, Array]:
     return add(counting(shape, 0), offset), counting(shape, 1)
 
 
-def eye(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike = F32) -> Array:
+def eye(
+    N: int,
+    M: int | None = None,
+    k: int = 0,
+    dtype: DTypeLike | None = None,
+    *,
+    device: object = None,
+) -> Array:
     """A matrix with ones on the diagonal `k` places right of the main one."""
     row, column = _rows_and_columns((N, N if M is None else M), k)
-    return asarray(equal(row, column), dtype)
+    return asarray(equal(row, column), F32 if dtype is None else dtype, device=device)
 
 
-def identity(n: int, dtype: DTypeLike = F32) -> Array:
+def identity(n: int, dtype: DTypeLike | None = None) -> Array:
     """The square matrix with ones on the diagonal."""
     return eye(n, dtype=dtype)
 
@@ -262,7 +301,8 @@ def _triangle(x: ArrayLike, k: int, lower: bool) -> Array:
     if len(shape) < 2:
         fail(ShapeError, f"tril, triu: got shape {shape}, expected a matrix")
     row, column = _rows_and_columns(shape[-2:], k)
-    return where(greater_equal(row, column) if lower else less_equal(row, column), x, 0)
+    kept = greater_equal(row, column) if lower else less_equal(row, column)
+    return where(kept, x, converted(0, kind_of(x).dtype))
 
 
 def tril(x: ArrayLike, k: int = 0) -> Array:
@@ -275,22 +315,9 @@ def triu(x: ArrayLike, k: int = 0) -> Array:
     return _triangle(x, k, lower=False)
 
 
-def tri(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike = F32) -> Array:
+def tri(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike | None = None) -> Array:
     """A matrix with ones on and left of the diagonal `k`, zeros elsewhere."""
     return tril(ones((N, N if M is None else M), dtype), k)
-
-
-def meshgrid(*arrays: ArrayLike, indexing: str = "xy") -> list[Array]:
-    """Per vector, its elements spread over the grid that the vectors span."""
-    swap = indexing == "xy" and len(arrays) > 1
-    order = [1, 0, *range(2, len(arrays))] if swap else list(range(len(arrays)))
-    sizes = [shape_of(x)[0] for x in arrays]
-    grid = tuple(sizes[i] for i in order)
-    lines = []
-    for i, x in enumerate(arrays):
-        line = tuple(size if order[axis] == i else 1 for axis, size in enumerate(grid))
-        lines.append(stretched(reshape(x, line), grid))
-    return lines
 
 
 def symbolic_size(x: ArrayLike, axis: int, dtype: DTypeLike = I32) -> Array:

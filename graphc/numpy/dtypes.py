@@ -12,6 +12,8 @@ from graphc.numpy.promotion import DTypeLike, element_type
 __all__ = [
     "bfloat16",
     "bool_",
+    "complex128",
+    "complex64",
     "dtype",
     "e",
     "finfo",
@@ -38,6 +40,7 @@ bool_ = np.bool_
 int8, int16, int32, int64 = np.int8, np.int16, np.int32, np.int64
 uint8, uint16, uint32, uint64 = np.uint8, np.uint16, np.uint32, np.uint64
 float16, float32, float64 = np.float16, np.float32, np.float64
+complex64, complex128 = np.complex64, np.complex128
 bfloat16 = ml_dtypes.bfloat16
 dtype = np.dtype
 
@@ -47,12 +50,12 @@ Limits: TypeAlias = Any  # classes of ml_dtypes, which has no types for them
 
 
 def finfo(type_: DTypeLike) -> Limits:
-    """Limits of a float type: `eps`, `max`, `min`, `tiny`, `bits`.
+    """Limits of a float type (of the parts of a complex one): `eps`, `max`, `min`, `tiny`, `bits`.
 
     >>> finfo("float32").bits, finfo(bfloat16).bits
     (32, 16)
     """
-    return ml_dtypes.finfo(element_type(type_).numpy)  # type: ignore[no-untyped-call]
+    return ml_dtypes.finfo(element_type(type_).part.numpy)  # type: ignore[no-untyped-call]
 
 
 def iinfo(type_: DTypeLike) -> Limits:
@@ -66,7 +69,7 @@ def iinfo(type_: DTypeLike) -> Limits:
 
 def isdtype(type_: DTypeLike, kind: str | tuple[str, ...]) -> bool:
     """Whether an element type is of a kind: "bool", "signed integer", "unsigned integer",
-    "integral", "real floating" or "numeric".
+    "integral", "real floating", "complex floating" or "numeric".
 
     >>> isdtype(float32, "real floating"), isdtype(int8, ("bool", "unsigned integer"))
     (True, False)
@@ -77,7 +80,8 @@ def isdtype(type_: DTypeLike, kind: str | tuple[str, ...]) -> bool:
         "unsigned integer": ("uint",),
         "integral": ("int", "uint"),
         "real floating": ("float",),
-        "numeric": ("int", "uint", "float"),
+        "complex floating": ("complex",),
+        "numeric": ("int", "uint", "float", "complex"),
     }
     kinds = kind if isinstance(kind, tuple) else (kind,)
     return any(element_type(type_).kind in families[each] for each in kinds)

@@ -7,13 +7,13 @@ row of `graphc.ops`; those with a formula of several rows are in `graphc.numpy.f
 from __future__ import annotations
 
 import builtins
+import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-import ml_dtypes
-
+from graphc.ir.errors import DtypeError
 from graphc.ir.node import Op
-from graphc.ir.types import BOOL, DType
+from graphc.ir.types import BOOL, U8
 from graphc.numpy.promotion import (
     ArrayLike,
     DTypeLike,
@@ -23,6 +23,7 @@ from graphc.numpy.promotion import (
     converted,
     element_type,
     elementwise,
+    fail,
     join,
     kind_of,
     scalar,
@@ -33,6 +34,7 @@ from graphc.numpy.promotion import (
 )
 from graphc.ops import elementwise as e
 from graphc.ops import special as s
+from graphc.ops.complex import complex_, imag, real
 from graphc.trace import bind
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ __all__ = [
     "arctanh",
     "asin",
     "asinh",
+    "around",
     "astype",
     "atan",
     "atan2",
@@ -101,7 +104,6 @@ __all__ = [
     "minimum",
     "mod",
     "multiply",
-    "nan_to_num",
     "negative",
     "not_equal",
     "positive",
@@ -124,7 +126,6 @@ __all__ = [
     "tanh",
     "true_divide",
     "trunc",
-    "where",
 ]
 
 Unary: TypeAlias = "Callable[[ArrayLike], Array]"
@@ -134,8 +135,12 @@ MOST_MULTIPLICATIONS = 64  # exponents up to here are written as products
 SPECIAL_POWERS: dict[float, Op] = {0.5: e.sqrt, -0.5: e.rsqrt}
 
 
-def _unary(name: str, op: Op, meaning: str, floats: bool = False) -> Unary:
+def _unary(
+    name: str, op: Op, meaning: str, floats: bool = False, of_complex: Unary | None = None
+) -> Unary:
     def function(x: ArrayLike) -> Array:
+        if of_complex is not None and kind_of(x).dtype.is_complex:
+            return of_complex(x)
         return elementwise(op, x, floats=floats)
 
     return _named(function, name, f"{meaning} of each element.")
@@ -167,8 +172,10 @@ sin = _unary("sin", e.sin, "Sine", floats=True)
 cos = _unary("cos", e.cos, "Cosine", floats=True)
 tan = _unary("tan", e.tan, "Tangent", floats=True)
 tanh = _unary("tanh", e.tanh, "Hyperbolic tangent", floats=True)
-exp2 = _unary("exp2", s.exp2, "2 to the power", floats=True)
-log2 = _unary("log2", s.log2, "Logarithm to base 2", floats=True)
+exp2 = _unary("exp2", s.exp2, "2 to the power", True, lambda x: exp(multiply(x, math.log(2))))
+log2 = _unary(
+    "log2", s.log2, "Logarithm to base 2", True, lambda x: multiply(log(x), 1 / math.log(2))
+)
 asin = _unary("asin", s.asin, "Angle whose sine is the value", floats=True)
 acos = _unary("acos", s.acos, "Angle whose cosine is the value", floats=True)
 atan = _unary("atan", s.atan, "Angle whose tangent is the value", floats=True)
@@ -213,7 +220,6 @@ bitwise_not = _unary("bitwise_not", e.not_, "~x")
 bitwise_invert = invert = bitwise_not
 bitwise_left_shift = _binary("bitwise_left_shift", e.shl, "x1 << x2; 0 from the width on.")
 left_shift = bitwise_left_shift
-bitwise_count = _unary("bitwise_count", e.popcount, "Number of bits set")
 
 
 def bitwise_right_shift(x1: ArrayLike, x2: ArrayLike) -> Array:
@@ -223,6 +229,11 @@ def bitwise_right_shift(x1: ArrayLike, x2: ArrayLike) -> Array:
 
 
 right_shift = bitwise_right_shift
+
+
+def bitwise_count(x: ArrayLike) -> Array:
+    """Number of bits set in the magnitude of each element, as `uint8`."""
+    return converted(elementwise(e.popcount, abs(x)), U8)
 
 
 def add(x1: ArrayLike, x2: ArrayLike) -> Array:
@@ -255,6 +266,9 @@ def abs(x: ArrayLike) -> Array:
     return positive(x) if kind.dtype is BOOL else elementwise(e.abs, x)
 
 
+PARTS = (real, imag)
+
+
 absolute = fabs = abs
 
 
@@ -273,7 +287,7 @@ def reciprocal(x: ArrayLike) -> Array:
 
 def _rounding(name: str, op: Op, meaning: str) -> Unary:
     def function(x: ArrayLike) -> Array:
-        return elementwise(op, x) if kind_of(x).dtype.is_float else positive(x)
+        return elementwise(op, x) if kind_of(x).dtype.is_inexact else positive(x)
 
     return _named(function, name, meaning)
 
@@ -284,7 +298,7 @@ ceil = _rounding("ceil", e.ceil, "The smallest whole number not below each eleme
 
 def trunc(x: ArrayLike) -> Array:
     """Each element without its fraction."""
-    if not kind_of(x).dtype.is_float:
+    if not kind_of(x).dtype.is_inexact:
         return positive(x)
     return where(less(x, 0), ceil(x), floor(x))
 
@@ -295,6 +309,9 @@ fix = trunc
 def round(x: ArrayLike, decimals: int = 0) -> Array:
     """Each element at the nearest multiple of 10**-decimals, ties to even."""
     kind = kind_of(x)
+    if kind.dtype.is_complex:
+        found: Array = bind(complex_, *(round(bind(part, x), decimals) for part in PARTS))
+        return found
     if not kind.dtype.is_float and decimals >= 0:
         return positive(x)
     if decimals == 0:
@@ -306,7 +323,7 @@ def round(x: ArrayLike, decimals: int = 0) -> Array:
     return astype(smaller, kind.dtype)
 
 
-rint = round
+rint = around = round
 
 
 def floor_divide(x1: ArrayLike, x2: ArrayLike) -> Array:
@@ -318,13 +335,21 @@ def floor_divide(x1: ArrayLike, x2: ArrayLike) -> Array:
     left = elementwise(e.rem, x1, x2)
     quotient = divide(subtract(x1, left), x2)
     lower = where(_signs_differ(left, x2), subtract(quotient, 1), quotient)
-    return where(equal(x2, 0), divide(x1, x2), elementwise(e.round_even, lower))
+    ratio = divide(x1, x2)
+    # A quotient of zero has the sign of the ratio.
+    whole = where(equal(lower, 0), multiply(ratio, 0.0), elementwise(e.round_even, lower))
+    return where(equal(x2, 0), ratio, whole)
 
 
 def remainder(x1: ArrayLike, x2: ArrayLike) -> Array:
     """x1 % x2 with the sign of x2, as in Python; of integers x1 where x2 is 0."""
     left = elementwise(e.rem, x1, x2)
-    return where(_signs_differ(left, x2), add(left, x2), left)
+    whole = left
+    if kind_of(left).dtype.is_float:
+        # Adding 0.0 turns -0.0 round, so a remainder of zero has the sign of x2, too.
+        below = negative(add(negative(left), 0.0))
+        whole = where(less(x2, 0), below, add(left, 0.0))
+    return where(_signs_differ(left, x2), add(left, x2), whole)
 
 
 mod = remainder
@@ -351,10 +376,10 @@ def pow(x1: ArrayLike, x2: ArrayLike) -> Array:
     if isinstance(x2, int | float) and not isinstance(x2, bool):
         kind = join(kind_of(x1), kind_of(x2))
         base: ArrayLike = weakened(converted(x1, kind.dtype), kind.weak)
-        if kind.dtype.is_float and float(x2) in SPECIAL_POWERS:
+        if kind.dtype.is_inexact and float(x2) in SPECIAL_POWERS:
             return elementwise(SPECIAL_POWERS[float(x2)], base)
         small = builtins.abs(x2) <= MOST_MULTIPLICATIONS
-        if small and x2 == int(x2) and (kind.dtype.is_float or x2 >= 0):
+        if small and x2 == int(x2) and (kind.dtype.is_inexact or x2 >= 0):
             return _whole_power(base, int(x2))
     return elementwise(e.pow, x1, x2)
 
@@ -406,14 +431,18 @@ def isnan(x: ArrayLike) -> Array:
 
 
 def isfinite(x: ArrayLike) -> Array:
-    """Whether each element is neither infinite nor NaN."""
+    """Whether each element, both parts of a complex one, is neither infinite nor NaN."""
+    if kind_of(x).dtype.is_complex:
+        return logical_and(*(isfinite(bind(part, x)) for part in PARTS))
     if kind_of(x).dtype.is_float:
         return elementwise(e.is_finite, x)
     return equal(x, x)
 
 
 def isinf(x: ArrayLike) -> Array:
-    """Whether each element is infinite."""
+    """Whether each element, a part of a complex one, is infinite."""
+    if kind_of(x).dtype.is_complex:
+        return logical_or(*(isinf(bind(part, x)) for part in PARTS))
     if kind_of(x).dtype.is_float:
         return equal(abs(x), float("inf"))
     return not_equal(x, x)
@@ -443,26 +472,17 @@ def clip(x: ArrayLike, min: ArrayLike | None = None, max: ArrayLike | None = Non
     return positive(x if max is None else minimum(x, max))
 
 
-def nan_to_num(x: ArrayLike, nan: float = 0.0) -> Array:
-    """Each element, with NaN replaced by `nan` and infinities by the largest finite values."""
-    dtype = kind_of(x).dtype
-    if not dtype.is_float:
-        return positive(x)
-    ends = extremes(dtype)
-    return where(isnan(x), nan, clip(x, *ends))
-
-
-def extremes(dtype: DType) -> tuple[float, float]:
-    """The smallest and largest finite value of a float type."""
-    limits: Any = ml_dtypes.finfo(dtype.numpy)  # type: ignore[no-untyped-call]
-    return float(limits.min), float(limits.max)
-
-
 def astype(x: ArrayLike, dtype: DTypeLike) -> Array:
     """The array with another element type; floats become integers by saturation, NaN 0.
 
     >>> import numpy as np
     >>> astype(np.array([1.5, -2.5]), "int32")
     array([ 1, -2], dtype=int32)
+
+    Raises:
+        DtypeError: complex numbers would lose their imaginary part; take `real` first.
     """
-    return converted(array_of(x), element_type(dtype))
+    own, wanted = kind_of(x).dtype, element_type(dtype)
+    if own.is_complex and not wanted.is_complex and wanted is not BOOL:
+        fail(DtypeError, f"astype: got {own} to {wanted}, expected its real or imaginary part")
+    return converted(array_of(x), wanted)

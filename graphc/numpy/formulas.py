@@ -73,9 +73,8 @@ def hypot(x1: ArrayLike, x2: ArrayLike) -> Array:
     """sqrt(x1**2 + x2**2) without overflow on the way."""
     one, two = abs(_float(x1)), abs(_float(x2))
     large, small = maximum(one, two), minimum(one, two)
-    flat = equal(large, 0)
-    ratio = divide(small, where(flat, 1, large))
-    finite = where(flat, 0, multiply(large, sqrt(add(1, square(ratio)))))
+    ratio = divide(small, where(equal(large, 0), 1, large))
+    finite = multiply(large, sqrt(add(1, square(ratio))))
     return where(logical_or(isinf(one), isinf(two)), math.inf, finite)
 
 

@@ -33,7 +33,13 @@ from graphc.numpy.promotion import (
     stretched,
     text_of,
 )
-from graphc.numpy.selection import Selection, checked_index, coordinates, understand
+from graphc.numpy.selection import (
+    Selection,
+    checked_index,
+    coordinates,
+    is_mask,
+    understand,
+)
 from graphc.ops import indexing, movement
 from graphc.trace import Tracer, bind
 
@@ -168,6 +174,9 @@ def update(
     """
     mode = _mode(mode)
     x = array_of(x)
+    mask = index[0] if isinstance(index, tuple) and len(index) == 1 else index
+    if isinstance(mask, Tracer) and is_mask(mask):
+        return _where(x, mask, values, combine)
     chosen = understand(index, shape_of(x), mode)
     box = _box(x, chosen)
     values = converted(values, kind_of(x).dtype)
@@ -191,6 +200,21 @@ def update(
         mode=_safe(mode, chosen.indices),
     )
     return _write(x, new, chosen)
+
+
+def _where(x: Array, mask: Tracer, values: ArrayLike, combine: str) -> Array:
+    """`x` updated where a traced mask of its first axes holds, by the same values everywhere."""
+    shape, own = shape_of(x), mask.shape
+    if own != shape[: len(own)]:
+        expected = text_of(shape[: len(own)])
+        fail(ShapeError, f"update: got a mask {text_of(own)}, expected {expected}")
+    rest = shape[len(own) :]
+    if broadcast_shapes(shape_of(values), rest) != rest:
+        got = f"got {text_of(shape_of(values))} for a traced mask"
+        fail(ShapeError, f"update: {got}, expected what fits {text_of(rest)}")
+    same = stretched(converted(values, kind_of(x).dtype), shape)
+    new = same if combine == "set" else COMBINE[combine](x, same)
+    return where(reshape(mask, (*own, *(1,) * len(rest))), new, x)
 
 
 def stretched_to(values: ArrayLike, shape: Shape) -> Array:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from graphc.ir.errors import ShapeError
+from graphc.numpy.complex import conj
 from graphc.numpy.elementwise import multiply
-from graphc.numpy.movement import expand_dims, moveaxis, ravel
+from graphc.numpy.movement import expand_dims, moveaxis, ravel, squeeze
 from graphc.numpy.promotion import (
     ArrayLike,
     DTypeLike,
@@ -32,9 +33,12 @@ __all__ = [
     "dot",
     "inner",
     "matmul",
+    "matvec",
     "outer",
     "tensordot",
+    "vdot",
     "vecdot",
+    "vecmat",
 ]
 
 
@@ -116,12 +120,28 @@ def dot(x1: ArrayLike, x2: ArrayLike, preferred_element_type: DTypeLike | None =
 
 
 def vecdot(x1: ArrayLike, x2: ArrayLike, axis: int = -1) -> Array:
-    """Products summed over one axis, the others broadcast."""
+    """Products of the conjugate of `x1` with `x2`, summed over one axis, the others broadcast."""
+    x1 = conj(x1)
     one, two = moveaxis(x1, axis, -1), moveaxis(x2, axis, -1)
     shape = broadcast_shapes(shape_of(one), shape_of(two))
     last = len(shape) - 1
     over = tuple(range(last))
     return contract(stretched(one, shape), stretched(two, shape), (last,), (last,), over, over)
+
+
+def vdot(x1: ArrayLike, x2: ArrayLike) -> Array:
+    """Products of all elements of one array with those of the other, summed."""
+    return vecdot(ravel(x1), ravel(x2))
+
+
+def matvec(x1: ArrayLike, x2: ArrayLike) -> Array:
+    """Matrices times vectors; leading axes broadcast."""
+    return squeeze(matmul(x1, expand_dims(x2, -1)), -1)
+
+
+def vecmat(x1: ArrayLike, x2: ArrayLike) -> Array:
+    """Vectors times matrices; leading axes broadcast."""
+    return squeeze(matmul(expand_dims(x1, -2), x2), -2)
 
 
 def inner(x1: ArrayLike, x2: ArrayLike) -> Array:

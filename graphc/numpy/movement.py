@@ -6,15 +6,16 @@ import builtins
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
 from graphc.ir.dims import Dim
-from graphc.ir.errors import ShapeError, TraceError, UnsupportedError
-from graphc.ir.types import Shape, Size
+from graphc.ir.errors import ArgumentError, ShapeError, TraceError, UnsupportedError
+from graphc.ir.types import I32, I64, Shape, Size, tensor
 from graphc.numpy.promotion import (
     ArrayLike,
+    DTypeLike,
     apply,
     array_of,
     axes_in,
@@ -22,6 +23,7 @@ from graphc.numpy.promotion import (
     broadcast_shapes,
     common,
     converted,
+    element_type,
     fail,
     kind_of,
     reshaped,
@@ -30,8 +32,10 @@ from graphc.numpy.promotion import (
     text_of,
     weakened,
 )
-from graphc.ops import movement
-from graphc.trace import Tracer
+from graphc.ops import contraction, duals, leaf, movement
+from graphc.ops import elementwise as e
+from graphc.ops.indexing import dynamic_slice, gather
+from graphc.trace import Tracer, bind, is_traced, lift_constant
 
 if TYPE_CHECKING:
     from graphc.numpy.array import Array
@@ -48,7 +52,6 @@ __all__ = [
     "hstack",
     "matrix_transpose",
     "moveaxis",
-    "pad",
     "permute_dims",
     "ravel",
     "repeat",
@@ -86,8 +89,11 @@ def shape_from(shape: ShapeLike, name: str) -> Shape:
     return tuple(sizes)
 
 
-def reshape(x: ArrayLike, shape: ShapeLike) -> Array:
+def reshape(x: ArrayLike, shape: ShapeLike, order: str = "C", *, copy: bool | None = None) -> Array:
     """The same elements, in row order, in another shape; one size may be -1, what is left.
+
+    With `order="F"` the first axis counts fastest, on both sides. With `copy=True` no memory is
+    shared with a NumPy array.
 
     >>> import numpy as np
     >>> reshape(np.arange(6), (2, -1)).shape
@@ -101,12 +107,17 @@ def reshape(x: ArrayLike, shape: ShapeLike) -> Array:
             fail(ShapeError, f"reshape: got {text_of(old)}, which does not fit {text_of(new)}")
         left: Size = total // known  # type: ignore[operator]
         new = tuple(left if size == -1 else size for size in new)
-    return array_of(x) if new == old else reshaped(x, new)
+    if order not in ("C", "F"):
+        fail(ArgumentError, f"reshape: got order {order!r}, expected 'C' or 'F'")
+    if order == "F":
+        return transpose(reshape(transpose(x), new[::-1], copy=copy))
+    found = array_of(x) if new == old else reshaped(x, new)
+    return cast("Array", np.array(found)) if copy and not is_traced(found) else found
 
 
-def ravel(x: ArrayLike) -> Array:
-    """The elements in row order along one axis."""
-    return reshape(x, -1)
+def ravel(x: ArrayLike, order: str = "C") -> Array:
+    """The elements in row order along one axis; with `order="F"` in column order."""
+    return reshape(x, -1, order)
 
 
 def permute_dims(x: ArrayLike, axes: Sequence[int]) -> Array:
@@ -166,7 +177,7 @@ def squeeze(x: ArrayLike, axis: int | tuple[int, ...] | None = None) -> Array:
     return reshape(x, tuple(size for i, size in enumerate(shape) if i not in axes))
 
 
-def expand_dims(x: ArrayLike, axis: int | tuple[int, ...]) -> Array:
+def expand_dims(x: ArrayLike, axis: int | tuple[int, ...] = 0) -> Array:
     """Axes of size 1 put in so that they stand at `axis` of the result."""
     shape = list(shape_of(x))
     many = axis if isinstance(axis, tuple) else (axis,)
@@ -193,17 +204,25 @@ def broadcast_arrays(*arrays: ArrayLike) -> tuple[Array, ...]:
 # joining and parting
 
 
-def _promoted(arrays: Sequence[ArrayLike], name: str) -> list[Array]:
-    listed = list(arrays)
+def _promoted(
+    arrays: Sequence[ArrayLike], name: str, dtype: DTypeLike | None = None
+) -> list[Array]:
+    """The arrays in one element type: that of them all, or a given one."""
+    # An array is a sequence of its slices along axis 0.
+    listed = list(unstack(arrays) if isinstance(arrays, np.ndarray | Tracer) else arrays)
     if not listed:
         fail(ShapeError, f"{name}: got no arrays, expected one or more")
+    if dtype is not None:
+        return [converted(x, element_type(dtype)) for x in listed]
     kind = common(*listed)
     return [weakened(converted(x, kind.dtype), kind.weak) for x in listed]
 
 
-def concatenate(arrays: Sequence[ArrayLike], axis: int | None = 0) -> Array:
+def concatenate(
+    arrays: Sequence[ArrayLike], axis: int | None = 0, dtype: DTypeLike | None = None
+) -> Array:
     """Arrays one behind the other along `axis`; None flattens them first."""
-    parts = _promoted(arrays, "concatenate")
+    parts = _promoted(arrays, "concatenate", dtype)
     if axis is None:
         parts, axis = [ravel(part) for part in parts], 0
     along = axis_in(axis, len(shape_of(parts[0])), "concatenate")
@@ -213,9 +232,9 @@ def concatenate(arrays: Sequence[ArrayLike], axis: int | None = 0) -> Array:
 concat = concatenate
 
 
-def stack(arrays: Sequence[ArrayLike], axis: int = 0) -> Array:
+def stack(arrays: Sequence[ArrayLike], axis: int = 0, dtype: DTypeLike | None = None) -> Array:
     """Arrays of one shape side by side along a new axis."""
-    parts = _promoted(arrays, "stack")
+    parts = _promoted(arrays, "stack", dtype)
     shapes = [shape_of(part) for part in parts]
     for shape in shapes[1:]:
         if shape != shapes[0]:
@@ -223,14 +242,16 @@ def stack(arrays: Sequence[ArrayLike], axis: int = 0) -> Array:
     return concatenate([expand_dims(part, axis) for part in parts], axis)
 
 
-def vstack(arrays: Sequence[ArrayLike]) -> Array:
+def vstack(arrays: Sequence[ArrayLike], dtype: DTypeLike | None = None) -> Array:
     """Arrays below one another, vectors as rows."""
-    return concatenate([x if len(shape_of(x)) > 1 else reshape(x, (1, -1)) for x in arrays])
+    rows = [x if len(shape_of(x)) > 1 else reshape(x, (1, -1)) for x in arrays]
+    return concatenate(rows, 0, dtype)
 
 
-def hstack(arrays: Sequence[ArrayLike]) -> Array:
+def hstack(arrays: Sequence[ArrayLike], dtype: DTypeLike | None = None) -> Array:
     """Arrays side by side along axis 1, vectors along axis 0."""
-    return concatenate(arrays, 0 if len(shape_of(arrays[0])) < 2 else 1)
+    parts = [atleast_1d(x) for x in arrays]
+    return concatenate(parts, 0 if len(shape_of(parts[0])) < 2 else 1, dtype)
 
 
 def window(x: ArrayLike, axis: int, start: Size, limit: Size, step: int = 1) -> Array:
@@ -276,34 +297,58 @@ def flip(x: ArrayLike, axis: int | tuple[int, ...] | None = None) -> Array:
 
 
 def roll(
-    x: ArrayLike, shift: int | Sequence[int], axis: int | Sequence[int] | None = None
+    x: ArrayLike,
+    shift: int | Sequence[int] | Tracer,
+    axis: int | Sequence[int] | None = None,
 ) -> Array:
-    """Elements moved by `shift` places along `axis`, those that leave coming back in front."""
+    """Elements moved by `shift` places along `axis`, those that leave coming back in front.
+
+    A single shift along a single axis (or of the flattened array) may be data.
+    """
     if axis is None:
         return reshape(roll(ravel(x), shift, 0), shape_of(x))
     axes = (axis,) if isinstance(axis, int) else tuple(axis)
     found: Array = array_of(x)
-    for by, along in zip(shift_list(shift, len(axes)), axes, strict=True):
+    for by, along in zip(_shifts(shift, len(axes)), axes, strict=True):
         along = axis_in(along, len(shape_of(x)), "roll")
         size = shape_of(x)[along]
         if not isinstance(size, int):
             fail(UnsupportedError, f"roll: got the symbolic size {size}, expected an int")
-        cut = -by % size if size else 0
-        if cut:
-            parts = [window(found, along, cut, size), window(found, along, 0, cut)]
-            found = concatenate(parts, along)
+        found = _rolled(found, by, along, size)
     return found
 
 
-def shift_list(shift: int | Sequence[int], count: int) -> tuple[int, ...]:
-    """One static shift per axis.
-
-    Raises:
-        UnsupportedError: a shift is a traced value.
-    """
+def _shifts(shift: int | Sequence[int] | Tracer, count: int) -> Sequence[int | Tracer]:
+    """One shift per axis."""
     if isinstance(shift, Tracer):
-        fail(UnsupportedError, "roll: got a traced shift, expected an int")
-    return (int(shift),) * count if isinstance(shift, int | np.integer) else tuple(shift)
+        if shift.shape:
+            fail(UnsupportedError, "roll: got a traced array of shifts, expected one of no axes")
+        return (shift,) * count
+    if isinstance(shift, int | np.integer) or np.ndim(shift) == 0:
+        return (int(np.asarray(shift)),) * count
+    shifts = tuple(int(by) for by in shift)
+    if len(shifts) != count:
+        fail(ShapeError, f"roll: got {len(shifts)} shifts for {count} axes, expected equally many")
+    return shifts
+
+
+def _rolled(x: Array, by: int | Tracer, axis: int, size: int) -> Array:
+    if size == 0:
+        return x
+    if not isinstance(by, Tracer):
+        cut = -by % size
+        parts = [window(x, axis, cut, size), window(x, axis, 0, cut)]
+        return concatenate(parts, axis) if cut else x
+    # Of the array twice behind itself, the window that starts where the roll begins.
+    if not kind_of(by).dtype.is_integer:
+        fail(ShapeError, f"roll: got a shift of {kind_of(by).dtype}, expected an integer")
+    wide = converted(by, I64)
+    limit = converted(size, I64)
+    left = bind(e.rem, bind(e.neg, wide), limit)
+    start = bind(e.rem, bind(e.add, left, limit), limit)
+    still = converted(0, I64)
+    starts = [start if i == axis else still for i in range(len(shape_of(x)))]
+    return apply(dynamic_slice, concatenate([x, x], axis), *starts, sizes=shape_of(x))
 
 
 def pad(
@@ -341,17 +386,79 @@ def tile(x: ArrayLike, repetitions: int | Sequence[int]) -> Array:
     return reshape(broadcast_to(reshape(x, single), spread), merged)
 
 
-def repeat(x: ArrayLike, repeats: int, axis: int | None = None) -> Array:
-    """Each element repeated `repeats` times along `axis` (of all, flattened, for None)."""
+def repeat(
+    x: ArrayLike,
+    repeats: int | Sequence[int] | ArrayLike,
+    axis: int | None = None,
+    *,
+    total_repeat_length: int | None = None,
+) -> Array:
+    """Each element repeated along `axis` (of all, flattened, for None).
+
+    `repeats` is one number, or one per element. Where those are data, the size of the result
+    must be said by `total_repeat_length`; it is cut off, or filled with the last element.
+
+    >>> import numpy as np
+    >>> repeat(np.array([1, 2]), np.array([1, 2]))
+    array([1, 2, 2])
+
+    Raises:
+        ShapeError: repeats that do not fit the axis, or are below 0.
+        ArgumentError: traced repeats without total_repeat_length.
+    """
     if axis is None:
-        return repeat(ravel(x), repeats, 0)
-    if not isinstance(repeats, int | np.integer):
-        fail(UnsupportedError, "repeat: got an array of repeats, expected an int")
+        return repeat(ravel(x), repeats, 0, total_repeat_length=total_repeat_length)
     shape = shape_of(x)
     along = axis_in(axis, len(shape), "repeat")
+    if isinstance(repeats, Tracer):
+        return _repeat_by_data(x, repeats, along, total_repeat_length)
+    counts = np.asarray(repeats)
+    if counts.dtype.kind not in "iu" or (counts < 0).any() or counts.ndim > 1:
+        fail(ShapeError, f"repeat: got repeats {repeats}, expected integers of 0 or more")
+    if counts.size != 1 or total_repeat_length is not None:
+        return _repeat_each(x, counts, along, total_repeat_length)
+    repeats = int(counts.reshape(()))
     head, size, tail = shape[:along], shape[along], shape[along + 1 :]
     spread = broadcast_to(reshape(x, (*head, size, 1, *tail)), (*head, size, int(repeats), *tail))
-    return reshape(spread, (*head, size * int(repeats), *tail))
+    return reshape(spread, (*head, size * repeats, *tail))
+
+
+def _repeat_each(x: ArrayLike, counts: np.ndarray, axis: int, total: int | None) -> Array:
+    """Elements repeated a known number of times each: windows, spread and joined."""
+    shape = shape_of(x)
+    size = shape[axis]
+    if not isinstance(size, int) or counts.size not in (1, size):
+        fail(ShapeError, f"repeat: got {counts.size} repeats for {size} elements")
+    places = np.repeat(np.arange(size), np.broadcast_to(counts.reshape(-1), (size,)))
+    if total is not None:
+        places = np.pad(places[:total], (0, max(0, total - places.size)), mode="edge")
+    at = places.astype(np.int32).reshape(-1, 1)
+    return _taken(x, lift_constant(at), axis)
+
+
+def _repeat_by_data(x: ArrayLike, counts: Tracer, axis: int, total: int | None) -> Array:
+    """Per place of the result, how many elements end at it or before: its element's number."""
+    size = shape_of(x)[axis]
+    if total is None:
+        wanted = "expected total_repeat_length=..."
+        fail(ArgumentError, f"repeat: got traced repeats and no length of the result, {wanted}")
+    if not isinstance(size, int) or counts.shape not in ((), (1,), (size,)):
+        fail(ShapeError, f"repeat: got repeats {text_of(counts.shape)} for {size} elements")
+    each = stretched(converted(counts, I32), (size,))
+    upto = bind(e.le, *(bind(leaf.iota, type=tensor(I32, (size, size)), axis=i) for i in (1, 0)))
+    lower = bind(e.convert, upto, dtype=I32)
+    ends = bind(contraction.dot_general, lower, each, lhs_contract=(1,), rhs_contract=(0,))
+    place = bind(leaf.iota, type=tensor(I32, (total, size)), axis=0)
+    before = bind(e.le, stretched(ends, (total, size)), place)
+    number = bind(duals.reduce_sum, bind(e.convert, before, dtype=I32), axes=(1,))
+    number = bind(e.min, number, stretched(converted(max(size - 1, 0), I32), (total,)))
+    return _taken(x, reshape(number, (total, 1)), axis)
+
+
+def _taken(x: ArrayLike, at: Array, axis: int) -> Array:
+    """Slices along an axis at places that are inside."""
+    found = apply(gather, array_of(x), at, axes=(axis,), mode="promise_in_bounds")
+    return moveaxis(found, 0, axis)
 
 
 def atleast_1d(x: ArrayLike) -> Array:

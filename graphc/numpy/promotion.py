@@ -22,6 +22,8 @@ from graphc.ir.node import Op
 from graphc.ir.places import user_place, written_at
 from graphc.ir.types import (
     BOOL,
+    C64,
+    C128,
     F32,
     F64,
     I32,
@@ -47,10 +49,10 @@ __all__ = [
     "result_type",
 ]
 
-ArrayLike: TypeAlias = "Tracer | np.ndarray | np.generic | bool | int | float | Dim"
+ArrayLike: TypeAlias = "Tracer | np.ndarray | np.generic | bool | int | float | complex | Dim"
 DTypeLike: TypeAlias = "DType | np.dtype[Any] | type[object] | str"
 
-_RANK = {"bool": 0, "int": 1, "uint": 1, "float": 2}
+_RANK = {"bool": 0, "int": 1, "uint": 1, "float": 2, "complex": 3}
 
 
 def fail(error: type[Error], text: str) -> NoReturn:
@@ -84,7 +86,7 @@ def is_scalar(value: object) -> bool:
     >>> is_scalar(2.5), is_scalar(np.float32(2.5))
     (True, False)
     """
-    return isinstance(value, bool | int | float)
+    return isinstance(value, bool | int | float | complex)
 
 
 def is_array_like(value: object) -> bool:
@@ -107,6 +109,8 @@ def kind_of(value: object) -> Kind:
         return Kind(I32, weak=True)
     if isinstance(value, float):
         return Kind(F32 if type(value) is float else F64, weak=True)
+    if isinstance(value, complex):
+        return Kind(C64 if type(value) is complex else C128, weak=True)
     return Kind(type_of_value(value).dtype)
 
 
@@ -136,6 +140,8 @@ def _join_strong(a: DType, b: DType) -> DType:
     if a is b:
         return a
     low, high = sorted((a, b), key=lambda dtype: (_RANK[dtype.kind], dtype.bits))
+    if high.is_complex:
+        return C128 if F64 in (low, low.part, high.part) else C64
     if _RANK[low.kind] < _RANK[high.kind]:
         return high
     if low.kind == high.kind:
@@ -160,6 +166,8 @@ def join(a: Kind, b: Kind) -> Kind:
     if a.weak == b.weak:
         return Kind(_join_strong(a.dtype, b.dtype), a.weak)
     weak, strong = (a, b) if a.weak else (b, a)
+    if weak.dtype.is_complex and strong.dtype.is_float:
+        return Kind(C128 if strong.dtype is F64 else C64)
     return weak if _RANK[weak.dtype.kind] > _RANK[strong.dtype.kind] else strong
 
 
@@ -188,16 +196,21 @@ def result_type(*values: ArrayLike | DTypeLike) -> np.dtype[np.generic]:
 
 
 def inexact(kind: Kind) -> Kind:
-    """The float kind in which functions such as `exp` compute: integers and bools become `f32`."""
-    return kind if kind.dtype.is_float else Kind(F32, kind.weak)
+    """The kind in which functions such as `exp` compute: integers and bools become `f32`."""
+    return kind if kind.dtype.is_inexact else Kind(F32, kind.weak)
 
 
-def scalar(value: float, dtype: DType) -> np.ndarray:
+def scalar(value: complex, dtype: DType) -> np.ndarray:
     """A Python number as an array of `dtype` without axes.
 
     Raises:
-        DtypeError: an integer that `dtype` cannot hold, or a fraction for an integer type.
+        DtypeError: an integer that `dtype` cannot hold, or a fraction for an integer type, or a
+            complex number for a type that is not.
     """
+    if dtype.is_complex:
+        return np.asarray(value, dtype.numpy)
+    if not isinstance(value, int | float):
+        fail(DtypeError, f"{dtype} cannot hold the complex number: got {value}")
     if dtype.is_integer:
         limits = np.iinfo(dtype.numpy.type)  # type: ignore[type-var]
         if not isinstance(value, bool | int) or not limits.min <= value <= limits.max:
@@ -224,7 +237,7 @@ def apply(op: Op, x: ArrayLike, *rest: ArrayLike, **fields: object) -> Array:
 
 def converted(value: ArrayLike, dtype: DType) -> Array:
     """An array or scalar with element type `dtype`, itself where it has it."""
-    if isinstance(value, bool | int | float):
+    if isinstance(value, bool | int | float | complex):
         return cast("Array", scalar(value, dtype))
     if isinstance(value, Dim):
         return size_value(value, dtype)
@@ -324,7 +337,7 @@ def array_of(value: ArrayLike) -> Array:
     Raises:
         DtypeError: the value is no array, or an integer too large for `i32`.
     """
-    if isinstance(value, bool | int | float | Dim):
+    if isinstance(value, bool | int | float | complex | Dim):
         return converted(value, kind_of(value).dtype)
     type_of_value(value)
     return cast("Array", value if isinstance(value, Tracer) else as_array(value))

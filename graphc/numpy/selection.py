@@ -27,6 +27,7 @@ from graphc.numpy.promotion import (
     converted,
     fail,
     is_array_like,
+    is_scalar,
     kind_of,
     shape_of,
     size_value,
@@ -64,10 +65,11 @@ def understand(index: object, shape: Shape, mode: str = "error") -> Selection:
     Raises:
         OutOfRangeError: an int, or an element of a concrete array, is outside its axis.
         ShapeError: too many indices, or arrays that do not broadcast.
-        UnsupportedError: a boolean mask.
+        UnsupportedError: a traced mask.
     """
     given = index if isinstance(index, tuple) else (index,)
-    items = _checkable(_spell_out([_item(item) for item in given], shape), shape)
+    items = _without_masks([_item(item) for item in given], shape)
+    items = _checkable(_spell_out(items, shape), shape)
     found = Selection()
     has_arrays = any(_is_array(item) for item in items)
     runs: list[int] = []  # positions of arrays and, beside them, ints
@@ -112,17 +114,51 @@ def _item(item: object) -> Item:
     if not is_array_like(item) or isinstance(item, float):
         fail(DtypeError, f"index: got {item!r}, expected ints, slices, arrays, None or ...")
     dtype = kind_of(item).dtype
-    if dtype is BOOL:
-        fail(
-            UnsupportedError,
-            "index: got a boolean mask, whose result would have a shape that depends on data: "
-            "use where(mask, x, other)",
-        )
+    if is_mask(item):
+        return cast("ArrayLike", item)
     if not dtype.is_integer:
         fail(DtypeError, f"index: got an array of {dtype}, expected integers")
     if isinstance(item, np.ndarray) and item.ndim == 0:
         return int(item)
     return cast("ArrayLike", item)
+
+
+def is_mask(item: object) -> bool:
+    """Whether an index is an array of bools."""
+    return is_array_like(item) and not is_scalar(item) and kind_of(item).dtype is BOOL
+
+
+def _axes_of(item: Item) -> int:
+    """How many axes an index selects from."""
+    if item is None or item is Ellipsis:
+        return 0
+    return len(shape_of(item)) if is_mask(item) else 1
+
+
+def _without_masks(items: list[Item], shape: Shape) -> list[Item]:
+    """The items with known masks as the coordinates of their true elements."""
+    if not any(is_mask(item) for item in items):
+        return items
+    found: list[Item] = []
+    axis, used = 0, sum(map(_axes_of, items))
+    for item in items:
+        end = axis + (len(shape) - used if item is Ellipsis else _axes_of(item))
+        if not is_mask(item):
+            found.append(item)
+        elif isinstance(item, Tracer):
+            fail(
+                UnsupportedError,
+                f"index: got a traced boolean mask {item.type}, whose result would have a shape "
+                "that depends on data: use where(mask, x, other), or nonzero(mask, size=...)",
+            )
+        else:
+            mask = np.asarray(item)
+            if mask.shape != shape[axis:end]:
+                got, expected = text_of(mask.shape), text_of(shape[axis:end])
+                fail(ShapeError, f"index: got a mask {got}, expected {expected}")
+            found += [each.astype(np.int32) for each in np.nonzero(mask)]
+        axis = end
+    return found
 
 
 def _is_array(item: Item) -> TypeGuard[Array]:

@@ -14,7 +14,7 @@ from graphc.ir.graph import Graph, rebuild
 from graphc.ir.node import Node, make
 from graphc.ir.places import Places, recorder, recording, written_at
 from graphc.ir.types import Size, TensorType, tensor
-from graphc.ops.control import parameters, project, results
+from graphc.ops.control import nodes_of, parameters, project, results
 from graphc.ops.duals import all_led
 from graphc.ops.region_batches import REGION_BATCHES, Batched
 
@@ -85,12 +85,13 @@ def _batch(
     if region is not None:
         return region(node, operands, batched, size, batch_graph)
     if node.op.batch is not None:
-        return [(node.op.batch(node, operands, batched, size), True)]
+        made = node.op.batch(node, operands, batched, size)
+        return [(result, True) for result in results(made)]
     if node.op.elementwise:
         return [(make(node.op, all_led(operands, batched, size), node.attrs), True)]
     if node.op.expand is not None:
         params = parameters(tuple(operand.tensor for operand in node.operands))
-        body = Graph(params, (node.op.expand(node.attrs, *params),))
+        body = Graph(params, nodes_of(node.op.expand(node.attrs, *params)))
         return _walk(body, list(zip(operands, batched, strict=True)), size)
     raise UnsupportedError(
         f"{node.op.name} cannot be batched: got a vmap over {node.type}, "

@@ -9,13 +9,13 @@ from graphc.ops.duals import broadcast
 from graphc.ops.leaf import constant
 
 
-def splat(value: float | int | bool, dtype: object, shape: Shape) -> Node:
+def splat(value: complex, dtype: object, shape: Shape) -> Node:
     """A tensor of `shape` in which every element is `value`."""
     scalar = constant(value, dtype)
     return broadcast(scalar, shape=tuple(shape), axes=()) if shape else scalar
 
 
-def like(node: Node, value: float | int | bool) -> Node:
+def like(node: Node, value: complex) -> Node:
     """A tensor of the type of `node` in which every element is `value`."""
     return splat(value, node.tensor.dtype, node.tensor.shape)
 

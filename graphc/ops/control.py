@@ -8,6 +8,7 @@ are a tuple, read by `project`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +47,11 @@ def results(node: Node) -> tuple[Node, ...]:
     if not isinstance(node.type, TupleType):
         return (node,)
     return tuple(project(node, index=i) for i in range(len(node.type.elements)))
+
+
+def nodes_of(made: Node | Sequence[Node]) -> tuple[Node, ...]:
+    """What a definition gives, one node or several, as a tuple."""
+    return (made,) if isinstance(made, Node) else tuple(made)
 
 
 def parameters(types: tuple[TensorType, ...]) -> tuple[Node, ...]:

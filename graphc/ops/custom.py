@@ -15,7 +15,7 @@ from graphc.ir.node import Attrs, Cotangents, Node, Op, Tangents
 from graphc.ir.types import TensorType, Type
 from graphc.ops import samples
 from graphc.ops.control import GroupAttrs, composite
-from graphc.ops.elementwise import ANY
+from graphc.ops.elementwise import EVERY
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class CustomVjpAttrs(GroupAttrs):
 
 def floats(types: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
     """Those of `types` that have derivatives."""
-    return tuple(type_ for type_ in types if type_.dtype.is_float)
+    return tuple(type_ for type_ in types if type_.dtype.is_inexact)
 
 
 def _check(what: str, got: tuple[TensorType, ...], expected: tuple[TensorType, ...]) -> None:
@@ -118,7 +118,7 @@ optimization_barrier: Op = Op(
     reference=lambda a, x: x,
     vjp=_through,
     jvp=_along,
-    samples=lambda: samples.reals(ANY, 1),
+    samples=lambda: samples.reals(EVERY, 1),
     elementwise=True,
 )
 

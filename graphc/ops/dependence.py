@@ -14,7 +14,7 @@ def depends(nodes: Iterable[Node], sources: Iterable[Node]) -> set[Node]:
     found = set(sources)
     for node in nodes:
         moves = node.op is not stop_gradient and any(operand in found for operand in node.operands)
-        if moves and any(type_.dtype.is_float for type_ in node.results):
+        if moves and any(type_.dtype.is_inexact for type_ in node.results):
             found.add(node)
     return found
 
@@ -25,10 +25,10 @@ def reached(graph: Graph, wrt: Sequence[int]) -> list[int]:
     return [
         i
         for i, output in enumerate(graph.outputs)
-        if output in found and output.tensor.dtype.is_float
+        if output in found and output.tensor.dtype.is_inexact
     ]
 
 
 def differentiable_outputs(graph: Graph) -> tuple[int, ...]:
     """Which outputs are of floats."""
-    return tuple(i for i, type_ in enumerate(graph.output_types) if type_.dtype.is_float)
+    return tuple(i for i, type_ in enumerate(graph.output_types) if type_.dtype.is_inexact)

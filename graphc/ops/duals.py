@@ -36,7 +36,7 @@ def linear(node: Node, tangents: Tangents) -> Node:
     Operands that are no floats (indices, places) stay as they are.
     """
     moved = [
-        tangent or (_zeros(operand.tensor) if operand.tensor.dtype.is_float else operand)
+        tangent or (_zeros(operand.tensor) if operand.tensor.dtype.is_inexact else operand)
         for operand, tangent in zip(node.operands, tangents, strict=True)
     ]
     return make(node.op, tuple(moved), node.attrs)
@@ -125,12 +125,17 @@ def all_led(operands: Sequence[Node], batched: Sequence[bool], size: Size) -> tu
     return tuple(x if own else led(x, size) for x, own in zip(operands, batched, strict=True))
 
 
-def infer_reduction(name: str, numbers: bool = False) -> object:
-    """The type rule of a reduction that keeps the element type; `numbers` are no bools."""
+def infer_reduction(name: str, numbers: bool = False, ordered: bool = False) -> object:
+    """The type rule of a reduction that keeps the element type.
+
+    `numbers` are no bools, what is `ordered` is not complex.
+    """
 
     def infer(a: ReduceAttrs, x: TensorType) -> TensorType:
         if numbers and x.dtype is BOOL:
             raise DtypeError(f"{name}: got {x}, expected numbers")
+        if ordered and x.dtype.is_complex:
+            raise DtypeError(f"{name}: got {x}, expected numbers that have an order")
         check_axes(name, a.axes, x.rank)
         kept = tuple(size for axis, size in enumerate(x.shape) if axis not in a.axes)
         return tensor(x.dtype, kept)

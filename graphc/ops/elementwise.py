@@ -14,14 +14,16 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from graphc.ir.errors import DtypeError, ShapeError
 from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample, Tangents
-from graphc.ir.types import BOOL, DType, TensorType, tensor
+from graphc.ir.types import BOOL, DType, TensorType, dtype_of, tensor
 from graphc.ops import meaning, samples
+from graphc.ops.complex import complex_ as pair
+from graphc.ops.complex import conj, imag, real
 from graphc.ops.duals import broadcast
 from graphc.ops.leaf import constant
 
@@ -31,6 +33,10 @@ INTEGER = frozenset({"int", "uint"})
 NUMBER = FLOAT | INTEGER
 BITS = INTEGER | {"bool"}
 ANY = NUMBER | {"bool"}
+# Kinds with complex numbers among them, of operations that need no order.
+INEXACT = FLOAT | {"complex"}
+FIELD = NUMBER | {"complex"}
+EVERY = ANY | {"complex"}
 
 Vjp = Callable[..., Cotangents]
 
@@ -56,12 +62,19 @@ def _row(
     vjp: Vjp | None,
     drawn: samples.Drawn,
     result: DType | None = None,
+    parts: bool = False,
 ) -> Op:
+    def wanted(own: DType) -> DType:
+        return result or (own.part if parts else own)
+
     def infer(attrs: Attrs, *types: TensorType) -> TensorType:
         if len(types) != count:
             raise ShapeError(f"{name}: got {len(types)} operands, expected {count}")
         first = _check(name, kinds, *types)
-        return first if result is None else tensor(result, first.shape)
+        return tensor(wanted(first.dtype), first.shape)
+
+    def reference(attrs: Attrs, *arrays: np.ndarray) -> np.ndarray:
+        return meaning.rounded(function, arrays, wanted(dtype_of(arrays[0].dtype)))
 
     def pull_back(node: Node, cotangent: Node) -> Cotangents:
         assert vjp is not None
@@ -78,7 +91,7 @@ def _row(
     return Op(
         name,
         infer=infer,
-        reference=lambda attrs, *arrays: meaning.rounded(function, arrays, result),
+        reference=reference,
         vjp=None if vjp is None else pull_back,
         jvp=None if vjp is None else push_forward,
         samples=lambda: drawn(kinds, count),
@@ -93,9 +106,13 @@ def unary(
     kinds: Kinds = FLOAT,
     drawn: samples.Drawn = samples.reals,
     result: DType | None = None,
+    parts: bool = False,
 ) -> Op:
-    """The row of a function of one element; `vjp(y, g, x)` gives its cotangent."""
-    return _row(name, 1, kinds, function, vjp, drawn, result)
+    """The row of a function of one element; `vjp(y, g, x)` gives its cotangent.
+
+    `parts` says that the result of a complex operand is real.
+    """
+    return _row(name, 1, kinds, function, vjp, drawn, result, parts)
 
 
 def binary(
@@ -110,7 +127,7 @@ def binary(
     return _row(name, 2, kinds, function, vjp, drawn, result)
 
 
-def number(node: Node, value: float) -> Node:
+def number(node: Node, value: complex) -> Node:
     """`value` with the type of `node`."""
     scalar = constant(value, node.tensor.dtype)
     return broadcast(scalar, shape=node.tensor.shape, axes=()) if node.tensor.shape else scalar
@@ -122,14 +139,15 @@ def _no_gradient(y: Node, g: Node, *operands: Node) -> Cotangents:
 
 # arithmetic
 
-neg: Op = unary("neg", np.negative, lambda y, g, x: (neg(g),), NUMBER)
-add: Op = binary("add", np.add, lambda y, g, a, b: (g, g))
-sub: Op = binary("sub", np.subtract, lambda y, g, a, b: (g, neg(g)))
-mul: Op = binary("mul", np.multiply, lambda y, g, a, b: (mul(g, b), mul(g, a)))
+neg: Op = unary("neg", np.negative, lambda y, g, x: (neg(g),), FIELD)
+add: Op = binary("add", np.add, lambda y, g, a, b: (g, g), FIELD)
+sub: Op = binary("sub", np.subtract, lambda y, g, a, b: (g, neg(g)), FIELD)
+mul: Op = binary("mul", np.multiply, lambda y, g, a, b: (mul(g, b), mul(g, a)), FIELD)
 div: Op = binary(
     "div",
     meaning.divide,
     lambda y, g, a, b: (div(g, b), neg(div(mul(g, y), b))),
+    FIELD,
     drawn=samples.divisors,
 )
 rem: Op = binary(
@@ -153,11 +171,63 @@ def _pow_vjp(y: Node, g: Node, a: Node, b: Node) -> Cotangents:
     return mul(g, slope), mul(g, mul(y, logarithm))
 
 
-pow: Op = binary("pow", meaning.power, _pow_vjp, NUMBER, samples.bases)
-abs: Op = unary(
-    "abs", meaning.absolute, lambda y, g, x: (mul(g, sign(x)),), NUMBER, samples.away_from_zero
+pow: Op = binary("pow", meaning.power, _pow_vjp, FIELD, samples.bases)
+
+
+def _direction(x: Node, length: Node) -> Node:
+    """x / |x| of complex numbers, 0 at 0."""
+    safe = select(eq(length, number(length, 0.0)), number(length, 1.0), length)
+    return div(x, convert(safe, dtype=x.tensor.dtype))
+
+
+def _outwards(x: Node, g: Node) -> Node:
+    """g or -g, as x points; at 0 as from the right, which is JAX's choice."""
+    return select(ge(x, number(x, 0)), g, neg(g))
+
+
+def _abs_vjp(y: Node, g: Node, x: Node) -> Cotangents:
+    if not x.tensor.dtype.is_complex:
+        return (_outwards(x, g),)
+    return (mul(convert(g, dtype=x.tensor.dtype), conj(_direction(x, y))),)
+
+
+def _abs_jvp(node: Node, tangents: Tangents) -> Node | None:
+    (x,), (t,) = node.operands, tangents
+    if t is None:
+        return None
+    if not x.tensor.dtype.is_complex:
+        return _outwards(x, t)
+    return real(mul(t, conj(_direction(x, node))))
+
+
+def _turned(node: Node, t: Node) -> Node:
+    """Im(t conj(y)) / |x|, by which y = x / |x| turns when x moves along t; 0 at 0."""
+    (x,) = node.operands
+    length = abs(x)
+    safe = select(eq(length, number(length, 0.0)), number(length, 1.0), length)
+    return div(imag(mul(t, conj(node))), safe)
+
+
+def _sign_vjp(y: Node, g: Node, x: Node) -> Cotangents:
+    if not x.tensor.dtype.is_complex:
+        return (None,)
+    turn = _turned(y, conj(g))
+    return (neg(mul(pair(number(turn, 0.0), turn), conj(y))),)
+
+
+def _sign_jvp(node: Node, tangents: Tangents) -> Node | None:
+    (t,) = tangents
+    if t is None or not node.tensor.dtype.is_complex:
+        return None
+    turn = _turned(node, t)
+    return mul(pair(number(turn, 0.0), turn), node)
+
+
+abs: Op = replace(
+    unary("abs", meaning.absolute, _abs_vjp, FIELD, samples.away_from_zero, parts=True),
+    jvp=_abs_jvp,
 )
-sign: Op = unary("sign", np.sign, lambda y, g, x: (None,), NUMBER, samples.away_from_zero)
+sign: Op = replace(unary("sign", np.sign, _sign_vjp, FIELD, samples.away_from_zero), jvp=_sign_jvp)
 
 
 def _pick_vjp(y: Node, g: Node, a: Node, b: Node) -> Cotangents:
@@ -177,13 +247,16 @@ round_even: Op = unary("round_even", np.rint, _no_gradient, drawn=samples.away_f
 
 # exponentials and logarithms
 
-exp: Op = unary("exp", np.exp, lambda y, g, x: (mul(g, y),))
-expm1: Op = unary("expm1", np.expm1, lambda y, g, x: (mul(g, add(y, number(x, 1.0))),))
-log: Op = unary("log", np.log, lambda y, g, x: (div(g, x),), drawn=samples.positive)
+exp: Op = unary("exp", np.exp, lambda y, g, x: (mul(g, y),), INEXACT)
+expm1: Op = unary(
+    "expm1", meaning.expm1, lambda y, g, x: (mul(g, add(y, number(x, 1.0))),), INEXACT
+)
+log: Op = unary("log", np.log, lambda y, g, x: (div(g, x),), INEXACT, samples.positive)
 log1p: Op = unary(
     "log1p",
-    np.log1p,
+    meaning.log1p,
     lambda y, g, x: (div(g, add(x, number(x, 1.0))),),
+    INEXACT,
     drawn=samples.positive,
 )
 logistic: Op = unary(
@@ -191,11 +264,12 @@ logistic: Op = unary(
     meaning.logistic,
     lambda y, g, x: (mul(g, mul(y, sub(number(x, 1.0), y))),),
 )
-sqrt: Op = unary("sqrt", np.sqrt, lambda y, g, x: (div(g, add(y, y)),), drawn=samples.positive)
+sqrt: Op = unary("sqrt", np.sqrt, lambda y, g, x: (div(g, add(y, y)),), INEXACT, samples.positive)
 rsqrt: Op = unary(
     "rsqrt",
     meaning.rsqrt,
     lambda y, g, x: (mul(g, mul(number(x, -0.5), div(y, x))),),
+    INEXACT,
     drawn=samples.positive,
 )
 cbrt: Op = unary(
@@ -207,10 +281,12 @@ cbrt: Op = unary(
 
 # trigonometry and its kin
 
-sin: Op = unary("sin", np.sin, lambda y, g, x: (mul(g, cos(x)),))
-cos: Op = unary("cos", np.cos, lambda y, g, x: (neg(mul(g, sin(x))),))
-tan: Op = unary("tan", np.tan, lambda y, g, x: (mul(g, add(mul(y, y), number(x, 1.0))),))
-tanh: Op = unary("tanh", np.tanh, lambda y, g, x: (mul(g, sub(number(x, 1.0), mul(y, y))),))
+sin: Op = unary("sin", np.sin, lambda y, g, x: (mul(g, cos(x)),), INEXACT)
+cos: Op = unary("cos", np.cos, lambda y, g, x: (neg(mul(g, sin(x))),), INEXACT)
+tan: Op = unary("tan", np.tan, lambda y, g, x: (mul(g, add(mul(y, y), number(x, 1.0))),), INEXACT)
+tanh: Op = unary(
+    "tanh", np.tanh, lambda y, g, x: (mul(g, sub(number(x, 1.0), mul(y, y))),), INEXACT
+)
 erf: Op = unary(
     "erf",
     meaning.erf,
@@ -244,8 +320,8 @@ clz: Op = unary("clz", meaning.leading_zeros, kinds=INTEGER, drawn=samples.bits)
 # comparisons
 
 is_finite: Op = unary("is_finite", np.isfinite, drawn=samples.specials, result=BOOL)
-eq: Op = binary("eq", np.equal, kinds=ANY, result=BOOL, drawn=samples.close)
-ne: Op = binary("ne", np.not_equal, kinds=ANY, result=BOOL, drawn=samples.close)
+eq: Op = binary("eq", np.equal, kinds=EVERY, result=BOOL, drawn=samples.close)
+ne: Op = binary("ne", np.not_equal, kinds=EVERY, result=BOOL, drawn=samples.close)
 lt: Op = binary("lt", np.less, kinds=ANY, result=BOOL, drawn=samples.close)
 le: Op = binary("le", np.less_equal, kinds=ANY, result=BOOL, drawn=samples.close)
 gt: Op = binary("gt", np.greater, kinds=ANY, result=BOOL, drawn=samples.close)
@@ -263,7 +339,7 @@ def _infer_select(attrs: Attrs, *types: TensorType) -> TensorType:
         raise DtypeError(f"select: got a condition of {mask}, expected bool")
     if mask.shape != yes.shape:
         raise ShapeError(f"select: shapes differ, got condition {mask} and value {yes}")
-    return _check("select", ANY, yes, no)
+    return _check("select", EVERY, yes, no)
 
 
 def _select_vjp(node: Node, g: Node) -> Cotangents:
@@ -302,13 +378,13 @@ def _infer_convert(a: ConvertAttrs, x: TensorType) -> TensorType:
 
 def _convert_vjp(node: Node, g: Node) -> Cotangents:
     (x,) = node.operands
-    both = x.tensor.dtype.is_float and node.tensor.dtype.is_float
+    both = x.tensor.dtype.is_inexact and node.tensor.dtype.is_inexact
     return (convert(g, dtype=x.tensor.dtype) if both else None,)
 
 
 def _convert_jvp(node: Node, tangents: Tangents) -> Node | None:
     (moved,) = tangents
-    if moved is None or not node.tensor.dtype.is_float:
+    if moved is None or not node.tensor.dtype.is_inexact:
         return None
     return convert(moved, dtype=node.tensor.dtype)
 

@@ -33,10 +33,12 @@ NAMED_OTHERWISE = {
     "erf_inv": "erfinv(x)",
     "lgamma": "loggamma(x)",
 }
-# Ties to even, bits, truth values and element types have no name in mathematics.
+# Ties to even, bits, truth values and element types have no name in mathematics, and the parts
+# of complex numbers none in real variables.
 WITHOUT = frozenset({
     "round_even", "not", "and", "or", "xor", "shl", "shr_logical", "shr_arith", "popcount", "clz",
     "is_finite", "eq", "ne", "lt", "le", "gt", "ge", "select", "convert", "bitcast",
+    "complex", "real", "imag", "conj",
 })  # fmt: skip
 
 

@@ -110,7 +110,9 @@ def _bounded(
 def _gather(a: GatherAttrs, operand: np.ndarray, indices: np.ndarray) -> np.ndarray:
     at, valid = _bounded("gather", operand, a.axes, indices, a.mode)
     moved = operand.transpose(a.axes + free_axes(operand.ndim, a.axes))
-    missing = fill_value(dtype_of(operand.dtype).name)
+    dtype = dtype_of(operand.dtype)
+    part = fill_value(dtype.part.name)
+    missing = complex(part, part) if dtype.is_complex else part
     if not valid.size or 0 in moved.shape[: len(a.axes)]:
         shape = indices.shape[:-1] + moved.shape[len(a.axes) :]
         return np.full(shape, missing).astype(operand.dtype)
@@ -199,6 +201,8 @@ def _infer_scatter(
         raise ShapeError(f"scatter: got {a.combine!r}, expected one of {' '.join(COMBINE)}")
     if operand.dtype is BOOL and a.combine in ("add", "mul"):
         raise DtypeError(f"scatter: got {operand} for combine={a.combine!r}, expected numbers")
+    if operand.dtype.is_complex and a.combine not in ("set", "add"):
+        raise DtypeError(f"scatter: got {operand} for combine={a.combine!r}, expected real numbers")
     expected = tensor(operand.dtype, indices.shape[:-1] + window(operand, a.axes))
     if updates != expected:
         raise ShapeError(f"scatter: got updates {updates}, expected {expected}")

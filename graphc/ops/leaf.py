@@ -50,7 +50,7 @@ class IotaAttrs(Attrs):
 
 
 parameter: Op = Op("parameter", infer=lambda a: a.type, attrs=ParameterAttrs)
-_constant: Op = Op(
+literal: Op = Op(
     "constant", infer=lambda a: a.type, reference=lambda a: a.array, attrs=ConstantAttrs
 )
 
@@ -64,7 +64,7 @@ def constant(value: object, dtype: object = None) -> Node:
     wanted = None if dtype is None else dtype_of(dtype).numpy
     array = np.asarray(value, wanted, order="C")
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
-    return _constant(type=tensor(array.dtype, array.shape), data=array.tobytes())
+    return literal(type=tensor(array.dtype, array.shape), data=array.tobytes())
 
 
 def constant_value(node: Node) -> np.ndarray | None:
@@ -97,4 +97,4 @@ iota: Op = Op(
     ],
 )
 
-ROWS = (parameter, _constant, iota)
+ROWS = (parameter, literal, iota)

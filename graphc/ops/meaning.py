@@ -26,7 +26,7 @@ def rounded(
 
 def divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Quotient; of integers rounded towards zero, -1 where the divisor is 0."""
-    if a.dtype.kind == "f":
+    if a.dtype.kind in "fc":
         return np.asarray(np.divide(a, b))
     safe = np.where(b == 0, np.ones_like(b), b)
     if a.dtype.kind == "u":
@@ -48,7 +48,7 @@ def remainder(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def power(x: np.ndarray, by: np.ndarray) -> np.ndarray:
     """x ** by; integers wrap, and to a negative power are 0 unless x is 1 or -1."""
-    if x.dtype.kind == "f":
+    if x.dtype.kind in "fc":
         return np.asarray(np.power(x, by))
     negative = by < 0
     inner = np.where(negative, np.where(np.abs(x) == 1, -by % 2, 0), by).astype(x.dtype)
@@ -59,6 +59,33 @@ def power(x: np.ndarray, by: np.ndarray) -> np.ndarray:
 def absolute(x: np.ndarray) -> np.ndarray:
     """Magnitude; of the smallest integer, itself."""
     return np.asarray(np.abs(x))
+
+
+def log1p(x: np.ndarray) -> np.ndarray:
+    """log(1 + x), exact near 0; of complex numbers, too, where NumPy's is not."""
+    if x.dtype.kind != "c":
+        return np.asarray(np.log1p(x))
+    re, im = x.real, x.imag
+    near = np.abs(x) < 0.5
+    inner = np.where(near, re * (2 + re) + im * im, 0)
+    length = np.where(near, 0.5 * np.log1p(inner), np.log(np.hypot(1 + re, im)))
+    return joined(length, np.arctan2(im, 1 + re))
+
+
+def expm1(x: np.ndarray) -> np.ndarray:
+    """exp(x) - 1, exact near 0; of complex numbers, too."""
+    if x.dtype.kind != "c":
+        return np.asarray(np.expm1(x))
+    re, im = x.real, x.imag
+    half = np.sin(im / 2)
+    return joined(np.expm1(re) * np.cos(im) - 2 * half * half, np.exp(re) * np.sin(im))
+
+
+def joined(re: np.ndarray, im: np.ndarray) -> np.ndarray:
+    """The complex numbers of real and imaginary parts."""
+    found = np.empty(np.shape(re), np.result_type(re, np.complex64))
+    found.real, found.imag = re, im  # a sum would spoil infinities and the sign of zeros
+    return found
 
 
 def logistic(x: np.ndarray) -> np.ndarray:
@@ -130,6 +157,8 @@ def _bit_length(x: np.ndarray) -> np.ndarray:
 def convert(x: np.ndarray, dtype: DType) -> np.ndarray:
     """`x` in another element type; floats to integers saturate and take NaN to 0."""
     source = dtype_of(x.dtype)
+    if source.is_complex and not dtype.is_complex and dtype is not BOOL:
+        x, source = np.real(x), source.part
     if dtype is BOOL:
         return np.asarray(x != 0)
     with np.errstate(all="ignore"):

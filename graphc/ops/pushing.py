@@ -81,7 +81,7 @@ def _pushed(
 ) -> Pushed:
     """The results of `current`, which stands for `node`, and their tangents."""
     none = [None] * len(node.results)
-    flows = any(type_.dtype.is_float for type_ in node.results)
+    flows = any(type_.dtype.is_inexact for type_ in node.results)
     if not flows or all(tangent is None for tangent in moved):
         return results(current), none
 
@@ -94,6 +94,8 @@ def _pushed(
         by_region = REGION_JVPS.get(node.op)
         if by_region is not None:
             return by_region(current, moved, push)
+        if node.op.push is not None:
+            return results(current), node.op.push(current, moved)
         if node.op.jvp is not None:
             return (current,), (node.op.jvp(current, moved),)
         if node.op.vjp is not None:

@@ -70,7 +70,7 @@ def _extreme(name: str, function: np.ufunc, largest_start: bool) -> Op:
     whole = np.arange(12, dtype=np.int32).reshape(3, 4) % 7
     return Op(
         name,
-        infer=infer_reduction(name),  # type: ignore[arg-type]
+        infer=infer_reduction(name, ordered=True),  # type: ignore[arg-type]
         reference=_extreme_reference(function, largest_start),  # type: ignore[arg-type]
         attrs=ReduceAttrs,
         vjp=_extreme_vjp,
@@ -152,7 +152,7 @@ reduce_prod: Op = Op(
 
 def _bitwise(name: str, function: np.ufunc) -> Op:
     def infer(a: ReduceAttrs, x: TensorType) -> TensorType:
-        if x.dtype.is_float:
+        if x.dtype.is_inexact:
             raise DtypeError(f"{name}: got {x}, expected bool or integer elements")
         return infer_reduction(name)(a, x)  # type: ignore[operator, no-any-return]
 
@@ -192,6 +192,8 @@ def _infer_arg(name: str) -> object:
             raise ShapeError(f"{name}: got axis {a.axis}, expected 0 to {x.rank - 1} for {x}")
         if a.dtype not in (I32, I64):
             raise DtypeError(f"{name}: got index type {a.dtype}, expected i32 or i64")
+        if x.dtype.is_complex:
+            raise DtypeError(f"{name}: got {x}, expected numbers that have an order")
         if x.shape[a.axis] == 0:
             raise ShapeError(f"{name}: axis {a.axis} of {x} is empty, expected an element")
         return tensor(a.dtype, x.shape[: a.axis] + x.shape[a.axis + 1 :])

@@ -125,10 +125,10 @@ def _custom_jvp(node: Node, tangents: Sequence[Tangent], push: Push) -> Pushed:
         tangent or zeros_like(operand)
         for operand, tangent in zip(node.operands, tangents, strict=True)
     ]
-    floats = [t for t in moved[a.invariant :] if t.tensor.dtype.is_float]
+    floats = [t for t in moved[a.invariant :] if t.tensor.dtype.is_inexact]
     found = inline(a.rule, [*node.operands, *floats])
     count = len(a.body.outputs)
-    at = [i for i, type_ in enumerate(a.body.output_types) if type_.dtype.is_float]
+    at = [i for i, type_ in enumerate(a.body.output_types) if type_.dtype.is_inexact]
     return found[:count], _spread(count, at, found[count:])
 
 

@@ -131,7 +131,7 @@ def _scan_vjp(
     a = node.attrs
     assert isinstance(a, ScanAttrs)
     count, first = len(node.operands), a.invariant + a.carried
-    inexact = [i for i, type_ in enumerate(a.body.output_types) if type_.dtype.is_float]
+    inexact = [i for i, type_ in enumerate(a.body.output_types) if type_.dtype.is_inexact]
     carry = [i for i in inexact if i < a.carried]
     # The carry's cotangents travel from step to step, whether or not they are wanted outside.
     wrt = sorted({*wanted, *(a.invariant + i for i in carry)})
@@ -256,7 +256,7 @@ def _custom_jvp_vjp(
 
 
 def _floats(nodes: Sequence[Node], first: int = 0) -> list[int]:
-    return [i for i, node in enumerate(nodes) if i >= first and node.tensor.dtype.is_float]
+    return [i for i, node in enumerate(nodes) if i >= first and node.tensor.dtype.is_inexact]
 
 
 def _custom_vjp_vjp(

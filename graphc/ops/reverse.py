@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from graphc.ir.errors import ArgumentError, UnsupportedError
-from graphc.ir.graph import Graph, substitute
-from graphc.ir.node import Cotangents, Node, Op
+from graphc.ir.graph import Graph, inline, substitute
+from graphc.ir.node import Cotangents, Node, Op, make
 from graphc.ir.places import Places, gradient_of, recorder, recording, written_at
 from graphc.ops.build import zeros_like
-from graphc.ops.control import project, results
+from graphc.ops.control import parameters, project, results
 from graphc.ops.dependence import depends, differentiable_outputs
 from graphc.ops.elementwise import add
 from graphc.ops.leaf import parameter
@@ -110,6 +110,8 @@ def _vjp(
                 raise
             raise ArgumentError(f"{error}{written_at(graph.place(node))}") from None
     cotangent = incoming[0]
+    if node.op.push is not None:
+        return _transposed(node, incoming, wanted)
     if node.op.vjp is None or cotangent is None:
         raise UnsupportedError(
             f"{node.op.name} has no derivative: got a gradient through {node.type}, "
@@ -137,3 +139,24 @@ def _pullback_vjp(
 
 
 REVERSE: dict[Op, RegionVjp] = {**REGION_VJPS, while_pullback: _pullback_vjp}
+
+
+def _transposed(node: Node, incoming: Sequence[Node | None], wanted: Sequence[int]) -> Cotangents:
+    """The cotangents of a row that says how tangents go: that is linear, and is transposed."""
+    assert node.op.push is not None
+    count = len(node.operands)
+    types = [operand.tensor for operand in node.operands]
+    params = parameters((*types, *(types[i] for i in wanted)))
+    moved: list[Node | None] = [None] * count
+    for position, tangent in zip(wanted, params[count:], strict=True):
+        moved[position] = tangent
+    pushed = node.op.push(make(node.op, params[:count], node.attrs), moved)
+    pairs = [(tangent, g) for tangent, g in zip(pushed, incoming, strict=True) if tangent and g]
+    linear = Graph(params, tuple(tangent for tangent, _ in pairs))
+    back = joint_graph(linear, range(count, len(params)))
+    zeros = [zeros_like(node.operands[i]) for i in wanted]
+    found = inline(back, [*node.operands, *zeros, *(g for _, g in pairs)])[len(pairs) :]
+    pulled: list[Node | None] = [None] * count
+    for position, cotangent in zip(wanted, found, strict=True):
+        pulled[position] = cotangent
+    return pulled

@@ -8,11 +8,26 @@ from typing import TypeAlias
 import numpy as np
 
 from graphc.ir.node import Sample
-from graphc.ir.types import BF16, BOOL, DTYPES, F16, F32, F64, I8, I32, I64, U8, U32, DType
+from graphc.ir.types import (
+    BF16,
+    BOOL,
+    C64,
+    C128,
+    DTYPES,
+    F16,
+    F32,
+    F64,
+    I8,
+    I32,
+    I64,
+    U8,
+    U32,
+    DType,
+)
 
 Drawn: TypeAlias = Callable[[frozenset[str], int], Sequence[Sample]]
 SHAPE = (3, 7)
-TARGETS = (BOOL, I8, I32, I64, U8, U32, F16, BF16, F32, F64)
+TARGETS = (BOOL, I8, I32, I64, U8, U32, F16, BF16, F32, F64, C64, C128)
 
 
 def generator(seed: int = 0) -> np.random.Generator:
@@ -30,6 +45,9 @@ def _draw(dtype: DType, low: float, high: float, seed: int) -> np.ndarray:
         return random.random(SHAPE) < 0.5
     if dtype.is_float:
         return random.uniform(low, high, SHAPE).astype(dtype.numpy)
+    if dtype.is_complex:
+        imaginary = random.uniform(-2, 2, SHAPE)
+        return (random.uniform(low, high, SHAPE) + 1j * imaginary).astype(dtype.numpy)
     whole = random.integers(-40 if dtype.kind == "int" else 0, 40, SHAPE)
     return whole.astype(dtype.numpy)
 
@@ -129,7 +147,9 @@ def close(kinds: frozenset[str], count: int) -> Sequence[Sample]:
     found = []
     for dtype in _types(kinds):
         arrays = [generator(s).integers(0, 3, SHAPE).astype(dtype.numpy) for s in range(count)]
-        if dtype.is_float:
+        if dtype.is_complex:
+            arrays = [array + 1j * array[::-1] for array in arrays]
+        if dtype.is_inexact:
             arrays[0].flat[:3] = (np.nan, np.inf, -0.0)
         found.append(Sample(tuple(arrays), smooth=False))
     return found
@@ -168,7 +188,9 @@ def conversions() -> Sequence[Sample]:
 def as_wide_as(element: np.dtype) -> list[DType]:
     """The element types of numbers that take as many bits as a given one."""
     wide = element.itemsize * 8
-    return [dtype for dtype in DTYPES if dtype.bits == wide and element != np.bool_]
+    if element.kind in "bc":
+        return []
+    return [dtype for dtype in DTYPES if dtype.bits == wide and not dtype.is_complex]
 
 
 def floats(*shapes: tuple[int, ...], dtypes: Sequence[DType] = (F32, F64)) -> list[Sample]:

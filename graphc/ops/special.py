@@ -17,6 +17,7 @@ from graphc.ir.types import BOOL, DType, TensorType, tensor
 from graphc.ops import samples
 from graphc.ops import special_meaning as meaning
 from graphc.ops.elementwise import (
+    INEXACT,
     add,
     div,
     exp,
@@ -56,18 +57,20 @@ def _square_and_one(x: Node) -> Node:
 
 
 asin: Op = unary(
-    "asin", np.arcsin, lambda y, g, x: (mul(g, _other_leg(x)),), drawn=samples.inside_one
+    "asin", np.arcsin, lambda y, g, x: (mul(g, _other_leg(x)),), INEXACT, samples.inside_one
 )
 acos: Op = unary(
-    "acos", np.arccos, lambda y, g, x: (neg(mul(g, _other_leg(x))),), drawn=samples.inside_one
+    "acos", np.arccos, lambda y, g, x: (neg(mul(g, _other_leg(x))),), INEXACT, samples.inside_one
 )
-atan: Op = unary("atan", np.arctan, lambda y, g, x: (div(g, _square_and_one(x)),))
+atan: Op = unary("atan", np.arctan, lambda y, g, x: (div(g, _square_and_one(x)),), INEXACT)
 
 # hyperbolic functions and their inverses
 
-sinh: Op = unary("sinh", np.sinh, lambda y, g, x: (mul(g, cosh(x)),))
-cosh: Op = unary("cosh", np.cosh, lambda y, g, x: (mul(g, sinh(x)),))
-asinh: Op = unary("asinh", np.arcsinh, lambda y, g, x: (mul(g, rsqrt(_square_and_one(x))),))
+sinh: Op = unary("sinh", np.sinh, lambda y, g, x: (mul(g, cosh(x)),), INEXACT)
+cosh: Op = unary("cosh", np.cosh, lambda y, g, x: (mul(g, sinh(x)),), INEXACT)
+asinh: Op = unary(
+    "asinh", np.arcsinh, lambda y, g, x: (mul(g, rsqrt(_square_and_one(x))),), INEXACT
+)
 
 
 def _acosh_vjp(y: Node, g: Node, x: Node) -> Cotangents:
@@ -80,8 +83,8 @@ def _atanh_vjp(y: Node, g: Node, x: Node) -> Cotangents:
     return (div(g, mul(sub(one, x), add(one, x))),)
 
 
-acosh: Op = unary("acosh", np.arccosh, _acosh_vjp, drawn=samples.above_one)
-atanh: Op = unary("atanh", np.arctanh, _atanh_vjp, drawn=samples.inside_one)
+acosh: Op = unary("acosh", np.arccosh, _acosh_vjp, INEXACT, samples.above_one)
+atanh: Op = unary("atanh", np.arctanh, _atanh_vjp, INEXACT, samples.inside_one)
 
 # special functions
 
@@ -143,7 +146,7 @@ class BitcastAttrs(Attrs):
 
 
 def _infer_bitcast(a: BitcastAttrs, x: TensorType) -> TensorType:
-    if BOOL in (a.dtype, x.dtype):
+    if BOOL in (a.dtype, x.dtype) or a.dtype.is_complex or x.dtype.is_complex:
         raise DtypeError(f"bitcast: got {x} to {a.dtype}, expected numbers")
     if a.dtype.bits != x.dtype.bits:
         expected = f"expected an element type of {x.dtype.bits} bits"

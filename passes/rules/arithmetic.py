@@ -141,7 +141,7 @@ def small_power(node: Node) -> Node | None:
     """x ** 0 -> 1, x ** 1 -> x, x ** 2 -> x * x, x ** -1 -> 1 / x"""
     x, exponent = node.operands
     value = number_of(exponent)
-    if value is None:
+    if value is None or x.tensor.dtype.is_complex:
         return None
     match float(value):
         case 0.0:

@@ -278,6 +278,8 @@ def convert_twice(node: Node) -> Node | None:
 
 def _holds_all(source: DType, target: DType) -> bool:
     """Whether the type `target` has every value of `source`."""
+    if source.is_complex or target.is_complex:
+        return source is target
     if source.kind == "bool":
         return True
     if source.is_float:

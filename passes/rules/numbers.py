@@ -40,16 +40,16 @@ def is_constant(node: Node) -> bool:
 
 
 def is_number(node: Node, value: float) -> bool:
-    """Whether every element is `value`; 0.0 is not -0.0 here."""
+    """Whether every element is the real number `value`; 0.0 is not -0.0 here."""
     found = number_of(node)
-    if found is None or found != value:
+    if found is None or node.tensor.dtype.is_complex or found != value:
         return False
     return value != 0 or bool(np.signbit(found.astype(np.float64)) == (math.copysign(1, value) < 0))
 
 
 def is_float(node: Node) -> bool:
-    """Whether the elements are floats."""
-    return node.tensor.dtype.is_float
+    """Whether the elements are floats, or complex numbers of floats."""
+    return node.tensor.dtype.is_inexact
 
 
 def is_integer(node: Node) -> bool:

@@ -13,7 +13,7 @@ from tests.api.test_autodiff import same, theirs
 __all__ = ["theirs"]  # the fixture
 X = np.array([0.0, 0.0, 1.0, -1.0, 2.0])
 W = np.arange(5.0)
-FIRST_ORDER = ("prod of one zero", "prod of two zeros", "power 1.0")
+FIRST_ORDER = ("prod of one zero", "prod of two zeros", "power 1.0", "cbrt at 0")
 
 
 def kinks(l: Library) -> dict[str, Function]:  # noqa: E741
@@ -27,6 +27,13 @@ def kinks(l: Library) -> dict[str, Function]:  # noqa: E741
         "sqrt at 0": lambda x: n.sum(n.sqrt(x * x)),
         "std of equal": lambda x: n.std(x * 0),
         "var of equal": lambda x: n.var(x * 0),
+        "abs": lambda x: n.sum(n.abs(x) * W),
+        "abs of -0.0": lambda x: n.sum(n.abs(-x)),
+        "hypot at 0": lambda x: n.sum(n.hypot(x, x * 0)),
+        "hypot of ties": lambda x: n.sum(n.hypot(x, n.flip(x))),
+        "norm at 0": lambda x: n.sqrt(n.sum((x * 0) ** 2)),
+        "leaky relu": lambda x: n.sum(nn.leaky_relu(x) + nn.elu(x) * W),
+        "cbrt at 0": lambda x: n.sum(n.cbrt(x)),
         "sign": lambda x: n.sum(n.sign(x) * x),
         "floor": lambda x: n.sum(n.floor(x) * x),
         "remainder": lambda x: n.sum(n.remainder(x + 0.5, 1.0) + n.fmod(x, 2.0)),
@@ -55,10 +62,35 @@ def test_as_jax_chooses(theirs: Library, name: str) -> None:
         same(gc.hessian(f)(X), theirs.top.hessian(g)(X))
 
 
+# The same, written down, for where JAX is not installed.
+SLOPES = {
+    "abs": np.array([0.0, 1.0, 2.0, -3.0, 4.0]),
+    "max of ties": np.array([0.0, 4.0, 2.0, 0.0, 4.0]),
+    "min of ties": np.array([0.0, 0.5, 0.0, 3.0, 0.0]),
+    "sqrt at 0": np.array([np.nan, np.nan, 1.0, -1.0, 1.0]),
+    "norm at 0": np.full(5, np.nan),
+    "hypot at 0": np.array([0.5, 0.5, 1.0, -1.0, 1.0]),
+    "floor": np.array([0.0, 0.0, 1.0, -1.0, 2.0]),
+    "zero to a power": np.array([0.0, 0.0, 0.0, 0.0, 2.0**3.5 * np.log(2)]),
+    "division of zeros": np.array([np.nan, np.nan, 0.0, 0.0, 0.0]),
+    "relu": np.array([0.0, 0.0, 1.0, 0.0, 1.0]),
+}
+
+
+@pytest.mark.parametrize("name", list(SLOPES))
+def test_as_written_down(name: str) -> None:
+    f = kinks(OURS)[name]
+    same(gc.grad(f)(X), SLOPES[name])
+    if np.isfinite(SLOPES[name]).all():  # one nan is in every sum of forward mode
+        same(gc.jacfwd(f)(X), SLOPES[name])
+
+
 def test_where_we_choose_ourselves() -> None:
-    """The middle slope at 0 of |x|, and 0 for x to the power 0.0, where JAX gives 1 and nan."""
-    same(gc.grad(lambda x: gnp.sum(gnp.abs(x)))(X), np.sign(X))
-    same(gc.grad(lambda x: gnp.sum(gnp.power(x, 0.0)))(X), 0 * X)
+    """0 for x to the power 0.0, where JAX gives nan; see docs/semantics.md."""
+    for exponent in (0, 0.0, np.zeros(5)):
+        same(gc.grad(lambda x, y=exponent: gnp.sum(gnp.power(x, y)))(X), 0 * np.abs(X))
+    third = gc.jacfwd(gc.hessian(lambda x: gnp.sum(gnp.power(x, 2.0))))(X)
+    same(third, np.zeros((5, 5, 5)))
 
 
 @pytest.mark.parametrize("x", [[1.0, 2.0, 3.0], [0.0, 2.0, 3.0], [0.0, 2.0, 0.0], [5.0]])

@@ -90,7 +90,7 @@ def test_a_traced_value_is_not_concrete(name: str) -> None:
 
 
 def test_a_mask_gives_a_shape_that_depends_on_data() -> None:
-    with refused(UnsupportedError, NotImplementedError, "got a boolean mask"):
+    with refused(UnsupportedError, NotImplementedError, "got a traced boolean mask"):
         gc.jit(lambda x: x[x > 0])(V)
 
 

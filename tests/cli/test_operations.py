@@ -28,7 +28,7 @@ def justified() -> dict[str, tuple[str, ...]]:
 def test_gaps_are_those_of_the_page() -> None:
     found = {row.name: operation(row).gaps for row in ROWS}
     assert {name: gaps for name, gaps in found.items() if gaps} == justified()
-    assert len(justified()) <= 6  # a short list
+    assert len(justified()) <= 8  # a short list
 
 
 def test_table(capsys: pytest.CaptureFixture[str]) -> None:

@@ -112,7 +112,7 @@ def test_files_of_other_kinds(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", x=np.ones(3))
     with pytest.raises(Exception, match="got an archive"):
         arrays.read(f"@{tmp_path}/x.npz")
-    np.save(tmp_path / "c.npy", np.ones(3, np.complex64))
+    np.save(tmp_path / "c.npy", np.ones(3, np.longdouble))
     with pytest.raises(Exception, match=r"c\.npy: unknown element type"):
         arrays.read(f"@{tmp_path}/c.npy")
     np.save(tmp_path / "b.npy", np.array([1.5], ml_dtypes.bfloat16))

@@ -17,6 +17,7 @@ from graphc.ir.errors import Error
 from graphc.ir.interpret import interpret
 from graphc.ir.text.printer import print_graph
 from graphc.ir.verify import verify
+from graphc.passes.split_complex import as_memory
 from graphc.runtime.compiler import Compilation
 from graphc.runtime.options import Settings
 from graphc.text import parse
@@ -39,7 +40,7 @@ def fault_of(program: RandomProgram) -> str:
     for name, stage in (("passes", compilation.optimized), ("plan", compilation.kernels)):
         verify(stage)
         with np.errstate(all="ignore"):
-            fault = disagreement(graph, arrays, interpret(stage, *arrays))
+            fault = disagreement(graph, arrays, interpret(stage, *map(as_memory, arrays)))
         if fault:
             return f"after the {name}: {fault}\n{stage}"
     executable = compilation.executable()

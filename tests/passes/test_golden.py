@@ -8,6 +8,7 @@ from graphc.ir.interpret import interpret
 from graphc.ir.verify import verify
 from graphc.passes import PASSES
 from graphc.passes.observers import difference, sampled
+from graphc.passes.split_complex import as_memory
 from tests.passes import golden
 
 CASES = golden.all_cases()
@@ -40,7 +41,10 @@ def test_meaning(name: str, case: golden.Case) -> None:
     assert case.result() == after, "a pass is a function: twice the same"
     for seed in range(3):
         arrays = sampled(before, seed)
-        expected, got = interpret(before, *arrays), interpret(after, *arrays)
+        expected = interpret(before, *arrays)
+        if name == "split_complex":  # whose arguments and results are the memory of these
+            arrays, expected = tuple(map(as_memory, arrays)), tuple(map(as_memory, expected))
+        got = interpret(after, *arrays)
         assert len(got) >= len(expected)
         for left, right, output in zip(expected, got, after.outputs, strict=False):
             assert not difference(left, right, output.tensor)

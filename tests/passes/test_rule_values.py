@@ -17,6 +17,7 @@ from graphc.ops.build import like
 from graphc.ops.control import parameters
 from graphc.passes.rules.arithmetic import div_power_of_two, small_power
 from graphc.passes.rules.movement import convert_twice
+from graphc.passes.split_complex import as_memory
 
 NARROW = (F16, BF16, I8, I16, U8, U16)
 
@@ -37,6 +38,7 @@ def value_of(node: Node, x: np.ndarray) -> np.ndarray:
 
 def same(left: np.ndarray, right: np.ndarray) -> bool:
     """Whether two arrays are equal, zeros with their signs, all NaNs being one."""
+    left, right = as_memory(left), as_memory(right)
     if left.dtype.kind not in "fV":
         return bool(np.array_equal(left, right))
     with np.errstate(all="ignore"):

@@ -12,16 +12,21 @@ import math
 import numpy as np
 
 from graphc.ir.errors import Error
+from graphc.ir.graph import Graph
 from graphc.ir.types import BF16, F16, DType, dtype_of
-from graphc.ops import reduction, special
+from graphc.ops import indexing, reduction, special
 from tests.cpu.vector_oracles import ALL, exact_error
-from tests.judge import DIGITS, SUMS, unit
+from tests.judge import BACKWARD, DIGITS, SUMS, disagreement, unit
 from tests.rows.cases import Case
 
 ULPS = 2.0
 # Rows whose result is rounded more than once.
 # The greater of 0.0 and -0.0 is either, as in NumPy.
 EITHER_ZERO = ("max", "min")
+# Rows that compute nothing with complex numbers, and the one whose error grows with its result's
+# logarithm.
+UNROUNDED = ("complex", "conj", "select", "optimization_barrier", "neg")
+ROUNDED_PARTS = {"pow": 16}
 ROUNDED_OFTEN = (*SUMS, reduction.reduce_prod)
 
 
@@ -31,13 +36,40 @@ def wrong(case: Case, got: np.ndarray, ulps: float = ULPS) -> str:
     if got.shape != expected.shape or got.dtype != expected.dtype:
         return f"got {got.dtype}{got.shape}, expected {expected.dtype}{expected.shape}"
     dtype = dtype_of(expected.dtype)
+    if dtype.is_complex:
+        return _complex(case, got, expected, dtype.part, ulps)
     if not dtype.is_float:
         return _differing(got, expected, got == expected)
     if case.row.elementwise and case.row is not special.bitcast:
         return _elementwise(case, got, expected, dtype, ulps)
+    if case.row in BACKWARD:
+        node = case.node()
+        return disagreement(Graph(node.operands, (node,)), case.arrays, [got])
     if case.row in ROUNDED_OFTEN:
         return _many(case, got, expected, dtype)
     return _differing(got, expected, _same(got, expected))
+
+
+def _complex(case: Case, got: np.ndarray, expected: np.ndarray, part: DType, ulps: float) -> str:
+    """Near by the length of the number, or the same where parts are only moved.
+
+    What is not finite must be so in some way.
+    """
+    near = np.zeros(expected.shape, bool)
+    if case.row.elementwise and case.row.name not in UNROUNDED:
+        truth = expected if part.name == "f64" else _wide(case)
+        with np.errstate(all="ignore"):
+            reach = ROUNDED_PARTS.get(case.row.name, 1) * 2 * ulps * unit(np.abs(truth), part)
+            near = np.abs(got - truth) <= reach
+            near |= ~np.isfinite(got) & ~np.isfinite(expected)
+    elif case.row in ROUNDED_OFTEN:
+        sizes = tuple(np.abs(a) if dtype_of(a.dtype).is_inexact else a for a in case.arrays)
+        magnitude = _wide(Case(case.row, sizes, case.attrs, case.smooth))
+        count = 4 * max([array.size for array in case.arrays], default=1)
+        bound = count * 2.0 ** -DIGITS[part.name] * magnitude + unit(magnitude, part)
+        near = np.abs(got - _wide(case)) <= bound
+    same = _same(got.real, expected.real) & _same(got.imag, expected.imag)
+    return _differing(got, expected, same | near)
 
 
 def _differing(got: np.ndarray, expected: np.ndarray, right: np.ndarray) -> str:
@@ -55,15 +87,19 @@ def _same(got: np.ndarray, expected: np.ndarray) -> np.ndarray:
 
 def _wide(case: Case) -> np.ndarray:
     """The row's meaning on the same numbers in f64."""
-    arrays = [
-        array.astype(np.float64) if dtype_of(array.dtype).is_float else array
-        for array in case.arrays
-    ]
+    arrays = [_widened(array) for array in case.arrays]
     assert case.row.reference is not None
     try:
-        return np.asarray(case.row.reference(case.attrs, *arrays)).astype(np.float64)
+        return _widened(np.asarray(case.row.reference(case.attrs, *arrays)))
     except Error:
-        return case.expected().astype(np.float64)
+        return _widened(case.expected())
+
+
+def _widened(array: np.ndarray) -> np.ndarray:
+    dtype = dtype_of(array.dtype)
+    if dtype.is_complex:
+        return array.astype(np.complex128)
+    return array.astype(np.float64) if dtype.is_float else array
 
 
 def _elementwise(
@@ -97,7 +133,8 @@ def _many(case: Case, got: np.ndarray, expected: np.ndarray, dtype: DType) -> st
         case.smooth,
     )
     count = max([array.size for array in case.arrays], default=1)
-    digits = DIGITS["f32" if dtype in (F16, BF16) else dtype.name]
+    once = dtype in (F16, BF16) and case.row is not indexing.scatter  # which rounds each time
+    digits = DIGITS["f32" if once else dtype.name]
     truth = _wide(case)
     bound = count * 2.0**-digits * _wide(magnitudes) + unit(truth, dtype)
     near = np.abs(got.astype(np.float64) - truth) <= bound

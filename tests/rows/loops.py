@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphc.ir.graph import Graph
-from graphc.ir.node import Node
-from graphc.ir.types import I32, TensorType, tensor
-from graphc.ops import contraction, effects, indexing, leaf, movement
+from graphc.ir.node import Node, make
+from graphc.ir.types import I32, TensorType, tensor, type_of
+from graphc.ops import ROWS, contraction, effects, indexing, leaf, movement
 from graphc.ops import elementwise as e
 from graphc.ops.build import expand_axes, like, splat
 from graphc.ops.control import composite, parameters, results, scan, switch, while_
@@ -24,13 +24,17 @@ COUNT = tensor("i32", ())
 
 @dataclass(frozen=True, eq=False)
 class Looped:
-    """A program, its arguments, which of them are donated, and whether it has a derivative."""
+    """A program, its arguments, which of them are donated, and whether it has a derivative.
+
+    Loops without one in reverse may have `tangents`.
+    """
 
     name: str
     graph: Graph
     arrays: tuple[np.ndarray, ...]
     donated: tuple[int, ...] = ()
     smooth: bool = True
+    tangents: bool = True
 
     def __str__(self) -> str:
         return self.name
@@ -324,6 +328,22 @@ def told() -> Iterator[Looped]:
                condition=condition, body=region, invariant=1)))  # fmt: skip
 
 
+def several() -> Iterator[Looped]:
+    """Rows with several results, on their samples."""
+    for row in ROWS:
+        if row.push is None or row.samples is None:
+            continue
+        for number, sample in enumerate(row.samples()):
+            if any(array.dtype == np.float64 for array in sample.arrays):
+                continue
+            types = [type_of(array) for array in sample.arrays]
+            program = graph(types, lambda *xs, r=row, a=sample.attrs: results(make(r, xs, a)))
+            smooth = sample.smooth
+            yield Looped(f"{row.name}_{number}", program, sample.arrays, (), smooth, smooth)
+
+
 def programs() -> list[Looped]:
     """All of them."""
-    return [*scans(), *nested(), *switches(), *whiles(), *updates(), *groups(), *told()]
+    return [
+        *scans(), *nested(), *switches(), *whiles(), *updates(), *groups(), *told(), *several(),
+    ]  # fmt: skip

@@ -37,6 +37,7 @@ RELATIONS: dict[str, Callable[..., Expression]] = {
     "ne": sympy.Ne,
     "lt": sympy.Lt,
     "gt": sympy.Gt,
+    "ge": sympy.Ge,
 }
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from graphc.ir.node import Op
 from graphc.ir.types import BF16, dtype_of
+from graphc.ops.reduction import extreme
 from tests.judge import DIGITS
 from tests.rows.cases import SAMPLED, Case, cases
 
@@ -88,6 +89,8 @@ def with_names(row: Op, case: Case) -> Callable[[Any], object] | None:
         "reduce_xor": lambda lax: lax.reduce_xor(xs[0], a.axes),
         "argmax": lambda lax: lax.argmax(xs[0], a.axis, a.dtype.numpy),
         "argmin": lambda lax: lax.argmin(xs[0], a.axis, a.dtype.numpy),
+        "argsort": lambda lax: _order_in(lax, a, xs),
+        "cumulative": lambda lax: getattr(lax, f"cum{a.kind}")(xs[0], a.axis, a.reverse),
         "dot_general": lambda lax: lax.dot_general(
             *xs,
             ((a.lhs_contract, a.rhs_contract), (a.lhs_batch, a.rhs_batch)),
@@ -96,8 +99,41 @@ def with_names(row: Op, case: Case) -> Callable[[Any], object] | None:
         "dynamic_slice": lambda lax: lax.dynamic_slice(xs[0], xs[1:], a.sizes),
         "dynamic_update_slice": lambda lax: lax.dynamic_update_slice(xs[0], xs[1], xs[2:]),
         "select": lambda lax: lax.select(*xs),
-    }
+        "conv_general": lambda lax: lax.conv_general_dilated(
+            *xs, a.stride, list(zip(a.low, a.high, strict=True)), a.lhs_dilation, a.rhs_dilation,
+            lax.ConvDimensionNumbers(a.lhs_layout, a.rhs_layout, a.out_layout),
+            a.feature_groups, a.batch_groups, "highest",
+        ),
+        **{name: fold(name.removeprefix("reduce_window_"), case) for name in FOLDS},
+    }  # fmt: skip
     return others.get(row.name)
+
+
+FOLDS = ("reduce_window_sum", "reduce_window_max", "reduce_window_min")
+
+
+def fold(name: str, case: Case) -> Callable[[Any], object]:
+    """Windows folded by JAX."""
+    a: Any = case.attrs
+    x = case.arrays[0] if case.arrays else np.zeros(())
+    if name == "sum":
+        start = np.zeros((), x.dtype)
+    else:
+        start = np.asarray(extreme(dtype_of(x.dtype), name == "min")).astype(x.dtype)
+    named = "add" if name == "sum" else name
+    return lambda lax: lax.reduce_window(
+        x, start[()], getattr(lax, named), a.size, a.stride, list(zip(a.low, a.high, strict=True)),
+        a.base_dilation, a.window_dilation,
+    )  # fmt: skip
+
+
+def _order_in(lax: Any, a: Any, keys: Sequence[np.ndarray]) -> object:  # noqa: ANN401
+    """Positions carried along by a sort, read from its end where the largest come first."""
+    shape = keys[0].shape
+    position = np.asarray(lax.broadcasted_iota(np.int32, shape, a.axis))
+    turned = [np.flip(key, a.axis) if a.descending else key for key in (*keys, position)]
+    found = lax.sort(turned, dimension=a.axis, num_keys=len(keys))[-1]
+    return np.flip(np.asarray(found), a.axis) if a.descending else found
 
 
 @pytest.mark.needs_jax

@@ -108,3 +108,13 @@ def test_no_other_file_names_an_operation(name: str) -> None:
     places = found - WORDS
     assert places <= THREE, sorted(places - THREE)
     assert len(places) == 3
+
+
+def test_the_page_names_the_three_places() -> None:
+    """docs/add-an-operation.md leads to the three tables, and to no test file."""
+    page = (ROOT / "docs/add-an-operation.md").read_text(encoding="utf-8")
+    steps = page.partition("1. ")[2]
+    for place in ("`graphc/ops/elementwise.py:unary`", "`codegen/llvm/scalar.py:SCALAR`",
+                  "`codegen/cuda/scalar.py:FLOAT`"):  # fmt: skip
+        assert place in steps
+    assert "`tests/" not in steps

@@ -7,11 +7,13 @@ import pytest
 
 from graphc.codegen import ways
 from graphc.codegen.cuda.scalar import BY_KIND
+from graphc.codegen.loops.lower import ALONE
 from graphc.ir.graph import Graph
 from graphc.ir.interpret import interpret
 from graphc.ir.node import Op
 from graphc.ir.types import type_of
-from graphc.ops import BY_NAME, ROWS, control, custom, leaf, pullback
+from graphc.ops import BY_NAME, ROWS, control, custom, leaf, ordering, pullback
+from graphc.passes import fusion_groups
 from tests.fuzz import families, steps
 from tests.rows import loops
 from tests.rows.cases import SAMPLED, cases
@@ -22,6 +24,8 @@ GROUPED = {
     pullback.while_pullback,
 }  # gone before anything is lowered
 STRUCTURE = {control.project, control.kernel, *leaf.ROWS}
+# Parts of others that mean little alone, with tests of their own in `test_ordering.py`.
+PARTS = {ordering.digit_counts, ordering.place_by_digit}
 
 
 @pytest.mark.parametrize("row", SAMPLED, ids=str)
@@ -36,7 +40,7 @@ def test_the_type_rule_says_what_the_interpreter_gives(row: Op) -> None:
 def test_every_row_is_tried(row: Op) -> None:
     assert BY_NAME[row.name] is row
     by_hand = {node.op for one in loops.programs() for node in one.graph.nodes}
-    assert row.samples or row in {*by_hand, *GROUPED, *STRUCTURE}
+    assert row.samples or row in {*by_hand, *GROUPED, *STRUCTURE, *PARTS}
 
 
 def test_random_programs_draw_from_every_row() -> None:
@@ -59,11 +63,15 @@ def test_every_row_has_a_way_down(row: Op) -> None:
     assert ways.to_cuda(row), f"nothing lowers {row.name} to CUDA C"
 
 
+def test_fusion_knows_the_kernels_that_stand_alone() -> None:
+    assert set(ALONE) == fusion_groups.ALONE
+
+
 @pytest.mark.parametrize("row", SAMPLED, ids=str)
 def test_every_elementwise_row_prints_as_cuda(row: Op) -> None:
     """For every kind of element that any of its cases has, not only of its samples."""
     if ways.way_down(row) == "scalar" and row not in ways.CASTS:
-        for kind in {case.types[-1].dtype.kind for case in cases(row)}:
+        for kind in {case.types[-1].dtype.kind for case in cases(row)} - {"complex"}:
             assert row.name in BY_KIND[kind]
 
 

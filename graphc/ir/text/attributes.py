@@ -16,6 +16,7 @@ from graphc.ir.errors import ShapeError
 from graphc.ir.node import Attrs, Op
 from graphc.ir.text.sizes import check_shape, size_of
 from graphc.ir.text.syntax import (
+    PAIR,
     Expression,
     ListSyntax,
     MalformedError,
@@ -102,6 +103,23 @@ def number_text(expression: Expression) -> str:
     if first.kind == "operator" or [word.text for word in rest] not in ([], ["negate"]):
         raise MalformedError(expression, "got an expression, expected one number")
     return ("-" if rest else "") + first.text
+
+
+def number_texts(expression: Expression, dtype: DType) -> tuple[str, ...]:
+    """The numbers that one element is written as: two of a complex type, else one.
+
+    Raises:
+        MalformedError: it is something else.
+    """
+    *items, last = expression.items
+    if not dtype.is_complex:
+        return (number_text(expression),)
+    if last.text != PAIR or last.kind != "operator":
+        raise MalformedError(expression, f"got one number, expected two for {dtype}: (re, im)")
+    cut = -2 if items[-1].text == "negate" else -1
+    line, column = expression.line, expression.column
+    halves = (Expression(part, line, column) for part in (items[:cut], items[cut:]))
+    return tuple(number_text(half) for half in halves)
 
 
 def name_text(text: str, where: Where) -> str:

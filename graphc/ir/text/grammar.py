@@ -42,6 +42,7 @@ array: NAME OPENING [sum ("," sum)*] "]"
 ?raised: atomic
     | atomic "**" INT     -> power
 ?atomic: "(" sum ")"
+    | "(" sum "," sum ")"            -> pair
     | (INT | FLOAT | BITS | NAME)    -> atom
     | NAME "(" sum ("," sum)* ")"    -> call
 

@@ -38,6 +38,9 @@ def element_text(dtype: DType, bits: bytes) -> str:
     >>> element_text(F32, np.float32(0.1).tobytes()), element_text(F32, bytes([1, 0, 192, 127]))
     ('0.1', '0x7fc00001')
     """
+    if dtype.is_complex:
+        halves = elements(dtype.part, bits)
+        return f"({', '.join(element_text(dtype.part, half) for half in halves)})"
     for text in _candidates(dtype, bits):
         if _gives(dtype, text, bits):
             return text

@@ -16,7 +16,7 @@ from graphc.ir.graph import Graph
 from graphc.ir.node import Attrs, Node, Op, make
 from graphc.ir.text.attributes import (
     name_text,
-    number_text,
+    number_texts,
     read_attrs,
     read_bytes,
     read_type,
@@ -274,11 +274,13 @@ def _bits(value: object, type_: TensorType) -> bytes:
     if not isinstance(value, Expression):
         where = cast(Where, value)
         raise MalformedError(where, f"got no number, expected a number for {type_.dtype}")
-    text = number_text(value)
-    try:
-        return element_bits(type_.dtype, text)
-    except ValueError as error:
-        raise MalformedError(value, f"got {text[:40]}, expected {error}") from None
+    found = b""
+    for text in number_texts(value, type_.dtype):
+        try:
+            found += element_bits(type_.dtype.part, text)
+        except ValueError as error:
+            raise MalformedError(value, f"got {text[:40]}, expected {error}") from None
+    return found
 
 
 def _plain_name(word: Word) -> str:

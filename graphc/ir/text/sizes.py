@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from graphc.ir.dims import Dim, dim, simplified
 from graphc.ir.errors import ShapeError
-from graphc.ir.text.syntax import Expression, MalformedError, Where
+from graphc.ir.text.syntax import PAIR, Expression, MalformedError, Where
 from graphc.ir.types import LARGEST_SIZE, Shape, Size, TensorType, TupleType, Type
 
 if TYPE_CHECKING:
@@ -120,6 +120,8 @@ def _number(text: str) -> _Part:
 
 def _apply(operator: str, stack: list[_Part]) -> None:
     """Replace the operands on top of the stack by their result."""
+    if operator == PAIR:
+        raise ValueError("got a pair, expected one number")
     right = stack.pop()
     if operator in _UNARY:
         made = _UNARY[operator](right.value)

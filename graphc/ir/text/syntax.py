@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
+PAIR = "pair"  # the operator that makes a complex number of two numbers
 MOST_ITEMS = 64  # numbers, names and operators of one expression
 FUNCTIONS = {"floor": 1, "ceiling": 1, "Mod": 2}
 
@@ -245,6 +246,10 @@ class Reader:
         (inner,) = parts
         minus = Word("operator", "negate", inner.line, inner.column)
         return _bounded(Expression([*inner.items, minus], inner.line, inner.column))
+
+    def pair(self, parts: list[Expression]) -> Expression:
+        """A complex number: its two parts."""
+        return _joined(parts[0], parts[1], PAIR)
 
     def call(self, parts: list[Any]) -> Expression:
         """`floor`, `ceiling` or `Mod`."""
