@@ -19,6 +19,7 @@ from graphc.ops import (
     control,
     cumulative,
     duals,
+    effects,
     elementwise,
     indexing,
     leaf,
@@ -38,7 +39,7 @@ Alignment = Axes | Node | None
 
 REDUCTIONS = frozenset({duals.reduce_sum, *reduction.ROWS} - {reduction.argmax, reduction.argmin})
 # What runs as it stands: loops, and kernels of an earlier fusion.
-LOOPS = frozenset({control.while_, control.scan, control.switch, control.kernel})
+LOOPS = frozenset({control.while_, control.scan, control.switch, control.kernel, effects.tell})
 # What is a kernel of its own, as `graphc.codegen.loops.lower` has them.
 ALONE = frozenset(
     {
@@ -66,6 +67,7 @@ class Group:
     reduced: Axes = ()
     contraction: Node | None = None
     fixed: bool = False  # of an operation that is a kernel alone: only index arithmetic may join
+    window: bool = False
     members: dict[Node, None] = field(default_factory=dict)
     outputs: dict[Node, None] = field(default_factory=dict)
     aligned: dict[Node, Alignment] = field(default_factory=dict)
@@ -149,6 +151,7 @@ class Grouping:
         for node in graph.nodes:
             if node.op in LOOPS or is_view(node):
                 self.needed.update(node.operands)
+        self.windows = {node for node in self.needed if _writes_window(node)}
 
     def run(self) -> list[Group]:
         """The groups, in no particular order."""
@@ -214,7 +217,8 @@ class Grouping:
         self.precedence.add(group, self._units_that_read(node))
         group.aligned[node] = group.every
         group.outputs[node] = None
-        group.fixed = node.op in ALONE
+        group.window = node in self.windows
+        group.fixed = node.op in ALONE or group.window
         self._join(group, node)
 
     def _join(self, group: Group, node: Node) -> None:
@@ -230,7 +234,7 @@ class Grouping:
         elif node.op is dot_general:
             group.contraction = node
             self._takes(group, node)
-        elif group.fixed and node.op in ALONE:
+        elif group.fixed and (node.op in ALONE or node in self.windows):
             self._takes(group, node)
         elif node.op.elementwise:
             for operand in node.operands:
@@ -272,7 +276,7 @@ class Grouping:
         if len(group.members) >= LARGEST_GROUP or node in group.operands:
             return False
         at = group.aligned.get(node)
-        if node.op in ALONE or node.op is partial_sums:
+        if node.op in ALONE or node.op is partial_sums or node in self.windows:
             return False
         if node.op is dot_general:
             return group.is_map and at == group.every and group.full == node.tensor.shape
@@ -376,6 +380,11 @@ class Grouping:
             if self.home.get(member) is b:
                 self.home[member] = a
         del self.groups[b]
+
+
+def _writes_window(node: Node) -> bool:
+    """Whether a node is a parameter, which may be overwritten, but for a window."""
+    return node.op is indexing.dynamic_update_slice and node.operands[0].op is leaf.parameter
 
 
 def _sums_columns(group: Group) -> bool:
