@@ -45,6 +45,8 @@ def _infer(a: CumulativeAttrs, x: TensorType) -> TensorType:
         raise DtypeError(f"cumulative {a.kind}: got {x}, expected elements that have an order")
     if a.kind in ("sum", "prod") and x.dtype is BOOL:
         raise DtypeError(f"cumulative {a.kind}: got {x}, expected numbers")
+    if a.kind in ("max", "min") and x.dtype.is_complex:
+        raise DtypeError(f"cumulative {a.kind}: got {x}, expected numbers that have an order")
     return x
 
 
