@@ -98,13 +98,13 @@ def as_memory(array: np.ndarray) -> np.ndarray:
 
 
 def _is_complex(graph: Graph, known: dict[Graph, bool]) -> bool:
-    """Whether a complex value occurs in a graph or its regions."""
+    """Whether a complex value occurs in a graph or its regions, read or not."""
     found = known.get(graph)
     if found is None:
         known[graph] = found = any(
             any(type_.dtype.is_complex for type_ in node.results)
             or any(_is_complex(region, known) for region in regions(node))
-            for node in graph.nodes
+            for node in (*graph.params, *graph.nodes)
         )
     return found
 

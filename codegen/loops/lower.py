@@ -23,6 +23,7 @@ from graphc.codegen.loops.sorting import (
     lower_sort_words,
 )
 from graphc.codegen.loops.tiles import write_tiles
+from graphc.codegen.loops.window import lower_window
 from graphc.ir.dims import names_of
 from graphc.ir.graph import Graph, order
 from graphc.ir.node import Node, Op
@@ -42,9 +43,15 @@ ALONE: dict[Op, Callable[[Builder, Node, Buffer, Schedule], None]] = {
 
 
 def lower_kernel(
-    name: str, body: Graph, schedule: Schedule, codes: Mapping[Node, int] | None = None
+    name: str,
+    body: Graph,
+    schedule: Schedule,
+    codes: Mapping[Node, int] | None = None,
+    window: bool = False,
 ) -> Kernel:
     """The loops of one kernel; `codes` are the error codes of its checked nodes.
+
+    A kernel that writes a `window` leaves the rest of its result as it finds it.
 
     Raises:
         CompileError: the graph is none of the shapes that a kernel may have.
@@ -61,7 +68,9 @@ def lower_kernel(
     for group in _groups(_unwoven(builder, pairs, body.params), body.params):
         nodes = [node for node, _ in group]
         contraction = contraction_of(nodes, body.params)
-        if contraction is not None:
+        if window:
+            lower_window(builder, nodes[0], group[0][1], schedule)
+        elif contraction is not None:
             lower_contraction(Contraction(builder, contraction, group, schedule))
         elif nodes[0].op in ALONE:
             ALONE[nodes[0].op](builder, nodes[0], group[0][1], schedule)
