@@ -213,20 +213,21 @@ def permutation(key: ArrayLike, x: ArrayLike, axis: int = 0, independent: bool =
         ShapeError: an array without axes, or no such axis.
     """
     if isinstance(x, int | np.integer):
-        return _shuffled(key, counting((int(x),), 0), 0)
+        return _shuffled(key, int(x), 0)
     shape = shape_of(x)
     if not shape:
         fail(ShapeError, "permutation: got an array without axes, expected an int or an array")
     along = axis_in(axis, len(shape), "permutation")
     if len(shape) == 1 or independent:
         return _shuffled(key, array_of(x), along)
-    order = _shuffled(key, counting((_known(shape[along], "permutation"),), 0), 0)
+    order = _shuffled(key, _known(shape[along], "permutation"), 0)
     return gnp.take(x, order, along, "promise_in_bounds")
 
 
-@composite("shuffled")
-def _shuffled(key: ArrayLike, x: Array, axis: int) -> Array:
+@composite("permutation")
+def _shuffled(key: ArrayLike, x: Array | int, axis: int) -> Array:
     """Sorted by random words, again and again: ties of one round are no ties of the next."""
+    x = counting((x,), 0) if isinstance(x, int) else x
     sizes = tuple(_known(size, "permutation") for size in shape_of(x))
     count = max(1, math.prod(sizes))
     for _ in range(math.ceil(SHUFFLE_EXPONENT * math.log(count) / math.log(2**32 - 1))):
@@ -263,18 +264,19 @@ def choice(
     """
     sizes = shape_from(shape, "choice")
     draws = math.prod(_known(size, "choice") for size in sizes)
-    single = isinstance(a, int | np.integer)
-    own = () if single else shape_of(a)
-    if not single and not own:
+    own: Shape = (int(a),) if isinstance(a, int | np.integer) else shape_of(a)
+    if not own:
         fail(ShapeError, "choice: got an array without axes, expected an int or an array")
-    along = 0 if single else axis_in(axis, len(own), "choice")
-    count = int(a) if isinstance(a, int | np.integer) else _known(own[along], "choice")
+    along = axis_in(axis, len(own), "choice")
+    count = _known(own[along], "choice")
     if draws and (count <= 0 or (draws > count and not replace)):
         fail(ShapeError, f"choice: got {draws} draws, expected at most {max(count, 0)}")
     if p is not None and shape_of(p) != (count,):
         fail(ShapeError, f"choice: got probabilities {shape_of(p)}, expected ({count},)")
     index = gnp.reshape(_drawn(key, count, draws, replace, p, sizes), sizes)
-    return index if single else gnp.take(a, index, along, "promise_in_bounds")
+    if isinstance(a, int | np.integer):
+        return index
+    return gnp.take(a, index, along, "promise_in_bounds")
 
 
 def _drawn(
