@@ -170,12 +170,12 @@ class _Planner:
             if not is_step(place[0]) or place in self.slots:
                 continue
             candidates = free.get(result_type(place), [])
-            index = self._overwrites(place, k, readers, candidates)
-            if index is None:
+            own = self._overwrites(place, k, readers, candidates)
+            if own is None:
                 self.slots[place] = f"output {k}"
             else:
-                candidates.remove(index)
-                self.slots[place] = f"input {index}"
+                candidates.remove(own)
+                self.slots[place] = f"input {own}"
 
     def _readers(self) -> dict[Node, set[Node]]:
         found: dict[Node, set[Node]] = {param: set() for param in self.graph.params}
