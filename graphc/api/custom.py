@@ -323,7 +323,8 @@ def checkpoint(fun: Function, *, policy: str | None = None) -> Function:
     1.0
     """
     require_callable("checkpoint", fun)
-    if policy is not None and (not isinstance(policy, str) or policy not in SAVEABLE):
+    given: object = policy
+    if given is not None and (not isinstance(given, str) or given not in SAVEABLE):
         raise ArgumentError(
             f"checkpoint: got the policy {policy!r}, expected one of graphc.checkpoint_policies: "
             f"{', '.join(SAVEABLE)}{written_at(user_place())}"
