@@ -124,6 +124,12 @@ def root(node: Node) -> Root:
     return node, 0
 
 
+def result_type(place: Root) -> TensorType:
+    """The type of a step's result."""
+    step, number = place
+    return step.results[number]
+
+
 def is_step(node: Node) -> bool:
     """Whether a node does something when the program runs."""
     return isinstance(node.attrs, PlannedAttrs)
@@ -154,17 +160,22 @@ class _Planner:
 
     def _outputs(self) -> None:
         readers = self._readers()
-        taken: set[int] = set()
+        returned = {root(output)[0] for output in self.graph.outputs}
+        free: dict[TensorType, list[int]] = {}  # donated parameters that may be overwritten
+        for index in self.donated:
+            if self.graph.params[index] not in returned:
+                free.setdefault(self.graph.params[index].tensor, []).append(index)
         for k, output in enumerate(self.graph.outputs):
             place = root(output)
             if not is_step(place[0]) or place in self.slots:
                 continue
-            index = self._overwrites(place, k, readers, taken)
-            if index is None:
+            candidates = free.get(result_type(place), [])
+            found = self._overwrites(place, k, readers, candidates)
+            if found is None:
                 self.slots[place] = f"output {k}"
             else:
-                taken.add(index)
-                self.slots[place] = f"input {index}"
+                candidates.remove(found)
+                self.slots[place] = f"input {found}"
 
     def _readers(self) -> dict[Node, set[Node]]:
         found: dict[Node, set[Node]] = {param: set() for param in self.graph.params}
@@ -176,19 +187,11 @@ class _Planner:
         return found
 
     def _overwrites(
-        self, place: Root, k: int, readers: dict[Node, set[Node]], taken: set[int]
+        self, place: Root, k: int, readers: dict[Node, set[Node]], candidates: Sequence[int]
     ) -> int | None:
         """The donated parameter in whose memory a result can lie, if there is one."""
         step, number = place
-        returned = {root(output)[0] for output in self.graph.outputs}
-        allowed = [
-            index
-            for index, only in self.donated.items()
-            if index not in taken
-            and only in (None, k)
-            and self.graph.params[index].type == step.results[number]
-            and self.graph.params[index] not in returned
-        ]
+        allowed = [index for index in candidates if self.donated[index] in (None, k)]
         reading = [i for i in allowed if step in readers[self.graph.params[i]]]
         for index in (*reading, *(i for i in allowed if i not in reading)):
             param = self.graph.params[index]

@@ -153,13 +153,18 @@ def noisy(
         if inner is not None:
             values[node] = inner if len(node.results) > 1 or _is_tuple(node) else inner[0]
             continue
-        if node.op in BACKWARD:
-            operands = [_nearby(np.asarray(operand), random) for operand in operands]
         if node.op is special.bitcast:
             operands = [_any_nan(np.asarray(operands[0]), random)]
         assert node.op.reference is not None
         attrs = bound(node.attrs, sizes) if sizes else node.attrs
+        if node.op in BACKWARD:
+            operands = [_nearby(np.asarray(operand), random) for operand in operands]
         value = node.op.reference(attrs, *operands)
+        if node.op in BACKWARD:
+            several = isinstance(value, tuple)
+            moved = tuple(_nearby(x, random) for x in (value if isinstance(value, tuple) else (value,)))
+            values[node] = moved if several else moved[0]
+            continue
         value = value if isinstance(value, tuple) else np.asarray(value)
         if isinstance(value, np.ndarray) and dtype_of(value.dtype).is_float:
             value = _moved(node, attrs, operands, value, random)  # type: ignore[arg-type]
@@ -211,9 +216,10 @@ def _scanned(
 def _nearby(x: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Matrices whose factors may as well be those of `x`, as far as rounding goes."""
     dtype = dtype_of(x.dtype)
-    if not dtype.is_float or not x.size:
+    if not dtype.is_float or not x.size or not x.ndim:
         return x
-    size = np.abs(np.where(np.isfinite(x), x, 0)).max((-1, -2), keepdims=True)
+    axes = tuple(range(-min(x.ndim, 2), 0))
+    size = np.abs(np.where(np.isfinite(x), x, 0)).max(axes, keepdims=True)
     reach = size * x.shape[-1] * 2.0 ** -DIGITS[dtype.name]
     return np.asarray(x + random.uniform(-1.0, 1.0, x.shape) * reach).astype(x.dtype)
 
@@ -246,6 +252,8 @@ def _moved(
     if node.op in EITHER_ZERO:
         sign = np.where(random.random(value.shape) < 0.5, -1.0, 1.0).astype(value.dtype)
         value = np.where(value == 0, value * sign, value)
+    if node.op is convolution.conv_general:
+        value = np.where(np.isnan(value), np.zeros_like(value), value)  # of a zero that pads
     reach = units * unit(value, dtype)
     if node.op is special.digamma:
         reach = units * unit(np.maximum(np.abs(value), _reflected(operands[0])), dtype)
