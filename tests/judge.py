@@ -66,6 +66,7 @@ EXTREMES = (
 )  # fmt: skip
 EITHER_ZERO = (*SUMS, *EXTREMES, cumulative.cumulative)
 # Factors of a matrix are those of one that differs from it by rounding (backward stability).
+FEW = 16  # units that factors of the smallest matrices lose, LAPACK's included
 BACKWARD = (*linalg.ROWS, *factors.SEVERAL)
 
 
@@ -76,6 +77,14 @@ def unit(values: np.ndarray, dtype: DType) -> np.ndarray:
     return np.asarray(np.ldexp(1.0, np.maximum(exponent, LOWEST[dtype.name])))
 
 
+def in_real_parts(graph: Graph, arrays: Sequence[np.ndarray]) -> tuple[Graph, Sequence[np.ndarray]]:
+    """A program and its arguments with real numbers in place of complex ones, as it is compiled."""
+    if not holds_complex(graph):
+        return graph, arrays
+    split = split_complex(expand_composites(drop_stop_gradient(graph)))
+    return split, [as_memory(array) for array in arrays]
+
+
 def disagreement(
     graph: Graph, arrays: Sequence[np.ndarray], got: Sequence[np.ndarray], seed: int = 0
 ) -> str:
@@ -84,8 +93,8 @@ def disagreement(
     Of complex programs the meaning is that of their real parts, which rounding moves one by one.
     """
     if holds_complex(graph):
-        graph = split_complex(expand_composites(drop_stop_gradient(graph)))
-        arrays, got = [as_memory(x) for x in arrays], [as_memory(x) for x in got]
+        graph, arrays = in_real_parts(graph, arrays)
+        got = [as_memory(x) for x in got]
     with np.errstate(all="ignore"):
         expected = interpret(graph, *arrays)
         if len(got) != len(expected):
@@ -153,13 +162,19 @@ def noisy(
         if inner is not None:
             values[node] = inner if len(node.results) > 1 or _is_tuple(node) else inner[0]
             continue
-        if node.op in BACKWARD:
-            operands = [_nearby(np.asarray(operand), random) for operand in operands]
         if node.op is special.bitcast:
             operands = [_any_nan(np.asarray(operands[0]), random)]
         assert node.op.reference is not None
         attrs = bound(node.attrs, sizes) if sizes else node.attrs
+        if node.op in BACKWARD:
+            operands = [_nearby(np.asarray(operand), random) for operand in operands]
         value = node.op.reference(attrs, *operands)
+        if node.op in BACKWARD:
+            if isinstance(value, tuple):
+                values[node] = tuple(_nearby(x, random) for x in value)
+            else:
+                values[node] = _nearby(value, random)
+            continue
         value = value if isinstance(value, tuple) else np.asarray(value)
         if isinstance(value, np.ndarray) and dtype_of(value.dtype).is_float:
             value = _moved(node, attrs, operands, value, random)  # type: ignore[arg-type]
@@ -211,10 +226,11 @@ def _scanned(
 def _nearby(x: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Matrices whose factors may as well be those of `x`, as far as rounding goes."""
     dtype = dtype_of(x.dtype)
-    if not dtype.is_float or not x.size:
+    if not dtype.is_float or not x.size or not x.ndim:
         return x
-    size = np.abs(np.where(np.isfinite(x), x, 0)).max((-1, -2), keepdims=True)
-    reach = size * x.shape[-1] * 2.0 ** -DIGITS[dtype.name]
+    axes = tuple(range(-min(x.ndim, 2), 0))
+    size = np.abs(np.where(np.isfinite(x), x, 0)).max(axes, keepdims=True)
+    reach = size * (x.shape[-1] + FEW) * 2.0 ** -DIGITS[dtype.name]
     return np.asarray(x + random.uniform(-1.0, 1.0, x.shape) * reach).astype(x.dtype)
 
 
@@ -246,6 +262,8 @@ def _moved(
     if node.op in EITHER_ZERO:
         sign = np.where(random.random(value.shape) < 0.5, -1.0, 1.0).astype(value.dtype)
         value = np.where(value == 0, value * sign, value)
+    if node.op is convolution.conv_general:
+        value = np.where(np.isnan(value), np.zeros_like(value), value)  # of a zero that pads
     reach = units * unit(value, dtype)
     if node.op is special.digamma:
         reach = units * unit(np.maximum(np.abs(value), _reflected(operands[0])), dtype)

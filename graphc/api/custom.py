@@ -17,14 +17,17 @@ from graphc.api.regions import (
     operands_of,
     same_tree,
     same_types,
+    token_before,
     traced,
     with_zeros,
+    without_token,
 )
 from graphc.ir.errors import ArgumentError
 from graphc.ir.places import user_place, written_at
 from graphc.ir.types import TensorType
 from graphc.ops import custom
 from graphc.ops.custom import floats
+from graphc.ops.policies import NOTHING, SAVEABLE
 from graphc.trace import bind, current_frame, trace_region
 from graphc.tree import Structure, Tree
 
@@ -308,10 +311,11 @@ class _Typed:
         self.type = type_
 
 
-def checkpoint(fun: Function) -> Function:
+def checkpoint(fun: Function, *, policy: str | None = None) -> Function:
     """`fun`, whose gradient keeps the arguments only and computes the rest again.
 
-    It saves memory and costs time; the results are the same. Also called `remat`.
+    It saves memory and costs time; the results are the same. `policy`, one of
+    `gc.checkpoint_policies`, says what else may be kept. Also called `remat`.
 
     >>> import graphc as gc
     >>> import graphc.numpy as gnp
@@ -319,6 +323,12 @@ def checkpoint(fun: Function) -> Function:
     1.0
     """
     require_callable("checkpoint", fun)
+    given: object = policy
+    if given is not None and (not isinstance(given, str) or given not in SAVEABLE):
+        raise ArgumentError(
+            f"checkpoint: got the policy {policy!r}, expected one of graphc.checkpoint_policies: "
+            f"{', '.join(SAVEABLE)}{written_at(user_place())}"
+        )
     name = getattr(fun, "__name__", "function").strip("<>")
 
     @functools.wraps(fun)
@@ -334,10 +344,11 @@ def checkpoint(fun: Function) -> Function:
             return lifted_all(f"the result of {name}", leaves)
 
         region = trace_region(flat, (), frame.wrap)
-        outside = region.captured
-        body = region.close(outside)
-        bound = bind(custom.checkpoint, *operands_of(outside), name=name, body=body)
-        return tree.unflatten(found[0], as_tuple(bound))
+        outside, tells = region.captured, region.tells
+        body = region.close(outside, tells=tells)
+        operands = [*operands_of(outside), *token_before(tells)]
+        bound = bind(custom.checkpoint, *operands, name=name, body=body, policy=policy or NOTHING)
+        return tree.unflatten(found[0], without_token(as_tuple(bound), tells))
 
     return call
 

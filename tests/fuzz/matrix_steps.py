@@ -90,4 +90,10 @@ def apply_system(b: Builder) -> None:
     b.add(linalg.triangular_solve(x, right, left_side=left, lower=low, transpose_a=turn))
 
 
-STEPS = (apply_factor, apply_tall, apply_system)
+def apply_matrices(b: Builder) -> None:
+    """One of the above: a single step of all, for loops within loops take long to compile."""
+    (apply_system, apply_factor, apply_tall)[b.number(0, 2)](b)
+
+
+ROWS = (*linalg.ROWS, *factors.SEVERAL)  # all of which the steps draw
+STEPS = (apply_matrices,)
