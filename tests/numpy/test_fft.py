@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -100,6 +101,22 @@ def test_plans() -> None:
         exact = np.exp(-2j * pi * (angles % n) / n)
         assert np.abs(roots(angles, n) - exact).max() < 3e-16
         assert np.array_equal(roots(angles, n, back=True), roots(angles, n).conj())
+
+
+def test_calls_of_the_standard() -> None:
+    """Names and defaults of the array API's extension."""
+    for name in (*ONE_AXIS, *MORE_AXES[:4], "fftfreq", "rfftfreq", "fftshift", "ifftshift"):
+        signature = inspect.signature(getattr(gnp.fft, name))
+        if name in ONE_AXIS:
+            signature.bind(X, n=3, axis=0, norm="ortho")
+        elif name in MORE_AXES:
+            signature.bind(X, s=(3,), axes=(0,), norm="ortho")
+        elif name.endswith("freq"):
+            signature.bind(3, d=1.0, dtype=None, device=None)
+        else:
+            signature.bind(X, axes=(0,))
+        norm = signature.parameters.get("norm")
+        assert norm is None or norm.default == "backward"
 
 
 def test_types() -> None:
