@@ -65,7 +65,7 @@ def at_once(z: np.ndarray) -> list[np.ndarray]:
 def test_programs_agree_with_the_interpreter(
     function: Callable[[Array], Array], dtype: type
 ) -> None:
-    z = Z.astype(dtype)
+    z: np.ndarray = Z.astype(dtype)
     graph = gc.jit(function).lower(z).graph
     got = tree.leaves(gc.jit(function)(z))
     for mine, true in zip(got, interpret(graph, z), strict=True):
@@ -117,7 +117,7 @@ def test_symbolic_sizes() -> None:
     spec = gc.ShapeDtypeStruct(("n",), "complex64")
     compiled = gc.jit(lambda z: (gnp.sum(z * z), gnp.conj(z))).lower(spec).compile()
     for count in (0, 1, 17):
-        z = (np.arange(count) * (1 - 2j)).astype(np.complex64)
+        z: np.ndarray = (np.arange(count) * (1 - 2j)).astype(np.complex64)
         total, other = compiled(z)
         np.testing.assert_allclose(total, (z * z).sum(), rtol=1e-5)
         assert np.array_equal(other, z.conj())

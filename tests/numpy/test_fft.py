@@ -40,7 +40,7 @@ MORE: tuple[Options, ...] = (
 )
 
 
-def agree(got: np.ndarray, expected: np.ndarray, tolerance: float = 1e-12) -> None:
+def agree(got: Any, expected: np.ndarray, tolerance: float = 1e-12) -> None:  # noqa: ANN401
     assert (got.shape, got.dtype) == (expected.shape, expected.dtype)
     np.testing.assert_allclose(got, expected, atol=tolerance * np.abs(expected).max(initial=1))
 
