@@ -17,7 +17,10 @@ from graphc.ir.errors import DtypeError, Error, ParseError
 from graphc.ir.interpret import interpret
 from graphc.passes import expand_composites
 from graphc.passes.split_complex import as_memory, holds_complex, split_complex
+from graphc.runtime.compiler import compile_graph
+from graphc.runtime.options import Settings
 from graphc.text import parse
+from tests import guard
 
 random = np.random.default_rng(5)
 Z = random.normal(size=(4, 3)) + 1j * random.normal(size=(4, 3))
@@ -105,6 +108,24 @@ def test_gradients_through_a_loop() -> None:
         back[1, 2] -= step * direction
         quotient = (gc.jit(total)(moved) - gc.jit(total)(back)) / (2 * step)
         assert abs((slope[1, 2] * direction).real - quotient) <= 1e-5 * abs(quotient)
+
+
+def turned_around(z: Array, x: Array) -> Array:
+    other = gnp.conj(z[::-1]) * 2j
+    return other, gnp.real(z), x[::2], x[1::2] + 1, x[::-1], gnp.sum(z), (z + x[::2])[::-1]
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 16, 33, 70])
+def test_lanes_two_apart_touch_nothing_else(count: int) -> None:
+    for part in (np.float32, np.float64):
+        x: np.ndarray = np.arange(2 * count).astype(part)
+        z = x[:count] - 1j * x[count:]
+        graph = gc.jit(turned_around).lower(z, x).graph
+        executable = compile_graph(graph, Settings().resolve())
+        for at_end in (True, False):
+            got = guard.call(executable, (z, x), at_end=at_end)
+            for mine, true in zip(got, interpret(graph, z, x), strict=True):
+                np.testing.assert_array_equal(mine, true)
 
 
 def test_donated_arrays_are_written_in_place() -> None:
