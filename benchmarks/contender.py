@@ -16,7 +16,7 @@ import numpy as np
 
 import graphc as gc
 import graphc.numpy as gnp
-from graphc import nn, tree
+from graphc import lax, nn, tree
 from graphc.tree import Tree
 
 Params = dict[str, Tree]
@@ -30,6 +30,52 @@ def mlp(p: Params, x: Tree) -> Tree:
         if i < count - 1:
             x = nn.relu(x)
     return x
+
+
+def conv(x: Tree, kernel: Tree, padding: str) -> Tree:
+    """A convolution with channels last."""
+    layout = ("NHWC", "HWIO", "NHWC")
+    return lax.conv_general_dilated(x, kernel, (1, 1), padding, dimension_numbers=layout)
+
+
+def pool(x: Tree) -> Tree:
+    """The largest of each 2 by 2 elements."""
+    return nn.max_pool(x, (2, 2), (2, 2))
+
+
+def lenet(p: Params, x: Tree) -> Tree:
+    """Two convolutions with pooling, then dense layers."""
+    x = pool(nn.relu(conv(x, p["k0"], "SAME") + p["c0"]))
+    x = pool(nn.relu(conv(x, p["k1"], "VALID") + p["c1"]))
+    return mlp(p, gnp.reshape(x, (x.shape[0], -1)))
+
+
+def resnet9(p: Params, x: Tree) -> Tree:
+    """Five convolutions with batch normalisation, two of them around a residual."""
+
+    def block(i: int, x: Tree) -> Tree:
+        x = conv(x, p[f"k{i}"], "SAME")
+        mean, var = gnp.mean(x, (0, 1, 2)), gnp.var(x, (0, 1, 2))
+        return nn.relu((x - mean) * (gnp.rsqrt(var + 1e-5) * p[f"g{i}"]) + p[f"c{i}"])
+
+    x = pool(block(1, block(0, x)))
+    x = x + block(3, block(2, x))
+    x = pool(block(4, x))
+    return mlp(p, gnp.max(x, (1, 2)))
+
+
+def channels_last(w: Tree) -> tuple[Params, tuple[Tree, ...]]:
+    """Parameters and data of a workload; images, and weights that see them, channels last."""
+    p, data = dict(w.params), w.data
+    if w.model not in ("lenet", "resnet9"):
+        return p, data
+    for key in p:
+        if key[0] == "k":
+            p[key] = np.ascontiguousarray(p[key].transpose(2, 3, 1, 0))
+    if w.model == "lenet":  # flattened images are (height, width, channels) now
+        dense = p["w0"].reshape(16, 5, 5, -1).transpose(1, 2, 0, 3)
+        p["w0"] = np.ascontiguousarray(dense.reshape(400, -1))
+    return p, (np.ascontiguousarray(np.moveaxis(data[0], -3, -1)), *data[1:])
 
 
 def lstm(p: Params, tokens: Tree) -> Tree:
@@ -104,6 +150,8 @@ def rows_gradient(p: Params, x: Tree, cotangent: Tree) -> Tree:
 
 MODELS: dict[str, Callable[..., Tree]] = {
     "mlp": mlp,
+    "lenet": lenet,
+    "resnet9": resnet9,
     "lstm": lstm,
     "gpt": gpt,
     "autoencoder": autoencoder,
@@ -178,12 +226,13 @@ def _evaluation(w: Tree, loop: bool) -> tuple[Callable[[], Tree], dict[str, Tree
         raise NotImplementedError("not a loop")
     model = MODELS[w.model]
     several = "grad" in w.model and w.model.startswith("rows")
-    if w.params:
+    params, data = channels_last(w)
+    if params:
         compiled = gc.jit(lambda p, *data: model(p, *data, **w.sizes))
-        call = partial(compiled, w.params, *w.data)
+        call = partial(compiled, params, *data)
     else:
         compiled = gc.jit(lambda *data: model({}, *data, **w.sizes))
-        call = partial(compiled, *w.data)
+        call = partial(compiled, *data)
 
     def run() -> Tree:
         y = call()
@@ -197,6 +246,7 @@ def _evaluation(w: Tree, loop: bool) -> tuple[Callable[[], Tree], dict[str, Tree
 def _training(w: Tree, loop: bool) -> tuple[Callable[[], Tree], dict[str, Tree]]:
     value_and_grad = gc.value_and_grad(loss_of(w))
     start, update = OPTIMIZERS[w.opt[0]](**w.opt[1])
+    params, data = channels_last(w)
 
     def step(state: Tree, batch: Tree) -> Tree:
         value, gradients = value_and_grad(state[0], *batch)
@@ -208,12 +258,12 @@ def _training(w: Tree, loop: bool) -> tuple[Callable[[], Tree], dict[str, Tree]]
         def train(p: Params, optimizer: Tree, data: Tree) -> Tree:
             return gc.scan(step, (p, optimizer), data)[1][-1]
 
-        return lambda: float(train(w.params, start(w.params), w.data)), {}
+        return lambda: float(train(params, start(params), data)), {}
     jitted = gc.jit(step, donate_argnums=0)
-    batches = list(zip(*w.data, strict=True))
+    batches = list(zip(*data, strict=True))
 
     def run() -> float:
-        state, value = (tree.map(np.copy, w.params), start(w.params)), np.zeros(())
+        state, value = (tree.map(np.copy, params), start(params)), np.zeros(())
         for batch in batches:
             state, value = jitted(state, batch)
         return float(value)

@@ -15,14 +15,14 @@ from graphc.codegen.loops.domain import REDUCTIONS
 from graphc.codegen.loops.elements import RULES
 from graphc.ir.node import Op
 from graphc.ir.types import type_of
-from graphc.ops import complex, contraction, control, custom, leaf, partial_sums, special
+from graphc.ops import complex, contraction, control, custom, leaf, partial_sums, pullback, special
 from graphc.ops import elementwise as e
 from graphc.passes.fusion_groups import ALONE, LOOPS
 
 # Per way, the rows that go it; the first that holds counts. How each row is then written for a
 # target does not depend on the row, but for scalar operations.
 WAYS: dict[str, Collection[Op]] = {
-    "expanded": custom.GROUPS,  # by a pass, into its body
+    "expanded": (*custom.GROUPS, *pullback.ROWS),  # by a pass, into its body or loops
     "dropped": (control.stop_gradient,),  # by a pass, once nothing is differentiated any more
     "split": complex.ROWS,  # by a pass, into pairs of real values; so are complex operands
     "entry": LOOPS,  # what runs kernels, and is itself printed

@@ -1,6 +1,7 @@
 """Softmax regression on digits: the smallest training loop, in four functions.
 
 python examples/softmax_regression.py
+graphc explain examples/softmax_regression.py:loss
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ def logits(params: Params, x: Array) -> Array:
     return x @ params["w"] + params["b"]
 
 
+@gc.entry(
+    {"w": gc.ShapeDtypeStruct((64, 10), "float32"), "b": gc.ShapeDtypeStruct((10,), "float32")},
+    gc.ShapeDtypeStruct(("m", 64), "float32"),
+    gc.ShapeDtypeStruct(("m",), "int32"),
+)
 def loss(params: Params, x: Array, y: Array) -> Array:
     """Mean cross entropy."""
     return gnp.mean(nn.cross_entropy(logits(params, x), y))

@@ -13,7 +13,7 @@ _ROOM = _os.path.dirname(_os.path.abspath(__file__))
 if not _os.path.isdir(_os.path.join(_ROOM, "passes")):
     __path__.append(_os.path.dirname(_ROOM))
 
-from graphc import lax, nn, numpy, optim, random, tree
+from graphc import debug, lax, nn, numpy, optim, random, tree
 from graphc.api.batching import vmap
 from graphc.api.control import cond, fori_loop, scan, switch, while_loop
 from graphc.api.custom import checkpoint, custom_jvp, custom_vjp, remat
@@ -24,19 +24,21 @@ from graphc.api.jacobians import hessian, jacfwd, jacrev
 from graphc.api.jit import eval_shape, jit, make_graph
 from graphc.api.shapes import ShapeDtypeStruct
 from graphc.formula import elementwise
-from graphc.ir.errors import Error
+from graphc.ir.errors import CheckError, Error
 from graphc.lax import stop_gradient
 from graphc.text import parse
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CheckError",
     "Error",
     "ShapeDtypeStruct",
     "checkpoint",
     "cond",
     "custom_jvp",
     "custom_vjp",
+    "debug",
     "elementwise",
     "entry",
     "eval_shape",

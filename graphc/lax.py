@@ -21,7 +21,7 @@ from graphc.ir.errors import ShapeError
 from graphc.ir.node import Op
 from graphc.ir.types import I32, Size, tensor
 from graphc.numpy import elementwise as wide
-from graphc.numpy import formulas, sliding
+from graphc.numpy import formulas, sequences, sliding
 from graphc.numpy.array import Array
 from graphc.numpy.bits import bitcast
 from graphc.numpy.elementwise import astype
@@ -396,3 +396,11 @@ conv_transpose = sliding.conv_transpose
 conv_with_general_padding = sliding.conv_with_general_padding
 padtype_to_pads = sliding.padtype_to_pads
 reduce_window = sliding.reduce_window
+
+
+# along an axis: order, cumulation, prefixes
+
+sort, sort_key_val, top_k = sequences.sort, sequences.sort_key_val, sequences.top_k
+cumsum, cumprod, cumlogsumexp = sequences.cumsum, sequences.cumprod, sequences.cumlogsumexp
+cummax, cummin = sequences.cummax, sequences.cummin
+associative_scan = sequences.associative_scan

@@ -11,18 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 
 from graphc.donation import is_donated, refuse_donated
-from graphc.ir.errors import DtypeError, Error, TraceError
+from graphc.ir.errors import DtypeError, Error, TraceError, UnsupportedError
 from graphc.ir.graph import Graph, substitute
 from graphc.ir.node import Node, Op, make
 from graphc.ir.places import Places, Recorder, recording, user_place, written_at
 from graphc.ir.types import DType, Shape, TensorType, TupleType, dtype_of, type_of
 from graphc.ops.control import results
+from graphc.ops.effects import TOKEN, first_token
 from graphc.ops.leaf import constant, parameter
 
 
@@ -125,12 +126,23 @@ class Frame:
     params: list[Node] = field(default_factory=list)
     captured: dict[Node, Node] = field(default_factory=dict)  # the parent's node -> ours
     closed: bool = False
+    token_in: Node | None = None  # the parameter that stands for what was told before
+    told: Node | None = None  # the last token, once something was told
 
     def add_parameter(self, type_: TensorType) -> Node:
         """A further parameter."""
         node = parameter(index=len(self.params), type=type_)
         self.params.append(node)
         return node
+
+    @property
+    def token(self) -> Node:
+        """The token of what was told last."""
+        if self.told is None:
+            if self.parent is None:
+                return first_token()
+            self.told = self.token_in = self.add_parameter(TOKEN)
+        return self.told
 
     def lift(self, tracer: Tracer) -> Node:
         """The node for `tracer` in this frame, captured from outside where needed."""
@@ -273,29 +285,61 @@ class Region:
     places: dict[Node, Places]
 
     @property
+    def tells(self) -> bool:
+        """Whether the function prints or checks something."""
+        return self.frame.told is not None
+
+    @property
     def captured(self) -> tuple[Node, ...]:
         """Nodes of the enclosing frame that the function reads."""
         return tuple(self.frame.captured)
 
-    def close(self, captured: Sequence[Node] = (), names: tuple[str, ...] = ()) -> Graph:
-        """The graph whose parameters are `captured` (of the enclosing frame), then its own."""
-        types = [node.tensor for node in captured] + [param.tensor for param in self.own]
+    def close(
+        self,
+        captured: Sequence[Node] = (),
+        names: tuple[str, ...] = (),
+        tells: bool = False,
+    ) -> Graph:
+        """The graph whose parameters are `captured` (of the enclosing frame), then its own.
+
+        One that `tells` takes a token after them and gives one after its results.
+
+        Raises:
+            UnsupportedError: the function tells something, and nobody here passes it on.
+        """
+        if self.tells and not tells:
+            raise UnsupportedError(
+                "debug.print and debug.check: got one in a function with a derivative of its own, "
+                f"expected it outside{written_at(self._told_at)}"
+            )
+        own = [*captured, *self.own]
+        types = [node.tensor for node in own] + [TOKEN] * tells
         params = tuple(parameter(index=i, type=type_) for i, type_ in enumerate(types))
         inner = [self.frame.captured.get(node) for node in captured]
-        values = {old: new for old, new in zip([*inner, *self.own], params, strict=True) if old}
+        values = {old: new for old, new in zip([*inner, *self.own], params, strict=False) if old}
+        given = self.outputs
+        if tells:
+            if self.frame.token_in is not None:
+                values[self.frame.token_in] = params[-1]
+            given = (*given, params[-1] if self.frame.told is None else self.frame.told)
         if all(old is new for old, new in values.items()):
-            return Graph(params, self.outputs, names, self.places)
+            return Graph(params, given, names, self.places)
         places: dict[Node, Places] = {}
         with recording(places):
-            outputs = substitute(self.outputs, values)
+            outputs = substitute(given, values)
         # Renumbering parameters keeps the order of nodes, which carries the places over.
-        old_graph = Graph(tuple(values), self.outputs)
+        old_graph = Graph(tuple(values), given)
         new_graph = Graph(params, outputs)
         if len(old_graph.nodes) == len(new_graph.nodes):
             for old, new in zip(old_graph.nodes, new_graph.nodes, strict=True):
                 if old in self.places:
                     places[new] = self.places[old]
         return Graph(params, outputs, names, places)
+
+    @property
+    def _told_at(self) -> Places:
+        told = self.frame.told
+        return self.places.get(told, ()) if told is not None else ()
 
 
 def trace_region(
@@ -327,7 +371,11 @@ def trace(
     """The graph of a function of flat arguments, outside of any other trace."""
     token = _frame.set(None)
     try:
-        return trace_region(function, types, wrap).close(names=names)
+        region = trace_region(function, types, wrap)
+        if region.tells:
+            region = replace(region, outputs=(*region.outputs, region.frame.token))
+            region.frame.told = None
+        return region.close(names=names)
     finally:
         _frame.reset(token)
 

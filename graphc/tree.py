@@ -71,6 +71,7 @@ class Structure:
 LEAF = Structure(None)
 DEEPEST = 100  # levels of containers
 _registered: dict[type, tuple[Flatten, Unflatten]] = {}
+_keys: dict[type, Callable[[Tree], Sequence[str]]] = {}
 _leaves: set[type] = set()
 
 
@@ -79,11 +80,19 @@ def register_leaf(kind: type) -> None:
     _leaves.add(kind)
 
 
-def register(kind: type, flatten: Flatten, unflatten: Unflatten) -> None:
+def register(
+    kind: type,
+    flatten: Flatten,
+    unflatten: Unflatten,
+    keys: Callable[[Tree], Sequence[str]] | None = None,
+) -> None:
     """Let trees contain `kind`: `flatten(object) -> (children, extra)` and
-    `unflatten(extra, children) -> object`.
+    `unflatten(extra, children) -> object`; `keys(object)` names the children, else they are
+    numbered.
     """
     _registered[kind] = (flatten, unflatten)
+    if keys is not None:
+        _keys[kind] = keys
 
 
 def _parts(tree: Tree) -> tuple[Sequence[object], Sequence[Tree], Tree] | None:
@@ -92,7 +101,8 @@ def _parts(tree: Tree) -> tuple[Sequence[object], Sequence[Tree], Tree] | None:
     if kind in _registered:
         children, extra = _registered[kind][0](tree)
         listed = list(children)
-        return range(len(listed)), listed, extra
+        names = _keys[kind](tree) if kind in _keys else range(len(listed))
+        return names, listed, extra
     if kind is dict or kind is defaultdict:
         keys = _sorted_keys(tree)
         extra = tree.default_factory if kind is defaultdict else None

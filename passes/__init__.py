@@ -17,6 +17,7 @@ from graphc.passes.fold_constants import fold_constants
 from graphc.passes.fold_transposes import fold_transposes
 from graphc.passes.fuse import fuse
 from graphc.passes.gather_late import gather_late
+from graphc.passes.hoist_invariants import hoist_invariants
 from graphc.passes.multiply_outer import multiply_outer
 from graphc.passes.plan_buffers import plan_buffers
 from graphc.passes.remove_unused_results import remove_unused_results
@@ -35,8 +36,9 @@ STANDARD: tuple[PassFunction, ...] = (
     fold_constants,  # after simplification, which leaves constants side by side
     simplify,  # folding leaves `x * 1` and the like behind
     gather_late,  # when numbers have been folded into the tables that are read
-    fold_transposes,  # needs transposes to stand next to contractions
-    multiply_outer,  # last, when contractions have no more to take in
+    fold_transposes,  # needs transposes to stand next to contractions, in loops too
+    multiply_outer,  # when contractions have no more to take in
+    hoist_invariants,  # last, so that only work that is left is taken out of loops
 )
 
 # What makes a graph of operations a plan of kernels; `plan_buffers` also takes what is donated.
@@ -59,6 +61,7 @@ PASSES: dict[str, PassFunction] = {
         gather_late,
         split_complex,
         fold_transposes,
+        hoist_invariants,
         multiply_outer,
         split_column_sums,
         fuse,
@@ -79,6 +82,7 @@ __all__ = [
     "fuse",
     "gather_late",
     "multiply_outer",
+    "hoist_invariants",
     "plan_buffers",
     "remove_unused_results",
     "simplify",

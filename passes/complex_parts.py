@@ -21,6 +21,7 @@ from graphc.ops import special
 from graphc.ops.elementwise import number
 
 Parts: TypeAlias = tuple[Node, Node]
+Split: TypeAlias = "Node | Parts"  # what stands for a value: itself, or its two parts
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,19 @@ Until here a composite keeps its name, so that a reader and a derivative rule se
 from __future__ import annotations
 
 from graphc.ir.graph import Graph, rebuild
-from graphc.ir.node import Node
+from graphc.ir.node import Node, make
 from graphc.ir.places import recorder
-from graphc.ops.control import GroupAttrs, ProjectAttrs, nodes_of, parameters
+from graphc.ops.control import (
+    GroupAttrs,
+    ProjectAttrs,
+    WhileAttrs,
+    nodes_of,
+    parameters,
+    while_,
+)
 from graphc.ops.custom import GROUPS
+from graphc.ops.tape import PullbackAttrs
+from graphc.ops.tape_reverse import recorded_graph, taped_graph
 from graphc.passes.revise import in_regions, revise
 
 
@@ -28,12 +37,19 @@ def _expand(graph: Graph, done: dict[Graph, Graph]) -> Graph:
     if known is not None:
         return known
     inlined: dict[Node, tuple[Node, ...]] = {}
+    taped = _taped(graph)
 
     def body(region: Graph) -> Graph:
         return _expand(region, done)
 
     def change(node: Node, current: Node) -> Node:
         match current:
+            case Node(attrs=PullbackAttrs() as a):
+                inlined[current] = _inline(body(taped_graph(a)), current.operands)
+                return current
+            case Node(op=op) if op is while_ and node in taped:
+                inlined[current] = _inline(body(recorded_graph(taped[node])), current.operands)
+                return current
             case Node(op=op, attrs=GroupAttrs(_, region)) if op in GROUPS:
                 results = inlined[current] = _inline(body(region), current.operands)
                 return results[0] if len(results) == 1 else current
@@ -47,6 +63,17 @@ def _expand(graph: Graph, done: dict[Graph, Graph]) -> Graph:
     result = revise(graph, change)
     done[graph] = done[result] = result
     return result
+
+
+def _taped(graph: Graph) -> dict[Node, PullbackAttrs]:
+    """Loops of which the graph has pullbacks: one run gives their results and fills the tape."""
+    found = {}
+    for node in graph.nodes:
+        if isinstance(node.attrs, PullbackAttrs):
+            a = node.attrs
+            loop = WhileAttrs(a.condition, a.body, a.invariant, tape_bytes=a.tape_bytes)
+            found[make(while_, node.operands[: len(a.body.params)], loop)] = a
+    return found
 
 
 def _definition(node: Node) -> Graph:

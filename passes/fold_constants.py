@@ -19,6 +19,7 @@ from graphc.ir.node import Node, regions
 from graphc.ir.types import TupleType
 from graphc.ops.contraction import DotAttrs
 from graphc.ops.duals import broadcast
+from graphc.ops.effects import tell
 from graphc.ops.leaf import ConstantAttrs, constant, iota, parameter
 from graphc.passes.notes import notes
 from graphc.passes.revise import in_regions, revise
@@ -26,7 +27,8 @@ from graphc.passes.rules.numbers import number_of, scalar_of
 
 ELEMENTS = 4096  # of a literal that folding makes
 WORK = 4_000_000  # elements touched by one run: some ten milliseconds of NumPy
-SPELLED = frozenset((parameter, broadcast, iota))  # shorter than any literal of theirs
+# What is shorter than any literal of theirs, and what must happen when the program runs.
+SPELLED = frozenset((parameter, broadcast, iota, tell))
 
 
 @dataclass(frozen=True)

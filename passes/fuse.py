@@ -78,7 +78,8 @@ def _emit(group: Group, grouping: Grouping, env: dict[Node, Node], record: Recor
             record.note(inner[node])
     body = Graph(params, tuple(inner[output] for output in outputs))
     record.here = _places(grouping.graph, group)
-    made = kernel(*(_value(node, env) for node in inputs), name=_name(group), body=body)
+    operands = [_value(node, env) for node in inputs]
+    made = kernel(*operands, name=_name(group), body=body, window=group.window)
     env.update(zip(outputs, results(made), strict=True))
 
 

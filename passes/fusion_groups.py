@@ -19,6 +19,7 @@ from graphc.ops import (
     control,
     cumulative,
     duals,
+    effects,
     elementwise,
     indexing,
     leaf,
@@ -30,6 +31,7 @@ from graphc.ops import (
 from graphc.ops.contraction import dot_general
 from graphc.ops.partial_sums import PartialAttrs, partial_sums
 from graphc.ops.windows import WindowsAttrs, windows
+from graphc.passes.precedence import Precedence
 
 Axes = tuple[int, ...]
 # Axes of the full shape, or what moves the reads elsewhere, or None for several places.
@@ -37,7 +39,7 @@ Alignment = Axes | Node | None
 
 REDUCTIONS = frozenset({duals.reduce_sum, *reduction.ROWS} - {reduction.argmax, reduction.argmin})
 # What runs as it stands: loops, and kernels of an earlier fusion.
-LOOPS = frozenset({control.while_, control.scan, control.switch, control.kernel})
+LOOPS = frozenset({control.while_, control.scan, control.switch, control.kernel, effects.tell})
 # What is a kernel of its own, as `graphc.codegen.loops.lower` has them.
 ALONE = frozenset(
     {
@@ -65,6 +67,7 @@ class Group:
     reduced: Axes = ()
     contraction: Node | None = None
     fixed: bool = False  # of an operation that is a kernel alone: only index arithmetic may join
+    window: bool = False
     members: dict[Node, None] = field(default_factory=dict)
     outputs: dict[Node, None] = field(default_factory=dict)
     aligned: dict[Node, Alignment] = field(default_factory=dict)
@@ -141,31 +144,25 @@ class Grouping:
         self.graph = graph
         self.groups: dict[Group, None] = {}
         self.home: dict[Node, Group] = {}
+        self.readers: dict[Node, dict[Group, None]] = {}  # groups that read a node
+        self.precedence = Precedence()
         self.needed: set[Node] = set(graph.outputs)
         self.number = {node: i for i, node in enumerate(graph.nodes)}
-        self.ancestors = self._ancestors()
         for node in graph.nodes:
             if node.op in LOOPS or is_view(node):
                 self.needed.update(node.operands)
-
-    def _ancestors(self) -> dict[Node, int]:
-        """Per node, the set of nodes it depends on, itself included, as bits."""
-        found: dict[Node, int] = {}
-        for node in self.graph.nodes:
-            bits = 1 << self.number[node]
-            for operand in node.operands:
-                bits |= found[operand]
-            found[node] = bits
-        return found
+        self.windows = {node for node in self.needed if _writes_window(node)}
 
     def run(self) -> list[Group]:
         """The groups, in no particular order."""
         for node in reversed(self.graph.nodes):
             self._gather_sums(node)
             if is_leaf(node):
+                self.precedence.add(node, self._units_that_read(node))
                 continue
-            readers = [group for group in self.groups if node in group.aligned]
-            operand_of = [group for group in self.groups if node in group.operands]
+            found = self.readers.get(node, {})
+            readers = [group for group in found if node in group.aligned]
+            operand_of = [group for group in found if node in group.operands]
             if is_free(node):
                 self._free(node, readers, operand_of)
             else:
@@ -179,7 +176,7 @@ class Grouping:
             self._join(group, node)
         for group in operand_of:
             group.members[node] = None
-            group.operands.update(dict.fromkeys(node.operands))
+            self._takes(group, node)
         if node in self.needed:
             self._found(node)
 
@@ -187,7 +184,7 @@ class Grouping:
         if operand_of and node.op in MOVES and node not in self.needed and not readers:
             for group in operand_of:
                 group.members[node] = None
-                group.operands.update(dict.fromkeys(node.operands))
+                self._takes(group, node)
             return
         stored = node in self.needed or bool(operand_of)
         if not stored and len(readers) > 1:
@@ -206,6 +203,7 @@ class Grouping:
             self._join(group, node)
             if stored or len(readers) > 1:
                 group.outputs[node] = None
+                self.precedence.link(group, self._units_that_read(node))
             return
         self._found(node)
 
@@ -216,9 +214,11 @@ class Grouping:
             group.full = node.operands[0].tensor.shape
             group.reduced = group.every[node.attrs.leading :]
         self.groups[group] = None
+        self.precedence.add(group, self._units_that_read(node))
         group.aligned[node] = group.every
         group.outputs[node] = None
-        group.fixed = node.op in ALONE
+        group.window = node in self.windows
+        group.fixed = node.op in ALONE or group.window
         self._join(group, node)
 
     def _join(self, group: Group, node: Node) -> None:
@@ -228,25 +228,36 @@ class Grouping:
             assert isinstance(node.attrs, duals.ReduceAttrs)
             if not group.reduced:
                 self._reduce(group, node)
-            group.reads(node.operands[0], group.every)
+            self._reads(group, node.operands[0], group.every)
         elif node.op is partial_sums:
-            group.reads(node.operands[0], group.every)
+            self._reads(group, node.operands[0], group.every)
         elif node.op is dot_general:
             group.contraction = node
-            group.operands.update(dict.fromkeys(node.operands))
-        elif group.fixed and node.op in ALONE:
-            group.operands.update(dict.fromkeys(node.operands))
+            self._takes(group, node)
+        elif group.fixed and (node.op in ALONE or node in self.windows):
+            self._takes(group, node)
         elif node.op.elementwise:
             for operand in node.operands:
-                group.reads(operand, at)
+                self._reads(group, operand, at)
         elif isinstance(node.attrs, duals.BroadcastAttrs) and isinstance(at, tuple):
-            group.reads(node.operands[0], tuple(at[axis] for axis in node.attrs.axes))
+            self._reads(group, node.operands[0], tuple(at[axis] for axis in node.attrs.axes))
         else:
             for operand in node.operands:
-                group.reads(operand, None if _overlap(node) else node)
+                self._reads(group, operand, None if _overlap(node) else node)
         group.members[node] = None
         if not is_free(node):
             self.home.setdefault(node, group)
+
+    def _reads(self, group: Group, node: Node, alignment: Alignment) -> None:
+        """Note that a member of `group` reads `node`."""
+        group.reads(node, alignment)
+        self.readers.setdefault(node, {})[group] = None
+
+    def _takes(self, group: Group, node: Node) -> None:
+        """Note that the contraction of `group`, or its like, reads the operands of `node`."""
+        for operand in node.operands:
+            group.operands[operand] = None
+            self.readers.setdefault(operand, {})[group] = None
 
     @staticmethod
     def _reduce(group: Group, node: Node) -> None:
@@ -265,7 +276,7 @@ class Grouping:
         if len(group.members) >= LARGEST_GROUP or node in group.operands:
             return False
         at = group.aligned.get(node)
-        if node.op in ALONE or node.op is partial_sums:
+        if node.op in ALONE or node.op is partial_sums or node in self.windows:
             return False
         if node.op is dot_general:
             return group.is_map and at == group.every and group.full == node.tensor.shape
@@ -305,36 +316,16 @@ class Grouping:
 
     def _depends_on_others(self, group: Group, node: Node, others: list[Group]) -> bool:
         """Whether another reader of `node` must run before `group`."""
-        before = self._all_ancestors(group)
-        for other in others:
-            if other is not group and before & self._bits(other):
-                return True
-        if node in self.needed:
-            for user in self.graph.users[node]:
-                if (user.op in LOOPS or is_view(user)) and before >> self.number[user] & 1:
-                    return True
-        return False
+        units = [*others, *self._leaves_that_read(node)]
+        return any(u is not group and self.precedence.precedes(u, group) for u in units)
 
-    def _bits(self, group: Group) -> int:
-        """What others can read of a group."""
-        return sum(1 << self.number[node] for node in group.outputs)
+    def _units_that_read(self, node: Node) -> list[Group | Node]:
+        """Groups, loops and views that read `node`."""
+        return [*self.readers.get(node, ()), *self._leaves_that_read(node)]
 
-    def _all_ancestors(self, group: Group) -> int:
-        """Everything that must run before `group` is complete, through other groups too."""
-        bits = 0
-        for member in group.members:
-            bits |= self.ancestors[member]
-        rest = [(other, self._bits(other)) for other in self.groups if other is not group]
-        grown = True
-        while grown:
-            grown = False
-            for other, own in list(rest):
-                if bits & own:
-                    rest.remove((other, own))
-                    for member in other.members:
-                        bits |= self.ancestors[member]
-                    grown = True
-        return bits
+    def _leaves_that_read(self, node: Node) -> list[Node]:
+        """Loops and views that read `node`, and results of a loop that are told apart."""
+        return [user for user in self.graph.users[node] if user in self.precedence]
 
     def _merged(self, node: Node, readers: list[Group]) -> list[Group]:
         """Readers after those that share the full shape and can run together have been merged."""
@@ -350,7 +341,9 @@ class Grouping:
 
     def _gather_sums(self, node: Node) -> None:
         """Put partial sums of what is computed from `node` where `node` is read anyway."""
-        readers = [group for group in self.groups if group.aligned.get(node) == group.every]
+        readers = [
+            group for group in self.readers.get(node, ()) if group.aligned.get(node) == group.every
+        ]
         for group in readers:
             if not any(output.op is partial_sums for output in group.outputs):
                 continue
@@ -366,25 +359,32 @@ class Grouping:
             return False
         if len(a.members) + len(b.members) > LARGEST_GROUP:
             return False
-        return not (
-            self._all_ancestors(a) & self._bits(b) or self._all_ancestors(b) & self._bits(a)
-        )
+        return not (self.precedence.precedes(a, b) or self.precedence.precedes(b, a))
 
     def _merge(self, a: Group, b: Group) -> None:
         """Move everything of `b` into `a`."""
         a.reduced = a.reduced or b.reduced
         for node, alignment in b.aligned.items():
-            a.reads(node, alignment)
+            self._reads(a, node, alignment)
         for mine, theirs in (
             (a.members, b.members),
             (a.outputs, b.outputs),
             (a.operands, b.operands),
         ):
             mine.update(theirs)
+        for node in (*b.aligned, *b.operands):
+            self.readers[node].pop(b, None)
+            self.readers[node][a] = None
+        self.precedence.merge(a, b)
         for member in b.members:
             if self.home.get(member) is b:
                 self.home[member] = a
         del self.groups[b]
+
+
+def _writes_window(node: Node) -> bool:
+    """Whether a node is a parameter, which may be overwritten, but for a window."""
+    return node.op is indexing.dynamic_update_slice and node.operands[0].op is leaf.parameter
 
 
 def _sums_columns(group: Group) -> bool:

@@ -124,6 +124,12 @@ def root(node: Node) -> Root:
     return node, 0
 
 
+def result_type(place: Root) -> TensorType:
+    """The type of a step's result."""
+    step, number = place
+    return step.results[number]
+
+
 def is_step(node: Node) -> bool:
     """Whether a node does something when the program runs."""
     return isinstance(node.attrs, PlannedAttrs)
@@ -154,17 +160,22 @@ class _Planner:
 
     def _outputs(self) -> None:
         readers = self._readers()
-        taken: set[int] = set()
+        returned = {root(output)[0] for output in self.graph.outputs}
+        free: dict[TensorType, list[int]] = {}  # donated parameters that may be overwritten
+        for index in self.donated:
+            if self.graph.params[index] not in returned:
+                free.setdefault(self.graph.params[index].tensor, []).append(index)
         for k, output in enumerate(self.graph.outputs):
             place = root(output)
             if not is_step(place[0]) or place in self.slots:
                 continue
-            index = self._overwrites(place, k, readers, taken)
-            if index is None:
+            candidates = free.get(result_type(place), [])
+            found = self._overwrites(place, k, readers, candidates)
+            if found is None:
                 self.slots[place] = f"output {k}"
             else:
-                taken.add(index)
-                self.slots[place] = f"input {index}"
+                candidates.remove(found)
+                self.slots[place] = f"input {found}"
 
     def _readers(self) -> dict[Node, set[Node]]:
         found: dict[Node, set[Node]] = {param: set() for param in self.graph.params}
@@ -176,19 +187,11 @@ class _Planner:
         return found
 
     def _overwrites(
-        self, place: Root, k: int, readers: dict[Node, set[Node]], taken: set[int]
+        self, place: Root, k: int, readers: dict[Node, set[Node]], candidates: Sequence[int]
     ) -> int | None:
         """The donated parameter in whose memory a result can lie, if there is one."""
         step, number = place
-        returned = {root(output)[0] for output in self.graph.outputs}
-        allowed = [
-            index
-            for index, only in self.donated.items()
-            if index not in taken
-            and only in (None, k)
-            and self.graph.params[index].type == step.results[number]
-            and self.graph.params[index] not in returned
-        ]
+        allowed = [index for index in candidates if self.donated[index] in (None, k)]
         reading = [i for i in allowed if step in readers[self.graph.params[i]]]
         for index in (*reading, *(i for i in allowed if i not in reading)):
             param = self.graph.params[index]
@@ -244,15 +247,16 @@ class _Planner:
                 last[root(operand)] = at[step]
         for output in self.graph.outputs:
             last[root(output)] = len(ordered)
+        within = self._continued(ordered, at, last)
         places: list[Root | Node] = []
         intervals: list[Interval] = []
         for step in ordered:
             for number, type_ in enumerate(step.results):
                 place = (step, number)
-                if place not in self.slots:
+                if place not in self.slots and place not in within:
                     places.append(place)
                     intervals.append(Interval(rounded(type_), at[step], last.get(place, at[step])))
-            if not isinstance(step.attrs, KernelAttrs):
+            if regions(step) and not isinstance(step.attrs, KernelAttrs):
                 places.append(step)
                 shown = make(step.op, step.operands, planned[step])
                 intervals.append(Interval(loop_frame(shown), at[step], at[step]))
@@ -263,7 +267,38 @@ class _Planner:
                 frames[owner] = f"arena+{offset}"
             else:
                 self.slots[owner] = f"arena+{offset}"
+        for place, first in within.items():
+            self.slots[place] = self.slots[first]
         return frames
+
+    def _continued(
+        self, ordered: Sequence[Node], at: dict[Node, int], last: dict[Root, int]
+    ) -> dict[Root, Root]:
+        """Results of loops that lie where their first values lie, which nobody else reads.
+
+        Each is mapped to the first of its line; `last` then is the last use of all of them.
+        """
+        within: dict[Root, Root] = {}
+        for step in ordered:
+            first, carried = _carries(step)
+            roots = [root(operand) for operand in step.operands]
+            for c in range(carried):
+                place, start = (step, c), roots[first + c]
+                alone = is_step(start[0]) and roots.count(start) == 1
+                if not alone or last[start] != at[step] or not _same_bytes(place, start):
+                    continue
+                line = within.get(start, start)
+                slot = self.slots.get(place, "")
+                if line in self.slots or slot.startswith("input"):
+                    continue
+                if slot:
+                    self.slots[line] = slot
+                    self.slots.update({p: slot for p, f in within.items() if f == line})
+                    within = {p: f for p, f in within.items() if f != line}
+                else:
+                    within[place] = line
+                    last[line] = last.get(place, at[step])
+        return within
 
     def _rebuilt(
         self, ordered: Sequence[Node], planned: dict[Node, Attrs], frames: dict[Node, str]
@@ -295,6 +330,21 @@ class _Planner:
         return {node: known[node] for body in bodies for node in body.nodes if node in known}
 
 
+def _carries(step: Node) -> tuple[int, int]:
+    """The first operand that a loop carries, and how many it carries."""
+    match step.attrs:
+        case WhileAttrs() as a:
+            return a.invariant, len(step.results)
+        case ScanAttrs() as a:
+            return a.invariant, a.carried
+    return 0, 0
+
+
+def _same_bytes(one: Root, other: Root) -> bool:
+    types = [step.results[number] for step, number in (one, other)]
+    return types[0].size * types[0].dtype.bytes == types[1].size * types[1].dtype.bytes
+
+
 def _may_overwrite(step: Node, number: int, param: Node) -> bool:
     """Whether a result of a step may lie in a parameter's memory, as far as the step reads it."""
     positions = [i for i, operand in enumerate(step.operands) if root(operand)[0] is param]
@@ -303,11 +353,14 @@ def _may_overwrite(step: Node, number: int, param: Node) -> bool:
         return not isinstance(a, SwitchAttrs)
     if len(positions) > 1:
         return False
+    if isinstance(a, KernelAttrs) and a.window:
+        written = a.body.outputs[0].operands[0]
+        return step.operands[positions[0]] is param and written is a.body.params[positions[0]]
     if isinstance(a, KernelAttrs):
         return step.operands[positions[0]] is param and overwritable(a.body, positions[0], number)
     if isinstance(a, WhileAttrs | ScanAttrs):
-        carried = a.carried if isinstance(a, ScanAttrs) else len(step.results)
-        return number < carried and positions[0] == a.invariant + number
+        first, carried = _carries(step)
+        return number < carried and positions[0] == first + number
     return False
 
 

@@ -7,9 +7,9 @@ inside; differentiation in particular leaves loops behind of which only a part i
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
-from graphc.ir.graph import Graph, order
+from graphc.ir.graph import Graph
 from graphc.ir.node import Node, make
 from graphc.ops.control import (
     ProjectAttrs,
@@ -35,77 +35,117 @@ def remove_unused_results(graph: Graph) -> Graph:
            : (i32[], f32[], f32[])                return %0.0
       return %0.1
     """
-    used: dict[Node, set[int]] = {}
-    for node in graph.nodes:
-        if isinstance(node.attrs, ProjectAttrs):
-            used.setdefault(node.operands[0], set()).add(node.attrs.index)
-    smaller: dict[Node, tuple[Node, Kept]] = {}
+    return _Removal().part(graph, tuple(range(len(graph.outputs))))
 
-    def change(node: Node, current: Node) -> Node:
-        match current:
-            case Node(attrs=ProjectAttrs(index), operands=(whole,)) if whole in smaller:
-                new, kept = smaller[whole]
-                return project(new, index=kept.index(index))
-            case Node(attrs=ScanAttrs() | WhileAttrs() | SwitchAttrs()):
-                found = _smaller(current, used.get(node, set()))
-                if found[0] is not current:
-                    smaller[current] = found
+
+@dataclass
+class _Removal:
+    """One run: what is read by which outputs of a graph is asked often and found once."""
+
+    read: dict[tuple[Graph, frozenset[int]], set[int]] = field(default_factory=dict)
+    made: dict[tuple[Graph, tuple[int, ...]], Graph] = field(default_factory=dict)
+
+    # what is read
+
+    def _used(self, graph: Graph, outputs: Iterable[int]) -> tuple[set[Node], dict[Node, set[int]]]:
+        """The nodes that some outputs read, and which results of them.
+
+        A loop is seen after all that reads it, so what only feeds what is not read is not, either.
+        """
+        live = {graph.outputs[i] for i in outputs}
+        used: dict[Node, set[int]] = {}
+        for node in reversed(graph.nodes):
+            if node not in live:
+                continue
+            if isinstance(node.attrs, ProjectAttrs):
+                used.setdefault(node.operands[0], set()).add(node.attrs.index)
+            if isinstance(node.attrs, ScanAttrs | WhileAttrs | SwitchAttrs):
+                _, operands = self._kept(node, used.setdefault(node, set()))
+                live.update(node.operands[i] for i in operands)
+            else:
+                live.update(node.operands)
+        return live, used
+
+    def _read(self, graph: Graph, outputs: Iterable[int]) -> set[int]:
+        """Which parameters of a graph some of its outputs read."""
+        key = graph, frozenset(outputs)
+        if key not in self.read:
+            live, _ = self._used(graph, key[1])
+            self.read[key] = {i for i, param in enumerate(graph.params) if param in live}
+        return self.read[key]
+
+    def _kept(self, node: Node, used: set[int]) -> tuple[Kept, set[int]]:
+        """Which results of a loop or branch stay if those `used` are, and operands they read."""
+        a = node.attrs
+        if isinstance(a, SwitchAttrs):
+            inside = {i for branch in a.branches for i in self._read(branch, used)}
+            return sorted(used), {0, *(1 + i for i in inside)}
+        assert isinstance(a, ScanAttrs | WhileAttrs)
+        carried = a.carried if isinstance(a, ScanAttrs) else len(node.results)
+        carry = range(a.invariant, a.invariant + carried)
+        asked = self._read(a.condition, (0,)) if isinstance(a, WhileAttrs) else set()
+        needed = used | {i - a.invariant for i in asked if i in carry}
+        while True:
+            inside = self._read(a.body, needed)
+            again = needed | {i - a.invariant for i in inside if i in carry}
+            if again == needed:
+                break
+            needed = again
+        own = {a.invariant + i for i in needed if i < carried}
+        return sorted(needed), asked | inside | own
+
+    # what is made
+
+    def part(self, graph: Graph, outputs: tuple[int, ...]) -> Graph:
+        """`graph` with only some of its outputs, and in it only what these read."""
+        key = graph, outputs
+        if key not in self.made:
+            self.made[key] = self._part(graph, outputs)
+        return self.made[key]
+
+    def _part(self, graph: Graph, outputs: tuple[int, ...]) -> Graph:
+        live, used = self._used(graph, outputs)
+        smaller: dict[Node, tuple[Node, Kept]] = {}
+
+        def change(node: Node, current: Node) -> Node:
+            if node not in live:
                 return current
-        return in_regions(current, remove_unused_results)
+            match current:
+                case Node(attrs=ProjectAttrs(index), operands=(whole,)) if whole in smaller:
+                    new, kept = smaller[whole]
+                    return project(new, index=kept.index(index))
+                case Node(attrs=ScanAttrs() | WhileAttrs() | SwitchAttrs()):
+                    new, kept = self._smaller(node, current, used[node])
+                    if new is not current:
+                        smaller[current] = new, kept
+                    return current
+            return in_regions(current, lambda g: self.part(g, tuple(range(len(g.outputs)))))
 
-    return revise(graph, change)
+        return revise(_part(graph, outputs), change)
 
-
-def _smaller(node: Node, used: set[int]) -> tuple[Node, Kept]:
-    """A loop or branch with only the results `used`, and which results those are now."""
-    a = node.attrs
-    if isinstance(a, SwitchAttrs):
-        kept = sorted(used)
-        branches = [remove_unused_results(_part(branch, kept)) for branch in a.branches]
-        read = {i for branch in branches for i in _read(branch.outputs, branch)}
-        live = _live(node.operands[1:], read, ())
-        operands = (node.operands[0], *(node.operands[1 + i] for i in _firsts(live)))
-        closed = tuple(_closed(branch, live) for branch in branches)
-        return make(node.op, operands, SwitchAttrs(closed)), kept
-    assert isinstance(a, ScanAttrs | WhileAttrs)
-    return _smaller_loop(node, a, used)
-
-
-def _smaller_loop(node: Node, a: ScanAttrs | WhileAttrs, used: set[int]) -> tuple[Node, Kept]:
-    carried = a.carried if isinstance(a, ScanAttrs) else len(node.results)
-    body = remove_unused_results(a.body)
-    condition = remove_unused_results(a.condition) if isinstance(a, WhileAttrs) else None
-    asked = _read(condition.outputs, condition) if condition is not None else set()
-    kept = list(range(len(body.outputs)))
-    while True:
-        needed = _needed(body, kept, used, asked, range(a.invariant, a.invariant + carried))
-        if needed == kept:
-            break
-        body = remove_unused_results(_part(body, [kept.index(i) for i in needed]))
-        kept = needed
-    carries = [i for i in kept if i < carried]
-    read = asked | _read(body.outputs, body) | {a.invariant + i for i in carries}
-    live = _live(node.operands, read, range(a.invariant, a.invariant + carried))
-    operands = tuple(node.operands[i] for i in _firsts(live))
-    invariant = sum(i < a.invariant for i in _firsts(live))
-    closed = _closed(body, live)
-    if condition is not None:
-        loop = WhileAttrs(_closed(condition, live), closed, invariant)
-        return make(node.op, operands, loop), kept
-    assert isinstance(a, ScanAttrs)
-    smaller = replace(a, body=closed, invariant=invariant, carried=len(carries))
-    return make(node.op, operands, smaller), kept
-
-
-def _needed(body: Graph, kept: Kept, used: set[int], asked: set[int], carry: range) -> Kept:
-    """Which outputs, of those `kept`, are read outside or by a step that gives one that is."""
-    needed = used | {i - carry.start for i in asked if i in carry}
-    while True:
-        outputs = [output for i, output in zip(kept, body.outputs, strict=True) if i in needed]
-        again = needed | {i - carry.start for i in _read(outputs, body) if i in carry}
-        if again == needed:
-            return sorted(needed)
-        needed = again
+    def _smaller(self, node: Node, current: Node, used: set[int]) -> tuple[Node, Kept]:
+        """A loop or branch with only the results that are needed, and which those are."""
+        kept, read = self._kept(node, used)
+        a = current.attrs
+        if isinstance(a, SwitchAttrs):
+            live = _live(current.operands[1:], {i - 1 for i in read if i}, ())
+            branches = tuple(_closed(self.part(b, tuple(kept)), live) for b in a.branches)
+            operands = (current.operands[0], *(current.operands[1 + i] for i in _firsts(live)))
+            return make(current.op, operands, SwitchAttrs(branches)), kept
+        assert isinstance(a, ScanAttrs | WhileAttrs)
+        carried = a.carried if isinstance(a, ScanAttrs) else len(node.results)
+        live = _live(current.operands, read, range(a.invariant, a.invariant + carried))
+        stay = _firsts(live)
+        operands = tuple(current.operands[i] for i in stay)
+        invariant = sum(i < a.invariant for i in stay)
+        body = _closed(self.part(a.body, tuple(kept)), live)
+        if isinstance(a, WhileAttrs):
+            condition = _closed(self.part(a.condition, (0,)), live)
+            loop = replace(a, condition=condition, body=body, invariant=invariant)
+            return make(current.op, operands, loop), kept
+        count = sum(i < carried for i in kept)
+        smaller = replace(a, body=body, invariant=invariant, carried=count)
+        return make(current.op, operands, smaller), kept
 
 
 # parameters
@@ -134,12 +174,6 @@ def _part(graph: Graph, outputs: Sequence[int]) -> Graph:
     if len(outputs) == len(graph.outputs):
         return graph
     return replace(graph, outputs=tuple(graph.outputs[i] for i in outputs))
-
-
-def _read(outputs: Iterable[Node], graph: Graph) -> set[int]:
-    """Which parameters of `graph` the nodes `outputs` read."""
-    reached = set(order(outputs))
-    return {i for i, param in enumerate(graph.params) if param in reached}
 
 
 def _closed(graph: Graph, live: Live) -> Graph:

@@ -21,6 +21,7 @@ from graphc.passes.revise import in_regions, revise
 MOST_PIECES = 64  # each piece has a row of partial sums in memory
 LEAST_PIECES = 4  # fewer would leave threads without work
 PIECE = 16384  # elements that one piece should have at least
+FARTHEST = 64  # values; what is farther away is in another kernel anyway
 WIDEST_ROW = 8192  # elements; a row of sums stays in the nearest cache
 
 
@@ -71,7 +72,7 @@ def _lost_in_front(node: Node) -> int:
 def _same_shape(value: Node) -> Iterator[Node]:
     """`value`, and what of its shape it is computed from element by element."""
     seen, stack = {value}, [value]
-    while stack:
+    while stack and len(seen) < FARTHEST:
         node = stack.pop()
         if is_free(node):
             continue

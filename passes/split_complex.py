@@ -7,7 +7,6 @@ part alternate: they are seen as real arrays with a last axis of 2. The arithmet
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
@@ -20,7 +19,18 @@ from graphc.ir.node import Attrs, Node, Op, make, regions
 from graphc.ir.places import Places, Recorder, recording, written_at
 from graphc.ir.types import BOOL, TensorType, TupleType, tensor
 from graphc.ops import complex as c
-from graphc.ops import custom, duals, indexing, leaf, movement, partial_sums, reduction, special
+from graphc.ops import (
+    cumulative,
+    custom,
+    duals,
+    indexing,
+    leaf,
+    movement,
+    partial_sums,
+    reduction,
+    special,
+    windows,
+)
 from graphc.ops import elementwise as e
 from graphc.ops.build import splat
 from graphc.ops.contraction import dot_general
@@ -33,11 +43,11 @@ from graphc.ops.control import (
     project,
     results,
 )
+from graphc.passes import complex_folds as folds
 from graphc.passes import complex_parts as parts
-from graphc.passes.complex_parts import Parts
+from graphc.passes.complex_parts import Parts, Split
 from graphc.passes.revise import with_places
 
-Split: TypeAlias = "Node | Parts"  # what stands for a value: itself, or its two parts
 Rule: TypeAlias = "Callable[[Node, Sequence[Split]], Split]"
 
 
@@ -88,13 +98,13 @@ def as_memory(array: np.ndarray) -> np.ndarray:
 
 
 def _is_complex(graph: Graph, known: dict[Graph, bool]) -> bool:
-    """Whether a complex value occurs in a graph or its regions."""
+    """Whether a complex value occurs in a graph or its regions, read or not."""
     found = known.get(graph)
     if found is None:
         known[graph] = found = any(
             any(type_.dtype.is_complex for type_ in node.results)
             or any(_is_complex(region, known) for region in regions(node))
-            for node in graph.nodes
+            for node in (*graph.params, *graph.nodes)
         )
     return found
 
@@ -301,59 +311,10 @@ def _dot(node: Node, operands: Sequence[Split]) -> Parts:
     return e.sub(one, two), e.add(three, four)
 
 
-def _product(node: Node, operands: Sequence[Split]) -> Parts:
-    """The product along axes, by halves: as many steps as the number of elements has bits."""
-    assert isinstance(node.attrs, duals.ReduceAttrs)
-    axes, rank = node.attrs.axes, node.operands[0].tensor.rank
-    kept = tuple(axis for axis in range(rank) if axis not in axes)
-    shape = node.tensor.shape
-    (pair,) = operands
-    assert not isinstance(pair, Node)
-    count = math.prod(pair[0].tensor.shape[axis] for axis in axes)
-    if not isinstance(count, int):
-        raise UnsupportedError(
-            f"reduce_prod: got {count} complex elements, expected a number known when the "
-            "program is compiled"
-        )
-    lines = [
-        movement.reshape(
-            movement.transpose(part, permutation=(*kept, *axes)), shape=(*shape, count)
-        )
-        for part in pair
-    ]
-    length = 1 << max(0, (count - 1).bit_length())
-    zeros = (0,) * len(shape)
-    if length > count:
-        re, im = (
-            movement.pad(
-                line, leaf.constant(fill, line.tensor.dtype), low=(*zeros, 0),
-                high=(*zeros, length - count), interior=(*zeros, 0),
-            )
-            for line, fill in zip(lines, (1, 0), strict=True)
-        )  # fmt: skip
-    else:
-        re, im = lines
-    while length > 1:
-        length //= 2
-        re, im = parts.mul(*zip(*(_halves(line, length) for line in (re, im)), strict=True))
-    return movement.reshape(re, shape=shape), movement.reshape(im, shape=shape)
-
-
-def _halves(line: Node, length: int) -> tuple[Node, Node]:
-    """The first and the last `length` elements along the last axis."""
-    shape, ones = line.tensor.shape[:-1], (1,) * line.tensor.rank
-    zeros = (0,) * len(shape)
-    first, last = (
-        movement.slice(line, start=(*zeros, at), limit=(*shape, at + length), stride=ones)
-        for at in (0, length)
-    )
-    return first, last
-
-
 COMPONENTWISE: frozenset[Op] = frozenset({
-    duals.broadcast, duals.reduce_sum, movement.reshape, movement.transpose, movement.slice,
-    movement.pad, movement.concatenate, movement.reverse, indexing.gather, indexing.scatter,
-    indexing.dynamic_slice, indexing.dynamic_update_slice, e.select,
+    duals.broadcast, duals.reduce_sum, windows.windows, movement.reshape, movement.transpose,
+    movement.slice, movement.pad, movement.concatenate, movement.reverse, indexing.gather,
+    indexing.scatter, indexing.dynamic_slice, indexing.dynamic_update_slice, e.select,
     custom.optimization_barrier, partial_sums.partial_sums,
 })  # fmt: skip
 
@@ -369,7 +330,8 @@ RULES: Mapping[Op, Rule] = {
     e.ne: _function(_different),
     e.abs: _function(parts.length),
     dot_general: _dot,
-    reduction.reduce_prod: _product,
+    reduction.reduce_prod: folds.product,
+    cumulative.cumulative: folds.running,
     **{
         row: _function(getattr(parts, row.name))
         for row in (

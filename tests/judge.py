@@ -254,6 +254,8 @@ def _moved(
     if node.op in EITHER_ZERO:
         sign = np.where(random.random(value.shape) < 0.5, -1.0, 1.0).astype(value.dtype)
         value = np.where(value == 0, value * sign, value)
+    if node.op is convolution.conv_general:
+        value = np.where(np.isnan(value), np.zeros_like(value), value)  # of a zero that pads
     reach = units * unit(value, dtype)
     if node.op is special.digamma:
         reach = units * unit(np.maximum(np.abs(value), _reflected(operands[0])), dtype)

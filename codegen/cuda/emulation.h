@@ -149,7 +149,7 @@ void __ubsan_handle_out_of_bounds(void* place, unsigned long index) {
 }
 }
 
-enum { cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice };
+enum { cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice, cudaMemcpyHostToDevice };
 
 static inline void cudaMemcpy(void* target, const void* source, size_t size, int) {
   memmove(target, source, size);

@@ -16,11 +16,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from graphc.codegen.c_text import INCLUDES, print_tell
 from graphc.codegen.cuda.kernel import Printed, print_kernel
 from graphc.codegen.cuda.prelude import TYPES, functions_for
 from graphc.codegen.cuda.scalar import literal
 from graphc.codegen.cuda.words import index_text, safe
-from graphc.codegen.loops.index import ZERO, Index
+from graphc.codegen.loops.index import ZERO, Index, index
 from graphc.codegen.loops.program import (
     Alternating,
     Call,
@@ -30,6 +31,7 @@ from graphc.codegen.loops.program import (
     Ref,
     Repeat,
     Step,
+    Tell,
     While,
 )
 from graphc.ir.types import U16, dtype_of
@@ -66,6 +68,21 @@ static void exchange(char*& a, char*& b) {
   b = before;
 }
 """,
+    "fetch": """\
+static const void* fetch(const void* from, i64 size) {
+  void* found = malloc(size ? size : 1);
+  cudaMemcpy(found, from, size, cudaMemcpyDeviceToHost);
+  return found;
+}
+""",
+    "settle": """\
+// Note the code of a check that failed, unless a lower one is there.
+static void settle(int* status, int code) {
+  int now = 0;
+  cudaMemcpy(&now, status, sizeof now, cudaMemcpyDeviceToHost);
+  if (now == 0 || code < now) cudaMemcpy(status, &code, sizeof code, cudaMemcpyHostToDevice);
+}
+""",
     "read_back": """\
 // One value of the device, when all before it is done.
 template <typename T>
@@ -86,7 +103,7 @@ def print_program(program: Program) -> str:
     launch; `status`, 0 before, gets the lowest code of a failed check.
     """
     device, host = _texts(program)
-    return _file(device, [device, *functions_for(host, HOST), host])
+    return _file(device, [device, *functions_for(host, HOST), _messages(program), host])
 
 
 def print_programs(programs: Sequence[Program]) -> str:
@@ -94,14 +111,27 @@ def print_programs(programs: Sequence[Program]) -> str:
     texts = [_texts(program) for program in programs]
     device, host = ("\n".join(parts) for parts in zip(*texts, strict=True))
     spaces = [
-        f"namespace of_{safe(program.name)} {{\n\n{own_device}\n{own_host}\n}}\n"
-        for program, (own_device, own_host) in zip(programs, texts, strict=True)
+        f"namespace of_{safe(program.name)} {{\n\n{own}\n{_messages(program)}{own_host}\n}}\n"
+        for program, (own, own_host) in zip(programs, texts, strict=True)
     ]
     return _file(device, [*functions_for(host, HOST), *spaces])
 
 
+def _messages(program: Program) -> str:
+    """The function that prints what the program tells, if it tells anything."""
+    if not program.messages:
+        return ""
+    text = print_tell(program.messages, "tell", "static ", lambda size: index_text(index(size)))
+    return text.replace("const int64_t *sizes)", "const i64* sizes)").replace(
+        "    (void)sizes;\n",
+        "".join(f"    const i64 {safe(s)} = sizes[{k}];\n    (void){safe(s)};\n"
+                for k, s in enumerate(program.sizes)) or "    (void)sizes;\n",
+    )  # fmt: skip
+
+
 def _file(device: str, parts: Sequence[str]) -> str:
-    return "\n".join([TYPES, *functions_for(device), *parts])
+    told = [INCLUDES] if any("void tell(" in part for part in parts) else []
+    return "\n".join([TYPES, *told, *functions_for(device), *parts])
 
 
 def _texts(program: Program) -> tuple[str, str]:
@@ -161,6 +191,8 @@ def _step(step: Step, kernels: Sequence[Printed]) -> list[str]:
             return _while(step, kernels)
         case Choose():
             return _choose(step, kernels)
+        case Tell():
+            return _tell(step)
 
 
 def _steps(steps: Sequence[Step], kernels: Sequence[Printed]) -> list[str]:
@@ -232,6 +264,21 @@ def _choose(step: Choose, kernels: Sequence[Printed]) -> list[str]:
         opening = f"if ({test}) {{" if test else "{"
         lines += [f"{'} else ' if number else ''}{opening}", *_steps(branch, kernels)]
     return ["{", f"  const i32 branch = {chosen};", *_indented([*lines, "}"]), "}"]
+
+
+def _tell(step: Tell) -> list[str]:
+    """Values are read back; so text of the host function comes in the order of its steps."""
+    values = [f"fetch({_pointer(ref)}, {index_text(size)})"
+              for ref, size in zip(step.arguments, step.bytes, strict=True)]  # fmt: skip
+    release = [f"free((void*)values[{k}]);" for k in range(len(values))]
+    settle = [f"settle(status, {step.code});"] if step.code else []
+    return [
+        f"if (read_back<bool>({_pointer(step.enabled)})) {{",
+        f"  const void* const values[] = {{{', '.join(values) or '0'}}};",
+        f"  tell({step.number}, {step.code}, values, sizes);",
+        *_indented([*release, *settle]),
+        "}",
+    ]
 
 
 def _indented(lines: Sequence[str]) -> list[str]:

@@ -11,12 +11,14 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
+from graphc.codegen.c_text import INCLUDES, print_tell
 from graphc.codegen.link.executable import print_tables, require_sizes
 from graphc.codegen.link.header import print_header
 from graphc.codegen.link.helpers import helper_text
-from graphc.codegen.link.interface import Interface
+from graphc.codegen.link.interface import Interface, size_text
 from graphc.codegen.link.library import print_library
 from graphc.codegen.llvm.elf import undefined_symbols
 from graphc.codegen.llvm.engine import emit_object
@@ -74,8 +76,7 @@ def parts(
     if not interface.parallel:
         del llvm[f"{name}_pool"]
     objects = {
-        f"{stem}_part.o": emit_object(text.replace("@gc_pool_", f"@{name}_pool_"), target)
-        for stem, text in llvm.items()
+        f"{stem}_part.o": emit_object(_prefixed(text, name), target) for stem, text in llvm.items()
     }
     wanted = {symbol for data in objects.values() for symbol in undefined_symbols(data)}
     rounding = helper_text(wanted)
@@ -85,12 +86,21 @@ def parts(
         f"{name}.h": print_header(interface, target, threads),
         f"{name}.c": print_library(interface, target, required_features(target), threads),
     }
+    if interface.messages:
+        hidden = '__attribute__((visibility("hidden"))) '
+        sizes = partial(size_text, interface)
+        told = print_tell(interface.messages, f"{name}_tell", hidden, sizes)
+        texts[f"{name}_tell.c"] = INCLUDES + told
     if kind == "exe":
         require_sizes(interface)
         texts["tables.c"] = print_tables(interface, threads)
         for fixed in ("arrays.h", "arrays.c", "main.h", "main.c"):
             texts[fixed] = (HERE / fixed).read_text(encoding="utf-8")
     return Parts(texts, objects)
+
+
+def _prefixed(text: str, name: str) -> str:
+    return text.replace("@gc_pool_", f"@{name}_pool_").replace("@gc_tell", f"@{name}_tell")
 
 
 def build(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from graphc.codegen.c_text import c_string
 from graphc.codegen.link.interface import (
     Interface,
     Output,
@@ -15,7 +16,6 @@ from graphc.codegen.link.interface import (
     is_name,
 )
 from graphc.codegen.link.library import helpers
-from graphc.codegen.link.names import c_string
 from graphc.codegen.loops.index import index
 from graphc.ir.dims import names_of
 from graphc.ir.errors import CompileError

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from graphc.codegen.c_text import unformatted
 from graphc.codegen.link.names import distinct, file_stem, identifier, output_name
 from graphc.codegen.llvm.entry import uses_threads
-from graphc.codegen.loops.index import Combined, Index, Named
-from graphc.codegen.loops.program import Program
+from graphc.codegen.loops.index import Combined, Index, Named, index
+from graphc.codegen.loops.program import Checked, Message, Program
 from graphc.ir.dims import Dim, names_of
 from graphc.ir.places import written_at
 from graphc.ir.types import DType, Size, TensorType
@@ -84,6 +85,7 @@ class Interface:
     arena: Index
     failures: tuple[str, ...]
     parallel: bool
+    messages: tuple[Message, ...] = ()
 
     def size_position(self, name: str) -> int:
         """The place of a named size among the sizes."""
@@ -128,9 +130,15 @@ def describe(
         ),
         tuple(Symbol(n, word) for n, word in zip(known, sizes, strict=True)),
         program.arena,
-        tuple(check.message + written_at(check.places) for check in program.checks),
+        tuple(_failure(check) for check in program.checks),
         uses_threads(program),
+        program.messages,
     )
+
+
+def _failure(check: Checked) -> str:
+    message = unformatted(check.message) if check.kind == "check" else check.message
+    return message + written_at(check.places)
 
 
 def c_type(dtype: DType) -> str:
@@ -152,6 +160,11 @@ def index_text(interface: Interface, value: Index) -> str:
             factors.insert(0, f"INT64_C({factor})")
         parts.append(" * ".join(factors))
     return " + ".join(parts) or "0"
+
+
+def size_text(interface: Interface, size: Size) -> str:
+    """A size as C, the named ones being in the array `sizes`."""
+    return index_text(interface, index(size))
 
 
 def _atom_text(interface: Interface, atom: object) -> str:

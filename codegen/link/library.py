@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from graphc.codegen.c_text import c_string
 from graphc.codegen.link.header import common_failures, own_outputs, prototype
 from graphc.codegen.link.interface import Interface, Output, Parameter, bound_text, index_text
-from graphc.codegen.link.names import c_string
 from graphc.codegen.loops.index import Index, index
 from graphc.codegen.target import Target
 from graphc.ir.types import TensorType

@@ -73,18 +73,6 @@ def distinct(
     return tuple(found)
 
 
-def c_string(text: str) -> str:
-    """A string literal; bytes beyond plain ASCII, and what C reads twice, are octal.
-
-    >>> print(c_string('say "a\\n"'))
-    "say \\042a\\012\\042"
-    """
-    plain = {byte for byte in range(32, 127) if chr(byte) not in '"\\?'}
-    data = text.encode("utf-8", "surrogateescape").replace(b"\0", b"?")
-    shown = "".join(chr(byte) if byte in plain else f"\\{byte:03o}" for byte in data)
-    return f'"{shown}"'
-
-
 def c_comment(text: str) -> str:
     """Text that stays inside a comment.
 

@@ -27,6 +27,7 @@ from graphc.codegen.loops.program import (
     Ref,
     Repeat,
     Step,
+    Tell,
     While,
 )
 from graphc.ir.types import I64
@@ -178,6 +179,8 @@ class _Entry:
                     self._while(step)
                 case Choose():
                     self._choose(step)
+                case Tell():
+                    self._tell(step)
 
     def _call(self, call: Call) -> None:
         f, kernel = self.f, self.program.kernels[call.kernel]
@@ -254,6 +257,29 @@ class _Entry:
             self._copy(
                 self.address(Ref(f"pointer {carry.name}")), self.address(carry.first), carry.bytes
             )
+
+    def _tell(self, step: Tell) -> None:
+        """Call `gc_tell(number, code, values, sizes)` in a branch of its own."""
+        f = self.f
+        flag = f.effect(f"load i8, ptr {self.address(step.enabled).text}, align 1", I64, 1)
+        places = [self.address(ref) for ref in step.arguments]
+        name = f.fresh()
+        told = f.effect(f"icmp ne i8 {flag.text}, 0", I64, 1)
+        f.line(f"br i1 {told.text}, label %tell{name}, label %told{name}")
+        with f.branch(f"tell{name}", f"told{name}"):
+            table = f.alloca(f"[{max(len(places), 1)} x ptr]", 8)
+            for number, place in enumerate(places):
+                slot = f.effect(f"getelementptr inbounds ptr, ptr {table}, i64 {number}", I64, 1)
+                f.line(f"store ptr {place.text}, ptr {slot.text}, align 8")
+            f.declare("void @gc_tell(i64, i64, ptr, ptr)")
+            handed = f"i64 {step.number}, i64 {step.code}, ptr {table}, ptr %sizes"
+            f.line(f"call void @gc_tell({handed})")
+            if step.code:
+                old = f.effect("load i32, ptr %status, align 4", I64, 1)
+                less = f.effect(f"icmp slt i32 {old.text}, {step.code}", I64, 1)
+                new = f.effect(f"select i1 {less.text}, i32 {old.text}, i32 {step.code}", I64, 1)
+                f.line(f"store i32 {new.text}, ptr %status, align 4")
+        f.label(f"told{name}")
 
     def _choose(self, step: Choose) -> None:
         f = self.f

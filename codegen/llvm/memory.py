@@ -111,6 +111,11 @@ def load(p: Indexer, buffer: Buffer, at: Index, guard: Value | None, fixed: bool
             text = f"load {vector}, ptr {address.text}, align {dtype.bytes}"
             return _from_memory(f, f.effect(text, memory, count), dtype)
         return _from_memory(f, _masked_load(f, memory, address, mask), dtype)
+    if stride in WOVEN:
+        first = _first(p, at, stride)
+        wide = _spread_mask(f, mask, count, stride)
+        loaded = _masked_load(f, memory, _address(p, buffer, first), wide)
+        return _from_memory(f, _shuffled(f, loaded, _lanes_of(count, stride)), dtype)
     addresses = _addresses(p, buffer, at, count)
     every = mask or f.splat(Value("true", BOOL), count)
     symbol = f"@llvm.masked.gather.{suffix(memory, count)}.v{count}p0"
@@ -167,6 +172,53 @@ def _masked_load(f: Function, memory: DType, address: Value, mask: Value) -> Val
     return f.effect(text, memory, count)
 
 
+def _masked_store(f: Function, value: Value, address: Value, buffer: Buffer, mask: Value) -> None:
+    symbol = f"@llvm.masked.store.{suffix(value.dtype, value.lanes)}.p0"
+    f.declare(f"void {symbol}({value.type}, ptr, i32, <{value.lanes} x i1>)")
+    f.line(f"call void {symbol}({value}, ptr {address.text}, i32 {buffer.dtype.bytes}, {mask})")
+
+
+# Lanes that lie two apart or in reverse order: a vector that holds all of them, and a shuffle. What
+# lies between or is of no active lane is masked, so nothing else is touched.
+
+WOVEN = (2, -1)
+
+
+def _first(p: Indexer, at: Index, stride: int) -> Index:
+    """The lowest place that lanes at `at` have."""
+    assert p.lanes is not None
+    lowest = _base(p) + (p.lanes.count - 1 if stride < 0 else 0)
+    return at.replace({p.lanes.var: lowest})
+
+
+def _lanes_of(count: int, stride: int) -> list[int]:
+    """Per lane, its place in the vector."""
+    return [2 * i for i in range(count)] if stride == 2 else list(range(count))[::-1]
+
+
+def _places_of(count: int, stride: int) -> list[int]:
+    """Per place in the vector, the lane that it is of, or any."""
+    return [i // 2 for i in range(2 * count)] if stride == 2 else list(range(count))[::-1]
+
+
+def _spread_mask(f: Function, mask: Value | None, count: int, stride: int) -> Value:
+    """Which places in the vector are of active lanes."""
+    size = 2 * count if stride == 2 else count
+    bits = ", ".join(f"i1 {str(stride < 0 or i % 2 == 0).lower()}" for i in range(size))
+    own = Value(f"<{bits}>", BOOL, size)
+    if mask is None:
+        return own
+    spread = _shuffled(f, mask, _places_of(count, stride))
+    return f.pure(f"and {spread}, {own.text}", BOOL, size, [spread])
+
+
+def _shuffled(f: Function, value: Value, lanes: list[int]) -> Value:
+    """A vector of some lanes of another."""
+    listed = ", ".join(f"i32 {lane}" for lane in lanes)
+    text = f"shufflevector {value}, {value.type} poison, <{len(lanes)} x i32> <{listed}>"
+    return f.pure(text, value.dtype, len(lanes), [value])
+
+
 def store(p: Indexer, buffer: Buffer, at: Index, value: Value) -> None:
     """Write an element, or one per active lane."""
     f = p.f
@@ -183,9 +235,12 @@ def store(p: Indexer, buffer: Buffer, at: Index, value: Value) -> None:
         if mask is None:
             f.line(f"store {value}, ptr {address.text}, align {buffer.dtype.bytes}")
             return
-        symbol = f"@llvm.masked.store.{suffix(value.dtype, count)}.p0"
-        f.declare(f"void {symbol}({value.type}, ptr, i32, <{count} x i1>)")
-        f.line(f"call void {symbol}({value}, ptr {address.text}, i32 {buffer.dtype.bytes}, {mask})")
+        _masked_store(f, value, address, buffer, mask)
+        return
+    if stride in WOVEN:
+        wide = _spread_mask(f, mask, count, stride)
+        address = _address(p, buffer, _first(p, at, stride))
+        _masked_store(f, _shuffled(f, value, _places_of(count, stride)), address, buffer, wide)
         return
     addresses = _addresses(p, buffer, at, count)
     every = mask or f.splat(Value("true", BOOL), count)

@@ -16,10 +16,12 @@ from graphc.codegen.loops.program import (
     Checked,
     Choose,
     Copy,
+    Message,
     Program,
     Ref,
     Repeat,
     Step,
+    Tell,
     While,
 )
 from graphc.codegen.loops.schedule import Schedule
@@ -28,7 +30,7 @@ from graphc.ir.dims import names_of
 from graphc.ir.graph import Graph
 from graphc.ir.node import Node
 from graphc.ir.places import Places
-from graphc.ir.types import TensorType
+from graphc.ir.types import Size, TensorType
 from graphc.ops import indexing, leaf, movement
 from graphc.ops.control import (
     KernelAttrs,
@@ -39,7 +41,9 @@ from graphc.ops.control import (
     WhileAttrs,
     project,
 )
+from graphc.ops.effects import TOKEN, TellAttrs
 from graphc.passes.plan_buffers import (
+    ALIGNMENT,
     alternating,
     frame_size,
     root,
@@ -48,18 +52,20 @@ from graphc.passes.plan_buffers import (
 )
 
 
-def assemble(graph: Graph, schedule: Schedule, name: str = "main") -> Program:
-    """The program of a planned graph.
+def assemble(graph: Graph, schedule: Schedule, name: str = "main", hidden: int = 0) -> Program:
+    """The program of a planned graph; the last `hidden` outputs are tokens that nobody gets.
 
     Raises:
         CompileError: a kernel is none of the shapes that kernels may have.
     """
     assembly = _Assembly(schedule)
     inputs = tuple(Ref(f"input {i}") for i in range(len(graph.params)))
-    outputs = tuple(Ref(f"output {k}") for k in range(len(graph.outputs)))
+    shown = len(graph.outputs) - hidden
+    outputs = tuple(Ref(f"output {k}") for k in range(shown))
+    outputs += tuple(Ref("arena", index(frame_size(graph))) for _ in range(hidden))
     steps = assembly.region(_Frame(graph, inputs, outputs, ZERO))
     aliases = []
-    for k, output in enumerate(graph.outputs):
+    for k, output in enumerate(graph.outputs[:shown]):
         step, number = root(output)
         if isinstance(step.attrs, PlannedAttrs):
             slot = step.attrs.slots[number]
@@ -69,15 +75,21 @@ def assemble(graph: Graph, schedule: Schedule, name: str = "main") -> Program:
     return Program(
         name,
         graph.input_types,
-        graph.output_types,
+        graph.output_types[:shown],
         tuple(aliases),
-        index(frame_size(graph)),
+        index(arena_size(graph, hidden)),
         tuple(sorted(named)),
         tuple(assembly.constants),
         tuple(assembly.kernels),
         steps,
         tuple(assembly.checks),
+        tuple(assembly.messages),
     )
+
+
+def arena_size(graph: Graph, hidden: int) -> Size:
+    """Bytes of arena of a planned graph, with a place for hidden outputs."""
+    return frame_size(graph) + (ALIGNMENT if hidden else 0)
 
 
 def _first(graph: Graph, output: Node) -> int:
@@ -103,7 +115,8 @@ class _Assembly:
     kernels: list[Kernel] = field(default_factory=list)
     constants: list[np.ndarray] = field(default_factory=list)
     checks: list[Checked] = field(default_factory=list)
-    by_body: dict[Graph, int] = field(default_factory=dict)
+    messages: list[Message] = field(default_factory=list)
+    by_body: dict[tuple[Graph, bool], int] = field(default_factory=dict)
     by_text: dict[str, int] = field(default_factory=dict)
     by_constant: dict[Node, int] = field(default_factory=dict)
     counters: int = 0
@@ -115,13 +128,15 @@ class _Assembly:
         for node in sorted(planned, key=lambda n: n.attrs.step):  # type: ignore[attr-defined]
             match node.attrs:
                 case KernelAttrs():
-                    steps.append(self._call(frame, node))
+                    steps += self._call(frame, node, node.attrs)
                 case ScanAttrs():
                     steps += self._scan(frame, node, node.attrs)
                 case WhileAttrs():
                     steps += self._while(frame, node, node.attrs)
                 case SwitchAttrs():
                     steps.append(self._switch(frame, node, node.attrs))
+                case TellAttrs():
+                    steps += self._tell(frame, node, node.attrs)
         for output, target in zip(frame.graph.outputs, frame.outputs, strict=True):
             source = self.ref(frame, output)
             if source != target and not self._in_place(frame, output, target):
@@ -167,26 +182,32 @@ class _Assembly:
 
     # steps
 
-    def _call(self, frame: _Frame, node: Node) -> Step:
-        assert isinstance(node.attrs, KernelAttrs)
-        body = node.attrs.body
+    def _call(self, frame: _Frame, node: Node, a: KernelAttrs) -> list[Step]:
+        body = a.body
         arguments = [self.ref(frame, operand) for operand in node.operands]
         code = len(self.checks) + 1
         for inner in _checked(body):
             self.checks.append(_check(inner, frame.graph.place(inner), frame.graph.place(node)))
-        number = self._kernel(node.attrs.name, body)
-        return Call(number, (*arguments, *self._results(frame, node)), code, work_of(body))
+        number = self._kernel(a)
+        results = self._results(frame, node)
+        call = Call(number, (*arguments, *results), code, work_of(body, a.window))
+        if not a.window:
+            return [call]
+        whole = arguments[body.params.index(body.outputs[0].operands[0])]
+        copy = Copy(whole, results[0], _bytes(body.outputs[0].tensor))
+        return [call] if whole == results[0] else [copy, call]
 
-    def _kernel(self, name: str, body: Graph) -> int:
-        if body not in self.by_body:
+    def _kernel(self, a: KernelAttrs) -> int:
+        body, known = a.body, (a.body, a.window)
+        if known not in self.by_body:
             codes = {node: i for i, node in enumerate(_checked(body))}
-            kernel = lower_kernel("kernel", body, self.schedule, codes)
+            kernel = lower_kernel("kernel", body, self.schedule, codes, a.window)
             text = show(kernel)
             if text not in self.by_text:
                 self.by_text[text] = len(self.kernels)
-                self.kernels.append(replace(kernel, name=f"k{len(self.kernels)}_{name}"))
-            self.by_body[body] = self.by_text[text]
-        return self.by_body[body]
+                self.kernels.append(replace(kernel, name=f"k{len(self.kernels)}_{a.name}"))
+            self.by_body[known] = self.by_text[text]
+        return self.by_body[known]
 
     def _loop_frame(
         self, frame: _Frame, node: Node, body: Graph, invariant: int, carried: int
@@ -254,6 +275,21 @@ class _Assembly:
         results = self._results(frame, node)
         branches = [self.region(_Frame(b, inputs, results, base)) for b in a.branches]
         return Choose(chosen, tuple(branches))
+
+    def _tell(self, frame: _Frame, node: Node, a: TellAttrs) -> list[Step]:
+        before, enabled, *values = [self.ref(frame, operand) for operand in node.operands]
+        types = tuple(operand.tensor for operand in node.operands[2:])
+        code = 0
+        if a.kind == "check":
+            self.checks.append(Checked(f"check: {a.text}", frame.graph.place(node), a.kind))
+            code = len(self.checks)
+        message = Message(a.kind, a.text, types)
+        if message not in self.messages:
+            self.messages.append(message)
+        number = self.messages.index(message)
+        told = Tell(number, enabled, tuple(values), tuple(map(_bytes, types)), code)
+        (after,) = self._results(frame, node)
+        return [told] if before == after else [told, Copy(before, after, _bytes(TOKEN))]
 
 
 def _row(ref: Ref, type_: TensorType, at: Index) -> Ref:

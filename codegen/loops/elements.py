@@ -28,6 +28,7 @@ from graphc.codegen.loops.language import (
     Position,
     Read,
     Stmt,
+    Store,
 )
 from graphc.ir.errors import CompileError
 from graphc.ir.node import Node, Op
@@ -86,6 +87,8 @@ class Builder:
     values: dict[Node, Expr] = field(default_factory=dict)  # of nodes with one value per row
     cached: dict[Node, tuple[Place, Load]] = field(default_factory=dict)  # in row scratch
     codes: Mapping[Node, int] = field(default_factory=dict)  # error codes of checked nodes
+    # Results that lie between others: where in each step of how many elements, by buffer.
+    woven: dict[tuple[Node, str], tuple[tuple[int, ...], int]] = field(default_factory=dict)
     block: list[Stmt] = field(default_factory=list)
     known: list[dict[object, Expr]] = field(default_factory=lambda: [{}])
     count: int = 0
@@ -123,6 +126,13 @@ class Builder:
         finally:
             self.block = outer
             self.known.pop()
+
+    def store(self, node: Node, buffer: Buffer, position: Place, value: Expr) -> None:
+        """Write one element of a result, at each place that it has."""
+        at = flat(position, node.tensor.shape)
+        offsets, step = self.woven.get((node, buffer.name), ((0,), 1))
+        for offset in offsets:
+            self.block.append(Store(buffer, at * step + offset, value))
 
     def loop(self, var: Var, kind: str, body: list[Stmt], unroll: int = 1) -> None:
         """Write a loop around a finished block."""

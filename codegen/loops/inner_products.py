@@ -24,6 +24,8 @@ from graphc.codegen.loops.language import (
 
 PANEL = 64  # columns whose results are gathered before what follows is computed
 SHORTEST = 4  # vectors that the contracted axis must have for adding up lanes to pay
+LONG = 16  # vectors from which on it pays whatever else; before, only where packing would not
+MANY_ROWS = 64  # rows that share a packed panel
 
 
 def runs_along(contraction: Contraction) -> bool:
@@ -33,6 +35,12 @@ def runs_along(contraction: Contraction) -> bool:
         return False
     size = c.summed[0].size
     if not isinstance(size, int) or size < SHORTEST * c.lanes:
+        return False
+    rows = c.row_count()
+    for axis in c.walked:
+        rows = rows * index(axis.size)
+    many = rows.as_int is None or rows.as_int >= MANY_ROWS
+    if many and size < LONG * c.lanes and c.schedule.panel_bytes > 0:
         return False
     lane, (depth,) = Var("lane", index(c.lanes)), c.sums
     right, left = c.loads(True, lane), c.loads(False, lane)

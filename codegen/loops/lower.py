@@ -23,12 +23,14 @@ from graphc.codegen.loops.sorting import (
     lower_sort_words,
 )
 from graphc.codegen.loops.tiles import write_tiles
+from graphc.codegen.loops.window import lower_window
 from graphc.ir.dims import names_of
 from graphc.ir.graph import Graph, order
 from graphc.ir.node import Node, Op
 from graphc.ops import ordering
 from graphc.ops.cumulative import cumulative
 from graphc.ops.indexing import scatter
+from graphc.ops.movement import AxisAttrs, concatenate, reshape
 
 # Operations that are kernels of their own, one result each.
 ALONE: dict[Op, Callable[[Builder, Node, Buffer, Schedule], None]] = {
@@ -41,9 +43,15 @@ ALONE: dict[Op, Callable[[Builder, Node, Buffer, Schedule], None]] = {
 
 
 def lower_kernel(
-    name: str, body: Graph, schedule: Schedule, codes: Mapping[Node, int] | None = None
+    name: str,
+    body: Graph,
+    schedule: Schedule,
+    codes: Mapping[Node, int] | None = None,
+    window: bool = False,
 ) -> Kernel:
     """The loops of one kernel; `codes` are the error codes of its checked nodes.
+
+    A kernel that writes a `window` leaves the rest of its result as it finds it.
 
     Raises:
         CompileError: the graph is none of the shapes that a kernel may have.
@@ -57,10 +65,12 @@ def lower_kernel(
         for output, buffer in zip(body.outputs, results, strict=True)
         if output.tensor.size != 0 or output.op is scatter
     ]
-    for group in _groups(pairs, body.params):
+    for group in _groups(_unwoven(builder, pairs, body.params), body.params):
         nodes = [node for node, _ in group]
         contraction = contraction_of(nodes, body.params)
-        if contraction is not None:
+        if window:
+            lower_window(builder, nodes[0], group[0][1], schedule)
+        elif contraction is not None:
             lower_contraction(Contraction(builder, contraction, group, schedule))
         elif nodes[0].op in ALONE:
             ALONE[nodes[0].op](builder, nodes[0], group[0][1], schedule)
@@ -76,6 +86,43 @@ def lower_contraction(contraction: Contraction) -> None:
         write_inner_products(contraction)
     else:
         write_tiles(contraction)
+
+
+def _unwoven(
+    builder: Builder, pairs: Sequence[tuple[Node, Buffer]], params: Sequence[Node]
+) -> list[tuple[Node, Buffer]]:
+    """Results that weave others together element by element, as these others.
+
+    So lanes run along what is woven (the parts of complex numbers), and each part is computed
+    once; the builder knows where its elements lie.
+    """
+    found: list[tuple[Node, Buffer]] = []
+    for node, buffer in pairs:
+        parts = _woven_parts(node)
+        if not parts or contraction_of([node], params) is not None:
+            found.append((node, buffer))
+            continue
+        for part in dict.fromkeys(parts):
+            offsets = tuple(i for i, other in enumerate(parts) if other is part)
+            builder.woven[part, buffer.name] = (offsets, len(parts))
+            found.append((part, buffer))
+    return found
+
+
+def _woven_parts(node: Node) -> list[Node]:
+    """What a concatenation of arrays of size 1 along its last axis weaves, without that axis."""
+    axis = node.tensor.rank - 1
+    if node.op is not concatenate or node.attrs != AxisAttrs(axis) or len(node.operands) < 2:
+        return []
+    if any(part.tensor.shape[axis] != 1 for part in node.operands):
+        return []
+    shape = node.tensor.shape[:-1]
+    return [
+        part.operands[0]
+        if part.op is reshape and part.operands[0].tensor.shape == shape
+        else reshape(part, shape=shape)
+        for part in node.operands
+    ]
 
 
 def _buffer(name: str, node: Node) -> Buffer:

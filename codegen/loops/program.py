@@ -95,15 +95,39 @@ class Choose:
     branches: tuple[tuple[Step, ...], ...]
 
 
-Step: TypeAlias = Call | Copy | Repeat | While | Choose
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """If `enabled`, hand the values of message `number` to whoever runs the program.
+
+    One with a `code` is a failed check: the code goes into the status.
+    """
+
+    number: int
+    enabled: Ref
+    arguments: tuple[Ref, ...]
+    bytes: tuple[Index, ...]
+    code: int = 0
+
+
+Step: TypeAlias = Call | Copy | Repeat | While | Choose | Tell
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a `Tell` says: text with a place `{number:format}` for each value."""
+
+    kind: str
+    text: str
+    types: tuple[TensorType, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a status code means: a message and the user's lines."""
+    """What a status code means: a message and the user's lines; an index, or the user's check."""
 
     message: str
     places: Places
+    kind: str = "index"
 
 
 @dataclass(frozen=True)
@@ -123,6 +147,7 @@ class Program:
     kernels: tuple[Kernel, ...]
     steps: tuple[Step, ...]
     checks: tuple[Checked, ...]
+    messages: tuple[Message, ...] = ()
 
     def __str__(self) -> str:
         return show(self)
@@ -153,6 +178,9 @@ def _lines(program: Program, steps: Sequence[Step], pad: str) -> list[str]:
                 found.append(f"{pad}while {flag}{_carried(carries)}:")
                 found += [*_lines(program, condition, pad + "  ? ")]
                 found += _lines(program, body, pad + "  ")
+            case Tell(number, enabled, arguments):
+                inner = ", ".join(map(str, arguments))
+                found.append(f"{pad}if {enabled} tell {program.messages[number].text!r} ({inner})")
             case Choose(index, branches):
                 for number, branch in enumerate(branches):
                     found.append(f"{pad}if {index} is {number}:")

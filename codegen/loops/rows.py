@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from graphc.codegen.loops.domain import EXPENSIVE, REDUCTIONS, Axis, Domain, domain_of, size_of
 from graphc.codegen.loops.elements import Builder, converted, literal, work_type
-from graphc.codegen.loops.index import ONE, ZERO, Index, Var, flat, index
+from graphc.codegen.loops.index import ONE, ZERO, Index, Var, index
 from graphc.codegen.loops.index import piece as piece_size
 from graphc.codegen.loops.language import (
     Accumulate,
@@ -80,7 +80,7 @@ class _Rows:
         finals = [output for output in self.outputs if not self._is_full(output[0])]
         values = [builder.element(node, row) for node, _ in finals]
         for (node, buffer), value in zip(finals, values, strict=True):
-            builder.block.append(Store(buffer, flat(row, node.tensor.shape), value))
+            builder.store(node, buffer, row, value)
 
     def _is_full(self, node: Node) -> bool:
         return node.tensor.shape == self.domain.full
@@ -160,7 +160,7 @@ class _Rows:
         for load, value in in_scratch:
             builder.block.append(Store(load.buffer, load.index, value))
         for node, buffer, value in results:
-            builder.block.append(Store(buffer, flat(position, node.tensor.shape), value))
+            builder.store(node, buffer, position, value)
         for load, value in sums:
             builder.block.append(Store(load.buffer, load.index, value))
         for accumulator, term in zip(accumulators, terms, strict=True):

@@ -60,8 +60,10 @@ def _steps(node: Node) -> int:
     return max(size, reads) if node.op in FOLDS else size
 
 
-def work_of(body: Graph) -> int:
+def work_of(body: Graph, window: bool = False) -> int:
     """Elementary steps of a kernel, by which it is judged whether threads pay."""
+    if window:
+        return 2 * _number(body.outputs[0].operands[1].tensor.size)
     skipped = (control.project, duals.broadcast, windows)
     return sum(_steps(node) for node in body.nodes if node.op not in skipped and node.operands)
 

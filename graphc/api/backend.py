@@ -25,10 +25,12 @@ def prepared(graph: Graph) -> Graph:
     return made
 
 
-def compilation(graph: Graph, donated: Sequence[int], options: Options) -> Compilation:
-    """A graph with what it is to be compiled for."""
+def compilation(
+    graph: Graph, donated: Sequence[int], options: Options, hidden: int = 0
+) -> Compilation:
+    """A graph with what it is to be compiled for; its last `hidden` outputs are tokens."""
     module = importlib.import_module("graphc.runtime.compiler")
-    made: Compilation = module.Compilation(graph, tuple(donated), options)
+    made: Compilation = module.Compilation(graph, tuple(donated), options, hidden)
     return made
 
 

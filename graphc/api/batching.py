@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from graphc import tree
 from graphc.api.arguments import Signature
 from graphc.api.jit import jit
+from graphc.api.regions import token_before, without_token
 from graphc.api.staged import wrap
 from graphc.ir.errors import ArgumentError, ShapeError
 from graphc.ir.places import user_place, written_at
@@ -17,6 +18,7 @@ from graphc.ir.types import Size, TensorType, tensor
 from graphc.ops.batching import batch_graph
 from graphc.ops.duals import broadcast
 from graphc.ops.movement import transpose
+from graphc.ops.reduction import reduce_max
 from graphc.trace import bind, current_frame, lift_constant, splice, trace_region
 from graphc.tree import LEAF, Structure, Tree
 
@@ -124,17 +126,20 @@ def _batched(
         return values
 
     region = trace_region(run, rows.types, wrap)
-    captured = region.captured
-    flags = [False] * len(captured) + [True] * len(rows.values)
-    graph, differs = batch_graph(region.close(captured), flags, rows.size)
+    captured, tells = region.captured, region.tells
+    flags = [False] * len(captured) + [True] * len(rows.values) + [False] * tells
+    graph, differs = batch_graph(region.close(captured, tells=tells), flags, rows.size)
     frame = current_frame()
     assert frame is not None
     outside = [frame.wrap(node, frame) for node in captured]
-    results = splice(graph, [*outside, *rows.values])
+    results = list(splice(graph, [*outside, *rows.values, *token_before(tells)]))
+    if tells and differs[-1]:  # any lane's token is the token of all
+        results[-1] = bind(reduce_max, results[-1], axes=(0,))
+    results = list(without_token(results, tells))
     targets = _spread("out_axes", out_axes, found[0])
     names = tree.names("the result", found[0])
     placed = []
-    for each in zip(results, differs, targets, names, weak, strict=True):
+    for each in zip(results, differs[: len(results)], targets, names, weak, strict=True):
         value, own, axis, name, is_weak = each
         placed.append(_placed(value, own, axis, name, rows.size))
         placed[-1].weak = is_weak

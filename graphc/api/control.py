@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,10 +20,14 @@ from graphc.api.regions import (
     operands_of,
     same_tree,
     same_types,
+    tell_too,
+    token_before,
     traced,
+    without_token,
 )
 from graphc.ir.dims import Dim
 from graphc.ir.errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
+from graphc.ir.graph import Graph
 from graphc.ir.places import user_place, written_at
 from graphc.ir.types import BOOL, I32, TensorType, tensor
 from graphc.numpy.promotion import Kind, join
@@ -30,6 +35,7 @@ from graphc.ops import control
 from graphc.ops.elementwise import convert
 from graphc.ops.elementwise import max as maximum
 from graphc.ops.elementwise import min as minimum
+from graphc.ops.split import between
 from graphc.trace import bind, current_frame, lift_constant
 from graphc.tree import Structure, Tree
 
@@ -47,20 +53,48 @@ def _settled(leaves: Sequence[Tree], types: Sequence[TensorType]) -> list[Tree]:
     return settled
 
 
-def while_loop(cond_fun: Function, body_fun: Function, init_val: Tree) -> Tree:
+def _still_weak(results: Sequence[Tree], start: Sequence[Tree], body: Body) -> Sequence[Tree]:
+    """A loop's results, of which those are weak that begin so and stay so."""
+    for result, leaf, weak in zip(results, start, body.weak, strict=False):
+        result.weak = leaf.weak and weak
+    return results
+
+
+def while_loop(
+    cond_fun: Function, body_fun: Function, init_val: Tree, *, tape_bytes: int | None = None
+) -> Tree:
     """Apply `body_fun` to a value while `cond_fun` of it is true.
+
+    It has gradients, too: reverse mode keeps some steps on a tape of fixed size and runs the loop
+    again between them. `tape_bytes` bounds the tape (at least 4 steps; by default up to 256 steps
+    and 64 MB, but no less than 8 steps); the fewer steps it holds, the oftener each is run:
+    `r` times in a loop of C(s + r, s) steps with `s` free. A loop that only accumulates needs none.
 
     >>> import graphc as gc
     >>> int(gc.while_loop(lambda n: n < 100, lambda n: n * 2, 3))
     192
+    >>> float(gc.grad(lambda x: gc.while_loop(lambda v: v < 50, lambda v: v * v, x))(3.0))
+    108.0
 
     Raises:
         ShapeError, ArgumentError: the body gives another type or structure than it takes.
         DtypeError: the condition gives no bool scalar.
+        ArgumentError: `tape_bytes` is no positive int, or a gradient needs more.
     """
+    if tape_bytes is not None and (type(tape_bytes) is not int or tape_bytes < 1):
+        raise ArgumentError(
+            f"tape_bytes: got {tape_bytes!r}, expected a positive int{written_at(user_place())}"
+        )
     if current_frame() is None:
-        return jit(lambda value: while_loop(cond_fun, body_fun, value))(init_val)
+        return jit(lambda value: while_loop(cond_fun, body_fun, value, tape_bytes=tape_bytes))(
+            init_val
+        )
     require_callable("while_loop", cond_fun, body_fun)
+    return _while_loop(cond_fun, body_fun, init_val, tape_bytes or 0)
+
+
+def _while_loop(cond_fun: Function, body_fun: Function, init_val: Tree, tape_bytes: int) -> Tree:
+    """The same inside a trace."""
     leaves, structure = tree.flatten(init_val)
     leaves = lifted_all("the initial value of while_loop", leaves)
     body = traced("while_loop", body_fun, leaves, structure)
@@ -76,29 +110,50 @@ def while_loop(cond_fun: Function, body_fun: Function, init_val: Tree) -> Tree:
             f"while_loop: got a condition that gives ({got}), expected bool[]"
             f"{written_at(user_place())}"
         )
-    outside = captured(condition.region, body.region)
+    if condition.region.tells:  # once per time it is asked: it moves to the end of the body
+
+        def turn(state: Tree) -> Tree:
+            value = body_fun(state[1])
+            return cond_fun(value), value
+
+        start = (cond_fun(init_val), init_val)
+        return _while_loop(lambda state: state[0], turn, start, tape_bytes)[1]
+    outside, tells = captured(condition.region, body.region), body.region.tells
+    asked = condition.region.close(outside, tells=tells)
     bound = bind(
         control.while_,
         *operands_of(outside),
         *leaves,
-        condition=condition.region.close(outside),
-        body=body.region.close(outside),
+        *token_before(tells),
+        condition=replace(asked, outputs=asked.outputs[:1]),
+        body=body.region.close(outside, tells=tells),
         invariant=len(outside),
+        tape_bytes=tape_bytes,
     )
-    return tree.unflatten(structure, as_tuple(bound))
+    found = without_token(as_tuple(bound), tells)
+    return tree.unflatten(structure, _still_weak(found, leaves, body))
 
 
-def fori_loop(lower: Tree, upper: Tree, body_fun: Function, init_val: Tree) -> Tree:
+def fori_loop(
+    lower: Tree,
+    upper: Tree,
+    body_fun: Function,
+    init_val: Tree,
+    *,
+    tape_bytes: int | None = None,
+) -> Tree:
     """Apply `body_fun(i, value)` for each `i` from `lower` to before `upper`.
 
-    With plain ints as bounds it can be differentiated.
+    With plain ints as bounds it is a `scan`, whose gradient keeps every step; otherwise a
+    `while_loop`, with its `tape_bytes`.
 
     >>> import graphc as gc
     >>> int(gc.fori_loop(0, 5, lambda i, total: total + i, 0))
     10
     """
     if current_frame() is None and not (isinstance(lower, int) and isinstance(upper, int)):
-        return jit(lambda a, b, v: fori_loop(a, b, body_fun, v))(lower, upper, init_val)
+        run = jit(lambda a, b, v: fori_loop(a, b, body_fun, v, tape_bytes=tape_bytes))
+        return run(lower, upper, init_val)
 
     def step(state: Tree) -> Tree:
         return state[0] + 1, body_fun(state[0], state[1])
@@ -109,7 +164,8 @@ def fori_loop(lower: Tree, upper: Tree, body_fun: Function, init_val: Tree) -> T
             lambda state, _: (step(state), None), (start, init_val), None, max(upper - lower, 0)
         )
         return final[1]
-    return while_loop(lambda state: state[0] < upper, step, (lower, init_val))[1]
+    start = (lower, init_val)
+    return while_loop(lambda state: state[0] < upper, step, start, tape_bytes=tape_bytes)[1]
 
 
 def scan(
@@ -149,21 +205,36 @@ def scan(
         carry = _settled(carry, body.types[: len(carry)])
         body = _scan_body(f, [*carry, *slices], both, carry_tree)
     same_types("scan", body.types[: len(carry)], [leaf.type for leaf in carry])
-    outside = captured(body.region)
+    outside, tells = captured(body.region), body.region.tells
+    graph = body.region.close(outside, tells=tells)
+    last = len(outside) + len(carry)
     bound = bind(
         control.scan,
         *operands_of(outside),
         *carry,
+        *token_before(tells),
         *rows,
-        body=body.region.close(outside),
+        body=_token_carried(graph, last, len(carry)) if tells else graph,
         length=steps,
         invariant=len(outside),
-        carried=len(carry),
+        carried=len(carry) + tells,
         reverse=reverse,
     )
-    values = as_tuple(bound)
+    values = [*as_tuple(bound)]
+    if tells:
+        token = values.pop(len(carry))
+        values = list(without_token([*values, token], tells))
+    _still_weak(values, carry, body)
     stacked = tree.unflatten(body.structure.children[1], values[len(carry) :])
     return tree.unflatten(carry_tree, values[: len(carry)]), stacked
+
+
+def _token_carried(body: Graph, first: int, carried: int) -> Graph:
+    """The body of a scan with its token, which came last, behind the carry."""
+    *params, token = body.params
+    *outputs, told = body.outputs
+    sources = (*params[:first], token, *params[first:])
+    return between(sources, (*outputs[:carried], told, *outputs[carried:]), (), body.places)
 
 
 class _Slice:
@@ -252,15 +323,17 @@ def _switch(
         if body.types != types and any(body.weak):
             bodies[i] = traced(name, _converted(functions[i], types), leaves, structure)
         same_types(name, bodies[i].types, types)
-    outside = captured(*[body.region for body in bodies])
+    regions = [body.region for body in bodies]
+    outside, tells = captured(*regions), tell_too(*regions)
     bound = bind(
         control.switch,
         number,
         *operands_of(outside),
         *leaves,
-        branches=tuple(body.region.close(outside) for body in bodies),
+        *token_before(tells),
+        branches=tuple(region.close(outside, tells=tells) for region in regions),
     )
-    return tree.unflatten(bodies[0].structure, as_tuple(bound))
+    return tree.unflatten(bodies[0].structure, without_token(as_tuple(bound), tells))
 
 
 def _joined(bodies: Sequence[Body]) -> list[TensorType]:

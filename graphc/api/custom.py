@@ -17,8 +17,10 @@ from graphc.api.regions import (
     operands_of,
     same_tree,
     same_types,
+    token_before,
     traced,
     with_zeros,
+    without_token,
 )
 from graphc.ir.errors import ArgumentError
 from graphc.ir.places import user_place, written_at
@@ -334,10 +336,11 @@ def checkpoint(fun: Function) -> Function:
             return lifted_all(f"the result of {name}", leaves)
 
         region = trace_region(flat, (), frame.wrap)
-        outside = region.captured
-        body = region.close(outside)
-        bound = bind(custom.checkpoint, *operands_of(outside), name=name, body=body)
-        return tree.unflatten(found[0], as_tuple(bound))
+        outside, tells = region.captured, region.tells
+        body = region.close(outside, tells=tells)
+        operands = [*operands_of(outside), *token_before(tells)]
+        bound = bind(custom.checkpoint, *operands, name=name, body=body)
+        return tree.unflatten(found[0], without_token(as_tuple(bound), tells))
 
     return call
 

@@ -11,7 +11,14 @@ from graphc import tree
 from graphc.api.arguments import require_callable
 from graphc.api.jit import jit
 from graphc.api.leaves import is_python_number, lifted
-from graphc.api.regions import lifted_all, operands_of, traced, with_zeros
+from graphc.api.regions import (
+    lifted_all,
+    operands_of,
+    token_before,
+    traced,
+    with_zeros,
+    without_token,
+)
 from graphc.ir.errors import ArgumentError, DtypeError, ShapeError
 from graphc.ir.graph import Graph
 from graphc.ir.places import user_place, written_at
@@ -99,14 +106,15 @@ class _Closed:
     in_tree: Structure
     out_tree: Structure
     aux_tree: Structure
+    tells: bool
 
     @property
     def given(self) -> list[Tree]:
-        return [*self.outside, *self.primals]
+        return [*self.outside, *self.primals, *token_before(self.tells)]
 
     @property
     def wrt(self) -> range:
-        return range(len(self.outside), len(self.graph.params))
+        return range(len(self.outside), len(self.outside) + len(self.primals))
 
     @property
     def types(self) -> tuple[TensorType, ...]:
@@ -119,7 +127,8 @@ class _Closed:
         return [i for i, type_ in enumerate(self.types) if type_.dtype.is_inexact]
 
     def results(self, leaves: Sequence[Tree]) -> tuple[Tree, Tree]:
-        """The value and the auxiliary result."""
+        """The value and the auxiliary result, from those of the graph."""
+        without_token(leaves[: len(self.graph.outputs)], self.tells)
         count = self.out_tree.count
         value = tree.unflatten(self.out_tree, leaves[:count])
         return value, tree.unflatten(self.aux_tree, leaves[count : count + self.aux_tree.count])
@@ -147,10 +156,9 @@ def _closed(name: str, fun: Function, primals: Sequence[Tree], has_aux: bool) ->
                 f"the auxiliary result, for has_aux is set{written_at(user_place())}"
             )
         out_tree, aux_tree = out_tree.children
-    outside = body.region.captured
-    return _Closed(
-        body.region.close(outside), operands_of(outside), arrays, in_tree, out_tree, aux_tree
-    )
+    outside, tells = body.region.captured, body.region.tells
+    graph = body.region.close(outside, tells=tells)
+    return _Closed(graph, operands_of(outside), arrays, in_tree, out_tree, aux_tree, tells)
 
 
 def _listed(name: str, given: Tree) -> tuple[Tree, ...]:

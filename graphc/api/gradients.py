@@ -10,6 +10,7 @@ from graphc.api.arguments import require_callable
 from graphc.api.backend import prepared
 from graphc.api.jit import jit
 from graphc.api.leaves import lifted
+from graphc.api.regions import token_before, without_token
 from graphc.api.staged import wrap
 from graphc.ir.errors import ArgumentError, DtypeError, ShapeError
 from graphc.ir.places import user_place, written_at
@@ -140,8 +141,8 @@ def _differentiate(
         return [value, *[lifted(leaf, "the auxiliary result of grad") for leaf in extra]]
 
     region = trace_region(run, [leaf.type for leaf in traced], wrap)
-    captured = region.captured
-    graph = prepared(region.close(captured))
+    captured, tells = region.captured, region.tells
+    graph = prepared(region.close(captured, tells=tells))
     _require_scalar(graph.output_types[0], holomorphic)
     wrt = range(len(captured), len(captured) + len(traced))
     joint = joint_graph(graph, wrt, [0])
@@ -149,10 +150,11 @@ def _differentiate(
     frame = current_frame()
     assert frame is not None
     outside = [frame.wrap(node, frame) for node in captured]
-    value, *rest = splice(joint, [*outside, *traced, one])
-    count = len(graph.outputs) - 1
-    aux = tree.unflatten(shapes[0], rest[:count])
-    slopes = iter(rest[count:])
+    found = splice(joint, [*outside, *traced, *token_before(tells), one])
+    count = len(graph.outputs)
+    value, *own = without_token(found[:count], tells)
+    aux = tree.unflatten(shapes[0], own)
+    slopes = iter(found[count:])
     gradients = [tree.unflatten(s, [next(slopes) for _ in own]) for own, s in parts]
     return value, aux, gradients
 

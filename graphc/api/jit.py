@@ -223,4 +223,5 @@ def make_graph(fun: Function) -> Callable[..., Tree]:
 def eval_shape(fun: Function, *args: Tree, **kwargs: Tree) -> Tree:
     """Shapes and element types of a function's results, without computing them."""
     traced = Jitted(fun, Settings(), (), (), (), ()).trace(*args, **kwargs)
-    return tree.unflatten(traced.out_tree, [struct_of(t) for t in traced.graph.output_types])
+    types = traced.graph.output_types[: traced.out_tree.count]  # behind them may be a token
+    return tree.unflatten(traced.out_tree, [struct_of(type_) for type_ in types])

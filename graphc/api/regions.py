@@ -61,6 +61,28 @@ def captured(*regions: Region) -> list[Node]:
     return list(dict.fromkeys(node for region in regions for node in region.captured))
 
 
+def tell_too(*regions: Region) -> bool:
+    """Whether any region prints or checks something."""
+    return any(region.tells for region in regions)
+
+
+def token_before(tells: bool) -> list[Tree]:
+    """The token to hand on to a region that tells something, if one does."""
+    frame = current_frame()
+    assert frame is not None
+    return [frame.wrap(frame.token, frame)] * tells
+
+
+def without_token(results: Sequence[Tree], tells: bool) -> Sequence[Tree]:
+    """What a region gave before its token, which becomes that of the trace in progress."""
+    if not tells:
+        return results
+    frame = current_frame()
+    assert frame is not None
+    frame.told = results[-1].node
+    return results[:-1]
+
+
 def operands_of(nodes: Sequence[Node]) -> list[Tree]:
     """Nodes of the trace in progress as arrays."""
     frame = current_frame()

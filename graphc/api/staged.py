@@ -55,7 +55,9 @@ class Traced:
             UnsupportedError: a symbolic size that no argument has by itself.
         """
         require_sizes(self.graph)
-        return Lowered(self, compilation(self.graph, self.donated, self.settings.resolve()))
+        hidden = len(self.graph.outputs) - self.out_tree.count
+        options = self.settings.resolve()
+        return Lowered(self, compilation(self.graph, self.donated, options, hidden))
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,9 @@ from graphc.ops import ROWS, leaf
 from graphc.ops.batching import batch_graph
 from graphc.ops.control import parameters, project, results
 from graphc.ops.forward import push_forward
+from graphc.ops.pushing import FORWARD
 from graphc.ops.region_batches import REGION_BATCHES
-from graphc.ops.region_jvps import REGION_JVPS
-from graphc.ops.region_vjps import REGION_VJPS
-from graphc.ops.reverse import differentiable_outputs, joint_graph
+from graphc.ops.reverse import REVERSE, differentiable_outputs, joint_graph
 
 COLUMNS = ("type", "numpy", "vjp", "jvp", "vmap", "llvm", "cuda")
 MISSING, NOT_ASKED = "-", "."
@@ -61,8 +60,8 @@ def operation(row: Op) -> Operation:
     cells = (
         _share("rule", [True for _ in graphs]),
         _share("rule", [_holds(_means, pair) for pair in samples]) if row.reference else MISSING,
-        _derivative(row, graphs, row in REGION_VJPS, _reverse_word(row), _reverse),
-        _derivative(row, graphs, row in REGION_JVPS, _forward_word(row), _forward),
+        _derivative(row, graphs, row in REVERSE, _reverse_word(row), _reverse),
+        _derivative(row, graphs, row in FORWARD, _forward_word(row), _forward),
         _batched(row, graphs),
         *_ways(row),
     )

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from graphc.numpy.array import Array
 
 ORDERS = 2
-LONGEST_NAME = 60
+LONGEST_NAME = 200
 Slope = Callable[[Expression, str], Expression]
 
 
@@ -75,7 +75,7 @@ def with_derivatives(
         trace_region(function, given, frame.wrap).close()
         for function, given in ((body, types), (rule, [*types, *types]))
     ]
-    text = str(e)
+    text = f"{', '.join(names)}: {e}"  # which `graphc explain` reads again
     name = text if len(text) <= LONGEST_NAME else "elementwise"
     found: Array = bind(
         custom.custom_jvp,

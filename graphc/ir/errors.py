@@ -45,6 +45,10 @@ class OutOfRangeError(Error, IndexError):
     """An index outside its dimension, found when a compiled call ended."""
 
 
+class CheckError(Error, AssertionError):
+    """A `debug.check` that did not hold, found when a call ended."""
+
+
 class DonationError(Error, ValueError):
     """A donated buffer used again, or one that cannot be donated."""
 

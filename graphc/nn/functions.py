@@ -25,7 +25,7 @@ from graphc.ops import control
 from graphc.trace import bind
 
 
-def _floats(x: ArrayLike) -> Array:
+def floats(x: ArrayLike) -> Array:
     """`x` with elements of a float type."""
     dtype = kind_of(x).dtype
     found: Array = x if dtype.is_float else converted(x, F32)  # type: ignore[assignment]
@@ -46,14 +46,14 @@ def relu(x: ArrayLike) -> Array:
 @composite("leaky_relu")
 def leaky_relu(x: ArrayLike, negative_slope: float = 0.01) -> Array:
     """x where it is at least 0, `negative_slope * x` below."""
-    x = _floats(x)
+    x = floats(x)
     return gnp.where(gnp.greater_equal(x, 0), x, gnp.multiply(x, negative_slope))
 
 
 @composite("elu")
 def elu(x: ArrayLike, alpha: float = 1.0) -> Array:
     """x where it is above 0, `alpha * (exp(x) - 1)` below."""
-    x = _floats(x)
+    x = floats(x)
     above = gnp.greater(x, 0)
     # exp would overflow on large elements, and its slope there would spoil the gradient.
     below = gnp.multiply(gnp.expm1(gnp.where(above, 0, x)), alpha)
@@ -78,7 +78,7 @@ swish = silu
 @composite("softplus")
 def softplus(x: ArrayLike) -> Array:
     """log(1 + exp(x)) without overflow on the way."""
-    x = _floats(x)
+    x = floats(x)
     # Each branch is the function itself, so derivatives of all orders are right at 0, too.
     above = gnp.greater(x, 0)
     tail = gnp.log1p(gnp.exp(gnp.where(above, gnp.negative(x), x)))
@@ -91,7 +91,7 @@ def gelu(x: ArrayLike, approximate: bool = True) -> Array:
 
     D. Hendrycks and K. Gimpel, "Gaussian error linear units", 2016.
     """
-    x = _floats(x)
+    x = floats(x)
     if approximate:
         inner = gnp.multiply(gnp.add(x, gnp.multiply(gnp.pow(x, 3), 0.044715)), _SQRT_2_OVER_PI)
         share = gnp.multiply(gnp.add(gnp.tanh(inner), 1), 0.5)
@@ -122,7 +122,7 @@ def softmax(x: ArrayLike, axis: Axes = -1) -> Array:
     >>> softmax(np.zeros(4))
     array([0.25, 0.25, 0.25, 0.25])
     """
-    exponentials = gnp.exp(_centred(_floats(x), axis))
+    exponentials = gnp.exp(_centred(floats(x), axis))
     # One division per sum, none per element, here and in the derivative.
     share = gnp.reciprocal(gnp.sum(exponentials, axis, keepdims=True))
     return gnp.multiply(exponentials, share)
@@ -131,7 +131,7 @@ def softmax(x: ArrayLike, axis: Axes = -1) -> Array:
 @composite("log_softmax")
 def log_softmax(x: ArrayLike, axis: Axes = -1) -> Array:
     """The logarithm of softmax, exact where softmax is near 0."""
-    centred = _centred(_floats(x), axis)
+    centred = _centred(floats(x), axis)
     total = gnp.sum(gnp.exp(centred), axis, keepdims=True)
     return gnp.subtract(centred, gnp.log(total))
 
@@ -157,7 +157,7 @@ def layer_norm(
 
     J. L. Ba, J. R. Kiros and G. E. Hinton, "Layer normalization", 2016.
     """
-    x = _floats(x)
+    x = floats(x)
     centred = gnp.subtract(x, gnp.mean(x, -1, keepdims=True))
     variance = gnp.mean(gnp.square(centred), -1, keepdims=True)
     found = gnp.multiply(centred, gnp.rsqrt(gnp.add(variance, eps)))
@@ -180,7 +180,7 @@ def softmax_cross_entropy_with_integer_labels(logits: ArrayLike, labels: ArrayLi
     Raises:
         ShapeError, DtypeError: labels that do not fit the logits, or are no integers.
     """
-    logits = _floats(logits)
+    logits = floats(logits)
     shape, own = shape_of(logits), shape_of(labels)
     if not shape or own != shape[:-1]:
         got = f"logits {text_of(shape)} and labels {text_of(own)}"

@@ -11,6 +11,7 @@ array(5.)
 
 from __future__ import annotations
 
+from graphc.numpy import fft as fft
 from graphc.numpy import linalg as linalg
 from graphc.numpy.arrangement import *
 

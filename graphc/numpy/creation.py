@@ -34,6 +34,7 @@ from graphc.numpy.promotion import (
     fail,
     is_scalar,
     kind_of,
+    on_cpu,
     scalar,
     shape_of,
     size_value,
@@ -100,16 +101,6 @@ def asarray(
 
 
 array = asarray
-
-
-def on_cpu(device: object, name: str) -> None:
-    """Refuse a device other than the one there is, the CPU.
-
-    Raises:
-        ArgumentError: another device.
-    """
-    if device not in (None, "cpu"):
-        fail(ArgumentError, f"{name}: got device {device!r}, expected None or 'cpu'")
 
 
 def _check_copy(obj: object, wanted: DType | None, copy: bool) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import ml_dtypes
 import numpy as np
 
-from graphc.numpy.promotion import DTypeLike, element_type
+from graphc.ir.types import DType
+from graphc.numpy.promotion import ArrayLike, DTypeLike, element_type, kind_of
+from graphc.trace import Tracer
 
 __all__ = [
     "bfloat16",
@@ -49,30 +51,40 @@ newaxis = None
 Limits: TypeAlias = Any  # classes of ml_dtypes, which has no types for them
 
 
-def finfo(type_: DTypeLike) -> Limits:
+def _meant(type: DTypeLike | ArrayLike) -> DType:
+    is_array = isinstance(type, Tracer | np.ndarray)
+    return kind_of(type).dtype if is_array else element_type(cast("DTypeLike", type))
+
+
+def finfo(type: DTypeLike | ArrayLike) -> Limits:
     """Limits of a float type (of the parts of a complex one): `eps`, `max`, `min`, `tiny`, `bits`.
+
+    An array stands for its element type.
 
     >>> finfo("float32").bits, finfo(bfloat16).bits
     (32, 16)
     """
-    return ml_dtypes.finfo(element_type(type_).part.numpy)  # type: ignore[no-untyped-call]
+    return ml_dtypes.finfo(_meant(type).part.numpy)  # type: ignore[no-untyped-call]
 
 
-def iinfo(type_: DTypeLike) -> Limits:
-    """Limits of an integer type: `max`, `min`, `bits`.
+def iinfo(type: DTypeLike | ArrayLike) -> Limits:
+    """Limits of an integer type: `max`, `min`, `bits`. An array stands for its element type.
 
     >>> iinfo(int8).max
     127
     """
-    return ml_dtypes.iinfo(element_type(type_).numpy)  # type: ignore[no-untyped-call]
+    return ml_dtypes.iinfo(_meant(type).numpy)  # type: ignore[no-untyped-call]
 
 
-def isdtype(type_: DTypeLike, kind: str | tuple[str, ...]) -> bool:
+def isdtype(dtype: DTypeLike, kind: str | DTypeLike | tuple[str | DTypeLike, ...]) -> bool:
     """Whether an element type is of a kind: "bool", "signed integer", "unsigned integer",
-    "integral", "real floating", "complex floating" or "numeric".
+    "integral", "real floating", "complex floating" or "numeric", or is a given type.
 
     >>> isdtype(float32, "real floating"), isdtype(int8, ("bool", "unsigned integer"))
     (True, False)
+
+    Raises:
+        DtypeError: no such kind, and no element type.
     """
     families = {
         "bool": ("bool",),
@@ -83,5 +95,11 @@ def isdtype(type_: DTypeLike, kind: str | tuple[str, ...]) -> bool:
         "complex floating": ("complex",),
         "numeric": ("int", "uint", "float", "complex"),
     }
+    own = element_type(dtype)
     kinds = kind if isinstance(kind, tuple) else (kind,)
-    return any(element_type(type_).kind in families[each] for each in kinds)
+    return any(
+        own.kind in families[each]
+        if isinstance(each, str) and each in families
+        else own is element_type(each)
+        for each in kinds
+    )

@@ -26,6 +26,7 @@ from graphc.numpy.promotion import (
     fail,
     join,
     kind_of,
+    on_cpu,
     scalar,
     shape_of,
     stretched,
@@ -472,7 +473,7 @@ def clip(x: ArrayLike, min: ArrayLike | None = None, max: ArrayLike | None = Non
     return positive(x if max is None else minimum(x, max))
 
 
-def astype(x: ArrayLike, dtype: DTypeLike) -> Array:
+def astype(x: ArrayLike, dtype: DTypeLike, *, copy: bool = True, device: object = None) -> Array:
     """The array with another element type; floats become integers by saturation, NaN 0.
 
     >>> import numpy as np
@@ -482,6 +483,7 @@ def astype(x: ArrayLike, dtype: DTypeLike) -> Array:
     Raises:
         DtypeError: complex numbers would lose their imaginary part; take `real` first.
     """
+    on_cpu(device, "astype")
     own, wanted = kind_of(x).dtype, element_type(dtype)
     if own.is_complex and not wanted.is_complex and wanted is not BOOL:
         fail(DtypeError, f"astype: got {own} to {wanted}, expected its real or imaginary part")

@@ -9,7 +9,7 @@ import numpy as np
 
 from graphc.ir.errors import DtypeError
 from graphc.ir.types import BF16, DTYPES, F16, DType, Shape, Size
-from graphc.numpy.creation import asarray, on_cpu
+from graphc.numpy.creation import asarray
 from graphc.numpy.dtypes import isdtype
 from graphc.numpy.promotion import (
     ArrayLike,
@@ -19,6 +19,7 @@ from graphc.numpy.promotion import (
     is_array_like,
     is_scalar,
     kind_of,
+    on_cpu,
     result_type,
     shape_of,
 )

@@ -23,6 +23,7 @@ from graphc.numpy.elementwise import (
     remainder,
     where,
 )
+from graphc.numpy.loops import repeat_while
 from graphc.numpy.promotion import (
     ArrayLike,
     common,
@@ -32,9 +33,8 @@ from graphc.numpy.promotion import (
     together,
 )
 from graphc.numpy.reductions import any as some
-from graphc.ops import control
 from graphc.ops import elementwise as e
-from graphc.trace import Tracer, as_type, bind, is_traced, trace
+from graphc.trace import bind, is_traced
 
 if TYPE_CHECKING:
     from graphc.ir.types import Size
@@ -58,19 +58,16 @@ def gcd(x1: ArrayLike, x2: ArrayLike) -> Array:
         DtypeError: no integers.
     """
     one, two = _integers(x1, x2, "gcd")
-    types = [as_type(one), as_type(two)]
 
-    def more(a: Tracer, b: Tracer) -> list[object]:
-        return [some(not_equal(b, 0))]
+    def more(a: Array, b: Array) -> Array:
+        return some(not_equal(b, 0))
 
-    def step(a: Tracer, b: Tracer) -> list[object]:
+    def step(a: Array, b: Array) -> list[Array]:
         done = equal(b, 0)
         left = bind(e.rem, a, where(done, 1, b))
         return [where(done, a, b), where(done, b, left)]
 
-    condition, body = trace(more, types, Array.wrap), trace(step, types, Array.wrap)
-    found: Array = bind(control.while_, one, two, condition=condition, body=body)[0]
-    return abs(found)
+    return abs(repeat_while(more, step, [one, two], Array.wrap)[0])
 
 
 def lcm(x1: ArrayLike, x2: ArrayLike) -> Array:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, cast
 import numpy as np
 
 from graphc.ir.dims import Dim
-from graphc.ir.errors import DtypeError, Error, ShapeError
+from graphc.ir.errors import ArgumentError, DtypeError, Error, ShapeError
 from graphc.ir.node import Op
 from graphc.ir.places import user_place, written_at
 from graphc.ir.types import (
@@ -221,6 +221,16 @@ def scalar(value: complex, dtype: DType) -> np.ndarray:
             )
         return np.asarray(value, dtype.numpy)
     return np.asarray(bool(value) if dtype is BOOL else float(value)).astype(dtype.numpy)
+
+
+def on_cpu(device: object, name: str) -> None:
+    """Refuse a device other than the one there is, the CPU.
+
+    Raises:
+        ArgumentError: another device.
+    """
+    if device not in (None, "cpu"):
+        fail(ArgumentError, f"{name}: got device {device!r}, expected None or 'cpu'")
 
 
 def weakened(value: ArrayLike, weak: bool = True) -> Array:

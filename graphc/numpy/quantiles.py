@@ -115,7 +115,9 @@ def _quantiles(
 ) -> Array:
     if method not in METHODS:
         fail(ArgumentError, f"{name}: got method {method!r}, expected one of {' '.join(METHODS)}")
-    if kind_of(q).dtype.kind != "float" and kind_of(q).dtype.kind == "bool":
+    if kind_of(x).dtype.is_complex:
+        fail(DtypeError, f"{name}: got {kind_of(x).dtype}, expected elements that have an order")
+    if kind_of(q).dtype.kind in ("bool", "complex"):
         fail(DtypeError, f"{name}: got q of {kind_of(q).dtype}, expected floats")
     dtype, q_shape = _work_type(x), shape_of(q)
     if len(q_shape) > 1:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, overload
 
 from graphc.ir.errors import ArgumentError, DtypeError, ShapeError
 from graphc.ir.types import I32, DType
-from graphc.numpy.creation import asarray, counting, on_cpu
+from graphc.numpy.creation import asarray, counting
 from graphc.numpy.elementwise import (
     abs,
     add,
@@ -35,6 +35,7 @@ from graphc.numpy.promotion import (
     fail,
     inexact,
     kind_of,
+    on_cpu,
     scalar,
     shape_of,
     stretched,

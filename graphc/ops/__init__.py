@@ -11,6 +11,7 @@ from graphc.ops import (
     cumulative,
     custom,
     duals,
+    effects,
     elementwise,
     factors,
     fft,
@@ -20,6 +21,7 @@ from graphc.ops import (
     movement,
     ordering,
     partial_sums,
+    pullback,
     random,
     reduction,
     special,
@@ -49,5 +51,7 @@ ROWS: tuple[Op, ...] = (
     *random.ROWS,
     *control.ROWS,
     *custom.ROWS,
+    *pullback.ROWS,
+    *effects.ROWS,
 )
 BY_NAME = {row.name: row for row in ROWS}

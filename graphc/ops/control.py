@@ -85,11 +85,15 @@ class PlannedAttrs(Attrs):
 
 @dataclass(frozen=True, slots=True)
 class WhileAttrs(PlannedAttrs):
-    """Condition and body, both of the invariant operands and the carry."""
+    """Condition and body, both of the invariant operands and the carry.
+
+    `tape_bytes` bounds what reverse mode keeps of the steps; 0 leaves it to `graphc.ops.tape`.
+    """
 
     condition: Graph
     body: Graph
     invariant: int = 0
+    tape_bytes: int = 0
 
     @property
     def regions(self) -> tuple[Graph, ...]:
@@ -232,10 +236,14 @@ composite: Op = Op("composite", infer=_infer_group, reference=_group, attrs=Grou
 
 @dataclass(frozen=True, slots=True)
 class KernelAttrs(PlannedAttrs):
-    """A group that runs as one loop nest."""
+    """A group that runs as one loop nest.
+
+    One that writes a `window` finds the rest of its only result in place.
+    """
 
     name: str
     body: Graph
+    window: bool = False
 
     @property
     def regions(self) -> tuple[Graph, ...]:

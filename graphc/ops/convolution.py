@@ -187,6 +187,8 @@ def _batch(node: Node, operands: Sequence[Node], batched: Sequence[bool], size: 
         return _parted(result, features, node.tensor.shape[features], size, groups)
     if not isinstance(size, int):
         raise ShapeError(f"conv_general: got {size} different weights, expected a known number")
+    if size == 0:
+        return splat(0, node.tensor.dtype, (0, *node.tensor.shape))
     if a.batch_groups > 1:
         own = into(lhs, 0, batch)
         together = replace(a, batch_groups=a.batch_groups * size)

@@ -22,6 +22,7 @@ from graphc.ops.windows import windows
 
 Letters = tuple[str, ...]
 LEAST_PART = 2048  # terms that a part of a long sum should have
+LEAST_LINE = 256  # the same, where each is but one product
 
 
 def expand(a: ConvAttrs, lhs: Node, rhs: Node) -> Node:
@@ -72,7 +73,7 @@ class _Plain:
         alone = self.groups > 1 and lhs.tensor.shape[grouped] == self.groups
         single = rhs.tensor.shape[a.rhs_layout[0]] == self.groups
         if alone and single:
-            result, letters = self._products(lhs, rhs)
+            result, letters = self._products(lhs, rhs, math.prod(shape))
         else:
             result, letters = self._contraction(lhs, rhs, math.prod(shape))
         wanted = [letter for letter in self._wanted() if letter in letters]
@@ -141,17 +142,20 @@ class _Plain:
         letters = self._free(paired, own, other, summed)
         return (reduce_sum(result, axes=(0,)), letters[1:]) if parts > 1 else (result, letters)
 
-    def _parts(self, lhs: Node, rhs: Node, summed: Size, size: Size) -> int:
+    def _parts(
+        self, lhs: Node, rhs: Node, summed: Size, size: Size, least: int = LEAST_PART
+    ) -> int:
         """Into how many parts a long sum is cut, so that each part of the operands is read once.
 
         That is the gradient of weights: a small result of sums over a whole batch.
         """
         taps = math.prod(span.size for span in self.spans)
         read = lhs.tensor.size + rhs.tensor.size
-        known = isinstance(summed, int) and isinstance(size, int) and isinstance(read, int)
-        if not known or lhs.tensor.dtype not in (F32, F64):
+        if not (isinstance(summed, int) and isinstance(size, int) and isinstance(read, int)):
             return 1
-        most = min(summed * taps // LEAST_PART, read // max(size, 1))
+        if lhs.tensor.dtype not in (F32, F64):
+            return 1
+        most = min(summed * taps // least, read // max(size, 1))
         return max(part for part in range(1, max(most, 1) + 1) if summed % part == 0)
 
     def _free(
@@ -168,17 +172,29 @@ class _Plain:
         found = self._free(paired, own, other, summed)
         return list(found) == [letter for letter in self._wanted() if letter in found]
 
-    def _products(self, lhs: Node, rhs: Node) -> tuple[Node, Letters]:
+    def _products(self, lhs: Node, rhs: Node, size: Size) -> tuple[Node, Letters]:
         """One feature to one: products of windows and weights, summed, lanes along the groups."""
-        a = self.a
+        a, rhs_shape = self.a, rhs.tensor.shape
         # The axis of groups has one element in each, so it needs no splitting.
         names = ("N", "G") if a.feature_groups > 1 else ("G", "C")
-        seen, letters = self._seen(lhs, self._letters(a.lhs_layout, *names, "o"))
+        left = self._letters(a.lhs_layout, *names, "o")
         right = self._letters(a.rhs_layout, "G", "C", "k")
+        parts = 1
         if a.feature_groups > 1:
             at = right.index("C")
-            rhs = reshape(rhs, shape=rhs.tensor.shape[:at] + rhs.tensor.shape[at + 1 :])
+            rhs = reshape(rhs, shape=rhs_shape[:at] + rhs_shape[at + 1 :])
             right.remove("C")
+        else:
+            parts = self._parts(lhs, rhs, lhs.tensor.shape[left.index("C")], size, LEAST_LINE)
+        if parts > 1:
+            lhs, left = _grouped(lhs, left, "C", parts, "P")
+            rhs, right = _grouped(rhs, right, "C", parts, "P")
+        seen, letters = self._seen(lhs, left)
+        # Of what is summed, the batch, in which neighbours lie farthest apart, stands outside.
+        rank = {"P": 0, "C": 1}
+        apart = sorted(range(len(letters)), key=lambda i: rank.get(letters[i], 2))
+        seen = transpose(seen, permutation=tuple(apart))
+        letters = tuple(letters[i] for i in apart)
         order = sorted(range(len(right)), key=lambda i: letters.index(right[i]))
         taps = transpose(rhs, permutation=tuple(order))
         places = tuple(letters.index(right[i]) for i in order)
@@ -188,7 +204,9 @@ class _Plain:
         factors = broadcast(taps, shape=seen.tensor.shape, axes=places)
         summed = tuple(i for i, letter in enumerate(letters) if letter[0] in "kC")
         total = reduce_sum(e.mul(seen, factors), axes=summed)
-        rest = tuple(letter for letter in letters if letter[0] not in "kC")
+        if parts > 1:
+            total = reduce_sum(total, axes=(0,))
+        rest = tuple(letter for letter in letters if letter[0] not in "kCP")
         return (e.convert(total, dtype=dtype) if dtype in (F16, BF16) else total), rest
 
 

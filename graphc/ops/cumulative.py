@@ -41,8 +41,12 @@ def _infer(a: CumulativeAttrs, x: TensorType) -> TensorType:
         raise ShapeError(f"cumulative: got axis {a.axis}, expected 0 to {x.rank - 1} for {x}")
     if a.kind == "logsumexp" and not x.dtype.is_float:
         raise DtypeError(f"cumulative logsumexp: got {x}, expected floats")
+    if a.kind in ("max", "min") and x.dtype.is_complex:
+        raise DtypeError(f"cumulative {a.kind}: got {x}, expected elements that have an order")
     if a.kind in ("sum", "prod") and x.dtype is BOOL:
         raise DtypeError(f"cumulative {a.kind}: got {x}, expected numbers")
+    if a.kind in ("max", "min") and x.dtype.is_complex:
+        raise DtypeError(f"cumulative {a.kind}: got {x}, expected numbers that have an order")
     return x
 
 

@@ -69,12 +69,7 @@ def _infer(a: FftAttrs, *types: TensorType) -> TensorType:
 
 def _reference(a: FftAttrs, x: np.ndarray) -> np.ndarray:
     """Computed in double precision and rounded once."""
-    function = {
-        "fft": np.fft.fftn,
-        "ifft": np.fft.ifftn,
-        "rfft": np.fft.rfftn,
-        "irfft": np.fft.irfftn,
-    }[a.kind]
+    function = getattr(np.fft, f"{a.kind}n")
     wide = x.astype(np.float64 if a.kind == "rfft" else np.complex128)
     axes = tuple(range(x.ndim - len(a.lengths), x.ndim))
     with np.errstate(all="ignore"):

@@ -33,7 +33,7 @@ from graphc.ops.leaf import constant
 from graphc.ops.movement import concatenate, pad, reshape, reverse, slice, transpose
 
 LONGEST = 64  # of a transform that is one multiplication by a matrix
-STAGE = 16  # what a further stage costs, in multiplications per element
+STAGE = 32  # what a further stage costs, in multiplications per element (measured)
 
 
 def expanded(kind: str, lengths: tuple[int, ...], x: Node) -> Node:
@@ -212,7 +212,7 @@ def _cost(stages: Sequence[int]) -> float:
 def smooth_length(least: int) -> int:
     """The length from `least` on, with prime factors 2, 3 and 5, whose transform is cheapest."""
     candidates = [
-        2**a * 3**b * 5**c_
+        int(2**a * 3**b * 5**c_)
         for c_ in range(4)
         for b in range(5)
         for a in [max(0, math.ceil(math.log2(least / (3**b * 5**c_))))]
@@ -260,11 +260,15 @@ def _composite(z: Node, count: int, stages: Sequence[int], back: bool) -> Node:
     table = constant(matrix, dtype)
     # [rows, rest, 2 * k_1]: what follows runs along k_1.
     found = dot_general(lines, table, lhs_contract=(1, 2), rhs_contract=(0, 1))
-    state = transpose(reshape(found, shape=(rows, rest, 2, first)), permutation=(0, 2, 1, 3))
+    state = found
     done: list[int] = []  # the lengths k_t, ..., k_2
     for length in others:
         rest //= length
-        state = reshape(state, shape=(rows, 2, *done, length, rest, first))
+        if done:
+            state = reshape(state, shape=(rows, 2, *done, length, rest, first))
+        else:
+            parted = reshape(state, shape=(rows, length, rest, 2, first))
+            state = transpose(parted, permutation=(0, 3, 1, 2, 4))
         state = _twiddled(state, first, done, length, back)
         at = 2 + len(done)
         small = _real_matrix(_matrix(length, back)).reshape(2, length, 2 * length)

@@ -1,26 +1,12 @@
-"""Forward mode: from parameters on to outputs, asking each row for its jvp.
-
-R. E. Wengert, "A simple automatic derivative evaluation program", 1964. Values and tangents are
-computed side by side, so nothing needs to be kept, and loops may run for as long as they like.
-A row without a jvp is pushed forward by transposing its vjp: that is linear in the cotangent, and
-what reverse mode makes of it by the cotangent is the jvp (J. Townsend, "A new trick for
-calculating Jacobian vector products", 2017).
-"""
+"""Forward mode, with reverse mode for the rows that have no rule for tangents."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from graphc.ir.errors import UnsupportedError
-from graphc.ir.graph import Graph, inline, rebuild
-from graphc.ir.node import Node, make
-from graphc.ir.places import Places, gradient_of, recording, written_at
-from graphc.ops.build import zeros_like
-from graphc.ops.control import parameters, results
-from graphc.ops.leaf import parameter
-from graphc.ops.region_jvps import INSTEAD, REGION_JVPS, Pushed, Tangent
-from graphc.ops.reverse import differentiable_outputs, joint_graph
+from graphc.ir.graph import Graph
+from graphc.ops.pushing import pushed_graph
+from graphc.ops.reverse import joint_graph
 
 
 def push_forward(graph: Graph, wrt: Sequence[int], of: Sequence[int] | None = None) -> Graph:
@@ -31,85 +17,4 @@ def push_forward(graph: Graph, wrt: Sequence[int], of: Sequence[int] | None = No
     Raises:
         UnsupportedError: an operation on the way has no derivative; its place is named.
     """
-    watched = differentiable_outputs(graph) if of is None else tuple(of)
-    params = list(graph.params)
-    tangent: dict[Node, Node] = {}
-    for index in wrt:
-        moved = parameter(index=len(params), type=graph.params[index].tensor)
-        tangent[graph.params[index]] = moved
-        params.append(moved)
-    value: dict[Node, Node] = {param: param for param in graph.params}
-    places: dict[Node, Places] = dict(graph.places)
-    with recording(places) as record:
-        for node in graph.nodes:
-            if node in value:
-                continue
-            record.here = graph.place(node)
-            current = rebuild(node, tuple(value[operand] for operand in node.operands))
-            record.note(current)
-            record.here = gradient_of(graph.place(node))
-            values, tangents = _pushed(
-                graph, node, current, [tangent.get(o) for o in node.operands]
-            )
-            value[node] = current
-            # Results of a loop that was made anew stand for those of the old one.
-            for result, found, moving in zip(results(node), values, tangents, strict=True):
-                value[result] = found
-                if moving is not None:
-                    tangent[result] = moving
-        outputs = [value[output] for output in graph.outputs]
-        slopes = [_tangent(graph.outputs[i], tangent) for i in watched]
-    names = (*graph.names, *(f"tangent{i}" for i in wrt))
-    return replace(
-        graph, params=tuple(params), outputs=(*outputs, *slopes), names=names, places=places
-    )
-
-
-def _tangent(node: Node, tangent: dict[Node, Node]) -> Node:
-    return tangent[node] if node in tangent else zeros_like(node)
-
-
-def _pushed(graph: Graph, node: Node, current: Node, moved: Sequence[Tangent]) -> Pushed:
-    """The results of `current`, which stands for `node`, and their tangents."""
-    none = [None] * len(node.results)
-    flows = any(type_.dtype.is_inexact for type_ in node.results)
-    if not flows or all(tangent is None for tangent in moved):
-        return results(current), none
-    try:
-        by_region = REGION_JVPS.get(node.op)
-        if by_region is not None:
-            return by_region(current, moved, push_forward)
-        if node.op.push is not None:
-            return results(current), node.op.push(current, moved)
-        if node.op.jvp is not None:
-            return (current,), (node.op.jvp(current, moved),)
-        if node.op.vjp is not None:
-            return (current,), (transposed(current, moved),)
-    except UnsupportedError as error:
-        if "written at" in str(error):
-            raise
-        raise UnsupportedError(f"{error}{written_at(graph.place(node))}") from None
-    instead = INSTEAD.get(node.op, "stop_gradient around it or another operation")
-    raise UnsupportedError(
-        f"{node.op.name} has no tangents: got a tangent through {node.type}, expected "
-        f"{instead}{written_at(graph.place(node))}"
-    )
-
-
-def transposed(node: Node, tangents: Sequence[Tangent]) -> Tangent:
-    """The tangent of `node`, made from its vjp."""
-    assert node.op.vjp is not None
-    count = len(node.operands)
-    params = parameters((*(operand.tensor for operand in node.operands), node.tensor))
-    pulled = node.op.vjp(make(node.op, params[:count], node.attrs), params[count])
-    pairs = [
-        (cotangent, tangent)
-        for cotangent, tangent in zip(pulled, tangents, strict=True)
-        if cotangent is not None and tangent is not None
-    ]
-    if not pairs:
-        return None
-    linear = Graph(params, tuple(cotangent for cotangent, _ in pairs))
-    back = joint_graph(linear, [count], range(len(pairs)))
-    arguments = [*node.operands, zeros_like(node), *(tangent for _, tangent in pairs)]
-    return inline(back, arguments)[-1]
+    return pushed_graph(graph, wrt, of, joint_graph)

@@ -21,18 +21,21 @@ from graphc.ops.control import (
     parameters,
 )
 from graphc.ops.duals import broadcast
+from graphc.ops.effects import TellAttrs
 from graphc.ops.elementwise import and_, select
 from graphc.ops.indexing import GatherAttrs, ScatterAttrs
 from graphc.ops.leaf import constant_value
+from graphc.ops.tape import PullbackAttrs
 
 
 def needs_guard(graph: Graph) -> bool:
     """Whether anything in the graph may raise, or not end, on values that do not count."""
-    return any(_is_hazard(node) for node in graph.nodes)
+    return any(is_hazard(node) for node in graph.nodes)
 
 
-def _is_hazard(node: Node) -> bool:
-    if isinstance(node.attrs, WhileAttrs):
+def is_hazard(node: Node) -> bool:
+    """Whether a node may raise, or not end, on values that do not count."""
+    if isinstance(node.attrs, WhileAttrs | PullbackAttrs | TellAttrs):
         return True
     return _checks_indices(node) or any(map(needs_guard, regions(node)))
 
@@ -48,7 +51,7 @@ def guarded(graph: Graph) -> Graph:
     active, *params = parameters((tensor(BOOL, ()), *graph.input_types))
 
     def meaning(node: Node, operands: tuple[Node, ...]) -> Node:
-        return _guarded(node, operands, active) if _is_hazard(node) else rebuild(node, operands)
+        return _guarded(node, operands, active) if is_hazard(node) else rebuild(node, operands)
 
     inner = transform(graph, meaning, params)
     names = ("active", *graph.names)
@@ -57,21 +60,32 @@ def guarded(graph: Graph) -> Graph:
 
 def _guarded(node: Node, operands: tuple[Node, ...], active: Node) -> Node:
     match node.attrs:
+        case TellAttrs():
+            token, enabled, *values = operands
+            return make(node.op, (token, and_(enabled, active), *values), node.attrs)
         case GatherAttrs() | ScatterAttrs():
             indices = operands[1]
             mask = broadcast(active, shape=indices.tensor.shape, axes=())
             safe = select(mask, indices, zeros_like(indices))
             return make(node.op, (operands[0], safe, *operands[2:]), node.attrs)
         case WhileAttrs() as a:
-            condition = guarded(a.condition)
-            both = and_(condition.params[0], condition.outputs[0])
             attrs = replace(
                 a,
-                condition=replace(condition, outputs=(both,)),
+                condition=_guarded_condition(a.condition),
                 body=guarded(a.body),
                 invariant=a.invariant + 1,
             )
             return make(node.op, (active, *operands), attrs)
+        case PullbackAttrs() as a:
+            pullback = replace(
+                a,
+                condition=_guarded_condition(a.condition),
+                body=guarded(a.body),
+                pull=guarded(a.pull),
+                invariant=a.invariant + 1,
+                wanted=tuple(i + 1 for i in a.wanted),
+            )
+            return make(node.op, (active, *operands), pullback)
         case ScanAttrs() as a:
             scan = replace(a, body=guarded(a.body), invariant=a.invariant + 1)
             return make(node.op, (active, *operands), scan)
@@ -81,3 +95,9 @@ def _guarded(node: Node, operands: tuple[Node, ...], active: Node) -> Node:
         case GroupAttrs() as a:
             return make(node.op, (active, *operands), replace(a, body=guarded(a.body)))
     return rebuild(node, operands)
+
+
+def _guarded_condition(condition: Graph) -> Graph:
+    """A loop's condition that is false where nothing is active."""
+    inner = guarded(condition)
+    return replace(inner, outputs=(and_(inner.params[0], inner.outputs[0]),))

@@ -65,6 +65,9 @@ def _infer_argsort(a: OrderAttrs, *keys: TensorType) -> TensorType:
     for key in keys[1:]:
         if key.shape != first.shape:
             raise ShapeError(f"argsort: got keys {first} and {key}, expected equal shapes")
+    if any(key.dtype.is_complex for key in keys):
+        got = ", ".join(map(str, keys))
+        raise DtypeError(f"argsort: got {got}, expected elements that have an order")
     length = first.shape[a.axis]
     if isinstance(length, int) and length > I32.largest:
         raise ShapeError(f"argsort: got {length} elements along an axis, expected below 2**31")

@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 
-from graphc.ir.errors import DtypeError
-from graphc.ir.node import Node, Op, Sample
+from graphc.ir.errors import DtypeError, UnsupportedError
+from graphc.ir.node import Attrs, Node, Op, Sample
 from graphc.ir.types import U32, TensorType, static_shape, tensor
 from graphc.ops import elementwise as e
 from graphc.ops.build import splat
 from graphc.ops.duals import broadcast
 from graphc.ops.leaf import iota
 from graphc.ops.movement import ShapeAttrs, reshape, slice
+from graphc.ops.samples import floats
 
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 PARITY = 0x1BD11BDA
@@ -99,4 +101,34 @@ random_bits: Op = Op(
     samples=_samples,
 )
 
-ROWS = (random_bits,)
+
+@dataclass(frozen=True, slots=True)
+class DrawnAttrs(Attrs):
+    """The distribution that a value was drawn from."""
+
+    name: str
+
+
+def _no_derivative(node: Node, *_: object) -> NoReturn:
+    name = getattr(node.attrs, "name", "")
+    raise UnsupportedError(
+        f"{name}: got a derivative of what is drawn by rejection, which does not depend smoothly "
+        "on its parameters, expected stop_gradient around it"
+    )
+
+
+# The operand itself: a mark on what a loop has drawn by rejection. A derivative through the loop
+# would leave out how the choice of what is rejected depends on the parameters.
+drawn: Op = Op(
+    "drawn",
+    infer=lambda a, x: x,
+    reference=lambda a, x: x,
+    attrs=DrawnAttrs,
+    vjp=_no_derivative,
+    jvp=_no_derivative,
+    expand=lambda a, x: x,
+    samples=lambda: [Sample(s.arrays, DrawnAttrs("gamma"), smooth=False) for s in floats((3, 4))],
+    batch=lambda node, operands, batched, size: drawn(*operands, name=node.attrs.name),  # type: ignore[attr-defined]
+)
+
+ROWS = (random_bits, drawn)

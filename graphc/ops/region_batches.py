@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
+from graphc.ir.errors import UnsupportedError
 from graphc.ir.graph import Graph
 from graphc.ir.node import Node, Op, make
 from graphc.ir.places import recorder
 from graphc.ir.types import BOOL, Size, tensor
-from graphc.ops.build import like
+from graphc.ops.build import like, zeros_like
 from graphc.ops.control import (
     GroupAttrs,
     ScanAttrs,
@@ -35,10 +36,17 @@ from graphc.ops.custom import (
     custom_vjp,
 )
 from graphc.ops.duals import all_led, broadcast
+from graphc.ops.effects import tell
 from graphc.ops.elementwise import eq, max, min, select
 from graphc.ops.guards import guarded, needs_guard
+from graphc.ops.inlining import applied, region
 from graphc.ops.movement import moved
-from graphc.ops.reduction import reduce_or
+from graphc.ops.pullback import while_pullback
+from graphc.ops.reduction import reduce_max, reduce_or
+from graphc.ops.reverse import joint_graph
+from graphc.ops.tape import PullbackAttrs
+from graphc.ops.tape_reverse import taped_graph
+from graphc.ops.while_vjps import pulled_back
 
 Batched: TypeAlias = tuple[Node, bool]
 BatchGraph: TypeAlias = Callable[
@@ -51,18 +59,6 @@ RegionBatch: TypeAlias = Callable[[Node, Operands, Flags, Size, BatchGraph], Seq
 
 def _results(node: Node, flags: Sequence[bool]) -> Sequence[Batched]:
     return list(zip(results(node), flags, strict=True))
-
-
-def _applied(graph: Graph, arguments: Sequence[Node]) -> Operands:
-    """The outputs of `graph` applied to `arguments`, each node on its place."""
-    env = dict(zip(graph.params, arguments, strict=True))
-    record = recorder()
-    for node in graph.nodes:
-        if node not in env:
-            if record is not None:
-                record.here = graph.place(node)
-            env[node] = make(node.op, tuple(env[operand] for operand in node.operands), node.attrs)
-    return tuple(env[output] for output in graph.outputs)
 
 
 def _chosen(mask: Node, yes: Node, no: Node) -> Node:
@@ -150,7 +146,7 @@ def _batch_switch(
         inner, arguments, flags = branch, rest, batched[1:]
         if needs_guard(branch):
             inner, arguments, flags = guarded(branch), [active, *rest], (True, *flags)
-        found = _applied(batch(inner, flags, size, every)[0], arguments)
+        found = applied(batch(inner, flags, size, every)[0], arguments)
         pairs = zip(found, chosen, strict=True) if chosen else ()
         chosen = tuple(_chosen(active, new, old) for new, old in pairs) if chosen else found
     return [(result, True) for result in chosen]
@@ -172,7 +168,8 @@ def _batch_while(
     start = _carry(operands[a.invariant :], batched[a.invariant :], carry, size)
     operands = (*operands[: a.invariant], *start)
     if not differs:
-        return _results(make(while_, operands, replace(a, condition=condition, body=body)), carry)
+        even = make(while_, operands, replace(a, condition=condition, body=body))
+        return _results(even, carry)
     if needs_guard(a.body):
         body = batch(guarded(a.body), (True, *fixed, *carry), size, carry)[0]
     return _batch_uneven(a, operands, condition, body, size)
@@ -190,17 +187,79 @@ def _batch_uneven(
     *old, active = params
     fixed, carry = old[: a.invariant], old[a.invariant :]
     takes_flag = len(body.params) > len(old)
-    new = _applied(body, [active, *old] if takes_flag else old)
+    new = applied(body, [active, *old] if takes_flag else old)
     kept = [_chosen(active, value, before) for value, before in zip(new, carry, strict=True)]
-    (still,) = _applied(condition, [*fixed, *kept])
+    (still,) = applied(condition, [*fixed, *kept])
     looped = while_(
         *operands,
-        *_applied(condition, operands),
+        *applied(condition, operands),
         condition=Graph(params, (reduce_or(active, axes=(0,)),)),
         body=Graph(params, (*kept, still)),
         invariant=a.invariant,
+        tape_bytes=a.tape_bytes,
     )
     return [(result, True) for result in results(looped)[:-1]]
+
+
+def _batch_pullback(
+    node: Node, operands: Operands, batched: Flags, size: Size, batch: BatchGraph
+) -> Sequence[Batched]:
+    """The pullback of the batched loop; or, where only cotangents are, of the one loop."""
+    a = node.attrs
+    assert isinstance(a, PullbackAttrs)
+    count = len(a.body.params)
+    if not any(batched[:count]):
+        shared, flags = batch(taped_graph(a), batched, size, ())
+        return list(zip(applied(shared, operands), flags, strict=True))
+    # An operand of which every lane wants its own cotangent is every lane's own.
+    own = [flag or i in a.wanted for i, flag in enumerate(batched[:count])]
+    inner = all_led(
+        operands[:count], [f or not o for f, o in zip(batched, own, strict=False)], size
+    )
+    loop = WhileAttrs(a.condition, a.body, a.invariant, tape_bytes=a.tape_bytes)
+    found = _batch_while(make(while_, node.operands[:count], loop), inner, tuple(own), size, batch)
+    whole = found[0][0].operands[0]
+    seeds = all_led(operands[count:], batched[count:], size)
+    given = {i: c for i, c in zip(a.given, seeds, strict=True) if found[i][1]}
+    pulled = pulled_back(whole, given, a.wanted, joint_graph)
+    return [(pulled.get(i, zeros_like(inner[i])), True) for i in a.wanted]
+
+
+def _batch_tell(
+    node: Node, operands: Operands, batched: Flags, size: Size, batch: BatchGraph
+) -> Sequence[Batched]:
+    """Each lane tells, one after the other; what is the same for all is told once."""
+    if not isinstance(size, int):
+        raise UnsupportedError(
+            f"debug.{node.attrs.kind}: got a batch of size {size}, "  # type: ignore[attr-defined]
+            "expected one that is known when the program is compiled"
+        )
+    token, *values = operands
+    if batched[0]:  # any lane's token is the token of all
+        token = reduce_max(token, axes=(0,))
+    own = [i for i, flag in enumerate(batched[1:]) if flag]
+    fixed = [i for i, flag in enumerate(batched[1:]) if not flag]
+    inner = (*(operand.tensor for operand in node.operands),)
+    types = (*(inner[1 + i] for i in fixed), inner[0], *(inner[1 + i] for i in own))
+
+    def lane(*params: Node) -> Sequence[Node]:
+        at = dict(zip(fixed, params, strict=False))
+        at.update(zip(own, params[len(fixed) + 1 :], strict=True))
+        given = [at[i] for i in range(len(values))]
+        return (make(node.op, (params[len(fixed)], *given), node.attrs),)
+
+    record = recorder()
+    here = record.here if record is not None else ()
+    told = scan(
+        *(values[i] for i in fixed),
+        token,
+        *(values[i] for i in own),
+        body=region(types, lane, here),
+        length=size,
+        invariant=len(fixed),
+        carried=1,
+    )
+    return [(results(told)[0], False)]
 
 
 REGION_BATCHES: dict[Op, RegionBatch] = {
@@ -211,4 +270,6 @@ REGION_BATCHES: dict[Op, RegionBatch] = {
     scan: _batch_scan,
     switch: _batch_switch,
     while_: _batch_while,
+    while_pullback: _batch_pullback,
+    tell: _batch_tell,
 }

@@ -16,7 +16,6 @@ from graphc.ops.control import (
     GroupAttrs,
     ScanAttrs,
     SwitchAttrs,
-    WhileAttrs,
     composite,
     results,
     scan,
@@ -24,24 +23,15 @@ from graphc.ops.control import (
     while_,
 )
 from graphc.ops.custom import CustomJvpAttrs, checkpoint, custom_jvp, custom_vjp
+from graphc.ops.dependence import reached
 from graphc.ops.region_vjps import require_arguments
-from graphc.ops.reverse import depends
 from graphc.ops.split import between
+from graphc.ops.while_vjps import moving_carry, while_jvp
 
 Tangent: TypeAlias = Node | None
 Push: TypeAlias = Callable[[Graph, Sequence[int], Sequence[int]], Graph]
 Pushed: TypeAlias = tuple[Sequence[Node], Sequence[Tangent]]  # results, and their tangents
 RegionJvp: TypeAlias = Callable[[Node, Sequence[Tangent], Push], Pushed]
-
-
-def reached(graph: Graph, wrt: Sequence[int]) -> list[int]:
-    """Which float outputs depend on the parameters `wrt`."""
-    found = depends(graph.nodes, [graph.params[i] for i in wrt])
-    return [
-        i
-        for i, output in enumerate(graph.outputs)
-        if output in found and output.tensor.dtype.is_inexact
-    ]
 
 
 def _spread(count: int, at: Sequence[int], values: Sequence[Node]) -> list[Tangent]:
@@ -77,16 +67,6 @@ def _switch_jvp(node: Node, tangents: Sequence[Tangent], push: Push) -> Pushed:
     return found[:count], _spread(count, of, found[count:])
 
 
-def _moving(body: Graph, invariant: int, carried: int, wrt: Sequence[int]) -> list[int]:
-    """Parameters of a loop's body that have tangents in some step, given those of the first."""
-    moving = set(wrt)
-    while True:
-        carry = {invariant + i for i in reached(body, sorted(moving)) if i < carried}
-        if carry <= moving:
-            return sorted(moving)
-        moving |= carry
-
-
 def _grouped(first: Sequence[Node], second: Sequence[Node], cuts: Sequence[int],
              positions: Sequence[int]) -> list[Node]:  # fmt: skip
     """Both sequences cut at `cuts` and their parts in turn; `positions` are those of `second`."""
@@ -101,7 +81,7 @@ def _scan_jvp(node: Node, tangents: Sequence[Tangent], push: Push) -> Pushed:
     a = node.attrs
     assert isinstance(a, ScanAttrs)
     first, count = a.invariant + a.carried, len(a.body.outputs)
-    wrt = _moving(a.body, a.invariant, a.carried, _given(tangents))
+    wrt = moving_carry(a.body, a.invariant, a.carried, _given(tangents))
     carry = [i - a.invariant for i in wrt if a.invariant <= i < first]
     of = sorted({*reached(a.body, wrt), *carry})
     both = push(a.body, wrt, of)
@@ -136,27 +116,6 @@ def _filled(node: Node, tangents: Sequence[Tangent], wrt: Sequence[int]) -> list
     return [tangents[i] or zeros_like(node.operands[i]) for i in wrt]
 
 
-def _while_jvp(node: Node, tangents: Sequence[Tangent], push: Push) -> Pushed:
-    a = node.attrs
-    assert isinstance(a, WhileAttrs)
-    count, own = len(a.body.outputs), len(a.body.params)
-    wrt = _moving(a.body, a.invariant, count, _given(tangents))
-    of = [i - a.invariant for i in wrt if i >= a.invariant]
-    both = push(a.body, wrt, of)
-    cuts = (a.invariant,)
-    params = _grouped(both.params[:own], both.params[own:], cuts, wrt)
-    condition = between(params, a.condition.outputs, places=a.condition.places)
-    found = results(
-        while_(
-            *_grouped(node.operands, _filled(node, tangents, wrt), cuts, wrt),
-            condition=condition,
-            body=between(params, both.outputs, places=both.places),
-            invariant=a.invariant + len(wrt) - len(of),
-        )
-    )
-    return found[:count], _spread(count, of, found[count:])
-
-
 def _custom_jvp(node: Node, tangents: Sequence[Tangent], push: Push) -> Pushed:
     """By the author's rule, which also gives the results."""
     a = node.attrs
@@ -187,7 +146,7 @@ REGION_JVPS: dict[Op, RegionJvp] = {
     composite: _composite_jvp,
     switch: _switch_jvp,
     scan: _scan_jvp,
-    while_: _while_jvp,
+    while_: while_jvp,
     custom_jvp: _custom_jvp,
     checkpoint: _checkpoint_jvp,
 }

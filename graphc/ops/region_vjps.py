@@ -24,6 +24,7 @@ from graphc.ops.control import (
     results,
     scan,
     switch,
+    while_,
 )
 from graphc.ops.custom import (
     CustomJvpAttrs,
@@ -35,6 +36,7 @@ from graphc.ops.custom import (
 )
 from graphc.ops.duals import broadcast
 from graphc.ops.elementwise import add
+from graphc.ops.while_vjps import while_vjp
 
 Joint: TypeAlias = Callable[[Graph, Sequence[int], Sequence[int]], Graph]
 Replacements: TypeAlias = list[dict[Node, Node]]
@@ -296,6 +298,16 @@ def _checkpoint_vjp(
         checkpoint(*arguments, name=a.name, body=body)))  # fmt: skip
 
 
+def _while_vjp(
+    node: Node,
+    incoming: Sequence[Node | None],
+    wanted: Sequence[int],
+    joint: Joint,
+    _: Replacements,
+) -> Cotangents:
+    return while_vjp(node, incoming, wanted, joint)
+
+
 REGION_VJPS: dict[Op, RegionVjp] = {
     custom_jvp: _custom_jvp_vjp,
     custom_vjp: _custom_vjp_vjp,
@@ -303,4 +315,5 @@ REGION_VJPS: dict[Op, RegionVjp] = {
     composite: _composite_vjp,
     switch: _switch_vjp,
     scan: _scan_vjp,
+    while_: _while_vjp,
 }

@@ -9,18 +9,24 @@ differentiating the graphs (`graphc.ops.region_vjps`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from graphc.ir.errors import UnsupportedError
+from graphc.ir.errors import ArgumentError, UnsupportedError
 from graphc.ir.graph import Graph, inline, substitute
-from graphc.ir.node import Cotangents, Node, make
+from graphc.ir.node import Cotangents, Node, Op, make
 from graphc.ir.places import Places, gradient_of, recorder, recording, written_at
 from graphc.ops.build import zeros_like
-from graphc.ops.control import parameters, project, results, stop_gradient
+from graphc.ops.control import parameters, project, results
+from graphc.ops.dependence import depends, differentiable_outputs
 from graphc.ops.elementwise import add
 from graphc.ops.leaf import parameter
-from graphc.ops.region_vjps import REGION_VJPS, Replacements
+from graphc.ops.pullback import while_pullback
+from graphc.ops.pushing import pushed_graph
+from graphc.ops.region_vjps import REGION_VJPS, Joint, RegionVjp, Replacements
+from graphc.ops.while_vjps import pullback_vjp
+
+__all__ = ["REVERSE", "differentiable_outputs", "joint_graph", "pull_back"]
 
 Adjoints = dict[Node, Node]
 
@@ -50,11 +56,6 @@ def joint_graph(graph: Graph, wrt: Sequence[int], of: Sequence[int] | None = Non
             outputs = substitute(outputs, values)
     names = (*graph.names, *(f"cotangent{i}" for i in seeds))
     return replace(graph, params=tuple(params), outputs=tuple(outputs), names=names, places=places)
-
-
-def differentiable_outputs(graph: Graph) -> tuple[int, ...]:
-    """Which outputs are of floats."""
-    return tuple(i for i, type_ in enumerate(graph.output_types) if type_.dtype.is_inexact)
 
 
 def pull_back(
@@ -87,16 +88,6 @@ def pull_back(
     return tuple(adjoint[node] if node in adjoint else zeros_like(node) for node in wrt)
 
 
-def depends(nodes: Iterable[Node], sources: Iterable[Node]) -> set[Node]:
-    """Nodes through which a float result depends on `sources`."""
-    found = set(sources)
-    for node in nodes:
-        moves = node.op is not stop_gradient and any(operand in found for operand in node.operands)
-        if moves and any(type_.dtype.is_inexact for type_ in node.results):
-            found.add(node)
-    return found
-
-
 def _accumulate(adjoint: Adjoints, node: Node, cotangent: Node) -> None:
     known = adjoint.get(node)
     adjoint[node] = cotangent if known is None else add(known, cotangent)
@@ -109,10 +100,15 @@ def _vjp(
     active: set[Node],
     replaced: Replacements,
 ) -> Cotangents:
-    by_region = REGION_VJPS.get(node.op)
+    by_region = REVERSE.get(node.op)
     wanted = [i for i, operand in enumerate(node.operands) if operand in active]
     if by_region is not None:
-        return by_region(node, incoming, wanted, joint_graph, replaced)
+        try:
+            return by_region(node, incoming, wanted, joint_graph, replaced)
+        except ArgumentError as error:
+            if "written at" in str(error):
+                raise
+            raise ArgumentError(f"{error}{written_at(graph.place(node))}") from None
     cotangent = incoming[0]
     try:
         if node.op.push is not None:
@@ -126,6 +122,23 @@ def _vjp(
         f"expected stop_gradient around it or another operation"
         f"{written_at(graph.place(node))}"
     )
+
+
+def _push(graph: Graph, wrt: Sequence[int], of: Sequence[int]) -> Graph:
+    return pushed_graph(graph, wrt, of, joint_graph)
+
+
+def _pullback_vjp(
+    node: Node,
+    incoming: Sequence[Node | None],
+    wanted: Sequence[int],
+    joint: Joint,
+    _: Replacements,
+) -> Cotangents:
+    return pullback_vjp(node, incoming, wanted, joint, _push)
+
+
+REVERSE: dict[Op, RegionVjp] = {**REGION_VJPS, while_pullback: _pullback_vjp}
 
 
 def _transposed(node: Node, incoming: Sequence[Node | None], wanted: Sequence[int]) -> Cotangents:

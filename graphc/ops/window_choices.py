@@ -69,7 +69,7 @@ def _check_choice(name: str, index: TensorType, shape: tuple[Size, ...]) -> None
 
 def _extreme(name: str, function: np.ufunc, largest: bool, fold: Op) -> Op:
     def infer(a: WindowAttrs, x: TensorType) -> TensorType:
-        numbers(name, x)
+        numbers(name, x, ordered=True)
         return tensor(x.dtype, window_shape(name, a, x))
 
     def reference(a: WindowAttrs, x: np.ndarray) -> np.ndarray:
@@ -121,7 +121,7 @@ reduce_window_min = _extreme("reduce_window_min", np.minimum, False, reduce_min)
 
 def _chooser(name: str, function: Callable[..., object], largest: bool, fold: Op) -> Op:
     def infer(a: WindowAttrs, x: TensorType) -> TensorType:
-        numbers(name, x)
+        numbers(name, x, ordered=True)
         return tensor(I32, window_shape(name, a, x))
 
     def reference(a: WindowAttrs, x: np.ndarray) -> np.ndarray:

@@ -220,10 +220,12 @@ def window_shape(name: str, a: WindowAttrs, x: TensorType) -> Shape:
     )
 
 
-def numbers(name: str, x: TensorType) -> None:
-    """Raise unless `x` has elements that can be added and ordered."""
+def numbers(name: str, x: TensorType, ordered: bool = False) -> None:
+    """Raise unless `x` has elements that can be added (and, where that matters, ordered)."""
     if x.dtype is BOOL:
         raise DtypeError(f"{name}: got {x}, expected numbers")
+    if ordered and x.dtype.is_complex:
+        raise DtypeError(f"{name}: got {x}, expected numbers that have an order")
 
 
 def _padded(a: WindowAttrs, x: np.ndarray, fill: float | int | bool) -> np.ndarray:

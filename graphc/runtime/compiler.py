@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from graphc.codegen.host import version as llvm_version
 from graphc.codegen.llvm.engine import emit_object, load_object
 from graphc.codegen.llvm.entry import print_array_entry, print_program, uses_threads
-from graphc.codegen.loops.assemble import assemble
-from graphc.codegen.loops.program import Program
+from graphc.codegen.loops.assemble import arena_size, assemble
+from graphc.codegen.loops.program import Message, Program
 from graphc.codegen.loops.schedule import schedule_for
 from graphc.codegen.target import Target, require_runnable
 from graphc.ir.dims import dim
@@ -24,14 +24,14 @@ from graphc.ir.graph import Graph
 from graphc.ir.node import regions
 from graphc.ir.places import Place
 from graphc.ir.text.printer import print_graph
-from graphc.ir.types import Size
-from graphc.passes.plan_buffers import frame_size
+from graphc.ir.types import Size, tensor
 from graphc.runtime.cache import DiskCache, cache_key
 from graphc.runtime.dump import write_targets
 from graphc.runtime.executable import DATA_OFFSET, Executable, Failure, Signature
 from graphc.runtime.options import Options
 from graphc.runtime.pipeline import optimise
 from graphc.runtime.source import fingerprint
+from graphc.runtime.telling import Told
 from graphc.runtime.threads import ThreadPools, load_pool
 
 ENTRY = "graphc_main"  # takes tables of data pointers; what executables link
@@ -45,6 +45,7 @@ class Compilation:
     graph: Graph
     donated: tuple[int, ...]
     options: Options
+    hidden: int = 0  # outputs behind the others that nobody gets: tokens
 
     @functools.cached_property
     def _stages(self) -> tuple[Graph, Graph]:
@@ -63,7 +64,7 @@ class Compilation:
     @functools.cached_property
     def program(self) -> Program:
         """Loops and steps."""
-        return assemble(self.kernels, schedule_for(self.options.target), ENTRY)
+        return assemble(self.kernels, schedule_for(self.options.target), ENTRY, self.hidden)
 
     @property
     def llvm(self) -> str:
@@ -75,7 +76,7 @@ class Compilation:
         """What the cache knows the result by; lines count only where an error would name them."""
         parts = (
             print_graph(self.graph, full_constants=True, places=_is_checked(self.graph)),
-            repr(self.donated),
+            repr(self.donated) + repr(self.hidden),
             self.options.target.key(),
             llvm_version(),
             fingerprint(),
@@ -98,7 +99,7 @@ class Compilation:
                 options.say("cache", f"not written: {cache.last_unwritten}")
         else:
             options.say("cache", f"hit: {key[:16]}")
-            signature, data = _unpacked(self.graph, entry)
+            signature, data = _unpacked(self.graph, entry, self.hidden)
         made = _load(signature, data, options, cache)
         clock.lap("load")
         options.say("compile", f"{len(self.graph.nodes)} nodes: {clock}")
@@ -128,12 +129,15 @@ class Compilation:
             ARRAY_ENTRY,
             graph.input_types,
             graph.names,
-            graph.output_types,
+            program.outputs,
             program.aliases,
-            frame_size(self.kernels),
+            arena_size(self.kernels, self.hidden),
             program.sizes,
-            tuple(Failure(check.message, tuple(check.places)) for check in program.checks),
+            tuple(
+                Failure(check.message, tuple(check.places), check.kind) for check in program.checks
+            ),
             uses_threads(program),
+            program.messages,
         )
 
 
@@ -159,7 +163,9 @@ class _Clock:
 def _is_checked(graph: Graph) -> bool:
     """Whether a program can fail at a line of the user's."""
     return any(
-        getattr(node.attrs, "mode", "") == "error" or any(map(_is_checked, regions(node)))
+        getattr(node.attrs, "mode", "") == "error"
+        or getattr(node.attrs, "kind", "") == "check"
+        or any(map(_is_checked, regions(node)))
         for node in graph.nodes
     )
 
@@ -167,8 +173,12 @@ def _is_checked(graph: Graph) -> bool:
 def _load(signature: Signature, data: bytes, options: Options, cache: DiskCache) -> Executable:
     require_runnable(options.target)
     pools = _pools(options.target, cache.directory)
-    library = load_object(data, {"gc_pool_run": pools.run_address})
-    return Executable(signature, library, pools, options.threads)
+    symbols = {"gc_pool_run": pools.run_address}
+    told = Told(signature.messages, signature.sizes)
+    if signature.messages:
+        symbols["gc_tell"] = told.address
+    library = load_object(data, symbols)
+    return Executable(signature, library, pools, options.threads, told)
 
 
 @functools.lru_cache(maxsize=8)
@@ -179,7 +189,11 @@ def _pools(target: Target, directory: object) -> ThreadPools:
 
 def _packed(signature: Signature, data: bytes) -> bytes:
     failures = [
-        [failure.message, [[p.file, p.line, p.function, p.gradient] for p in failure.places]]
+        [
+            failure.message,
+            [[p.file, p.line, p.function, p.gradient] for p in failure.places],
+            failure.kind,
+        ]
         for failure in signature.failures
     ]
     header = {
@@ -188,31 +202,46 @@ def _packed(signature: Signature, data: bytes) -> bytes:
         "sizes": signature.sizes,
         "failures": failures,
         "parallel": signature.parallel,
+        "messages": [
+            [m.kind, m.text, [[t.dtype.name, list(map(str, t.shape))] for t in m.types]]
+            for m in signature.messages
+        ],
     }
     text = json.dumps(header).encode()
     return len(text).to_bytes(8, "little") + text + data
 
 
-def _unpacked(graph: Graph, entry: bytes) -> tuple[Signature, bytes]:
+def _unpacked(graph: Graph, entry: bytes, hidden: int) -> tuple[Signature, bytes]:
     length = int.from_bytes(entry[:8], "little")
     header = json.loads(entry[8 : 8 + length])
-    arena: Size = int(header["arena"]) if header["arena"].isdigit() else dim(header["arena"])
+    arena = _size(header["arena"])
     failures = tuple(
-        Failure(message, tuple(Place(*place) for place in places))
-        for message, places in header["failures"]
+        Failure(message, tuple(Place(*place) for place in places), kind)
+        for message, places, kind in header["failures"]
+    )
+    messages = tuple(
+        Message(
+            kind, text, tuple(tensor(dtype, tuple(map(_size, sizes))) for dtype, sizes in types)
+        )
+        for kind, text, types in header["messages"]
     )
     signature = Signature(
         ARRAY_ENTRY,
         graph.input_types,
         graph.names,
-        graph.output_types,
+        graph.output_types[: len(graph.outputs) - hidden],
         tuple((k, i) for k, i in header["aliases"]),
         arena,
         tuple(header["sizes"]),
         failures,
         bool(header["parallel"]),
+        messages,
     )
     return signature, entry[8 + length :]
+
+
+def _size(text: str) -> Size:
+    return int(text) if text.isdigit() else dim(text)
 
 
 def compile_graph(graph: Graph, options: Options, donated: Sequence[int] = ()) -> Executable:

@@ -17,10 +17,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from graphc.codegen.llvm.engine import Library
+from graphc.codegen.loops.program import Message
 from graphc.donation import donatable, donate, heir_of_shape, is_donated, refuse_donated
 from graphc.ir.dims import Dim, evaluate
 from graphc.ir.errors import (
     ArgumentError,
+    CheckError,
     DtypeError,
     OutOfMemoryError,
     OutOfRangeError,
@@ -30,6 +32,7 @@ from graphc.ir.errors import (
 from graphc.ir.places import Place, user_place, written_at
 from graphc.ir.types import Size, TensorType, type_of
 from graphc.runtime.spare import Lease, spare_blocks
+from graphc.runtime.telling import Told
 from graphc.runtime.threads import ThreadPools
 
 ALIGNMENT = 64
@@ -43,6 +46,7 @@ class Failure:
 
     message: str
     places: tuple[Place, ...]
+    kind: str = "index"
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ class Signature:
     sizes: tuple[str, ...]
     failures: tuple[Failure, ...]
     parallel: bool  # whether any step is dealt to threads
+    messages: tuple[Message, ...] = ()
 
 
 class _Frame:
@@ -98,6 +103,7 @@ class Executable:
     library: Library
     pools: ThreadPools | None
     threads: int
+    told: Told
     _spare: dict[int, list[_Frame]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -119,6 +125,7 @@ class Executable:
             ArgumentError, ShapeError: an array is not of its parameter's type.
             DonationError: an array has been donated before.
             OutOfRangeError: an index was outside its axis.
+            CheckError: a `debug.check` did not hold.
         """
         if len(arrays) != len(self._expected):
             raise ArgumentError(f"got {len(arrays)} arrays, expected {len(self._expected)}")
@@ -199,6 +206,8 @@ class Executable:
         code = self._native(frame.address)
         if code:
             failure = self.signature.failures[code - 1]
+            if failure.kind == "check":
+                raise CheckError(f"check: {self.told.failed(code)}" + written_at(failure.places))
             raise OutOfRangeError(failure.message + written_at(failure.places))
         return results
 

@@ -180,7 +180,6 @@ def test_what_does_not_wait_is_computed_once() -> None:
         (lambda: gc.vjp(lambda x: (x, x), X)[1](V), "cotangents of vjp"),
         (lambda: gc.vjp(lambda x: x, X)[1](V, V), "one tree of cotangents"),
         (lambda: gc.jacfwd(lambda x: x, argnums=2)(X), "argnums"),
-        (lambda: gc.grad(lambda x: loops(OURS)["while"](x).sum())(X), "while has no derivative"),
     ],
 )
 def test_bad_calls_say_what_they_got(call: Tree, what: str) -> None:

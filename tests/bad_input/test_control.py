@@ -72,7 +72,8 @@ CASES: list[Case] = [
     ("argument", "got .0, -1., expected each", gc.grad(gnp.sum, argnums=(0, -1))),
     ("argument", "argnums: got '0'", lambda x: gc.grad(gnp.sum, argnums="0")(x + 1)),  # type: ignore[arg-type]
     ("argument", "given by position", lambda x: gc.grad(lambda y: y[0])(y=x)),
-    ("unsupported", "while has no deriv", lambda x: gc.grad(_looped)(x[0])),
+    ("argument", "tape_bytes: got 30, expected at least 48", lambda x: gc.grad(_looped)(x[0])),
+    ("argument", "tape_bytes: got 0", lambda x: gc.while_loop(_more, _less, x[0], tape_bytes=0)),
 ]
 
 
@@ -105,7 +106,7 @@ def _two(value: Tree) -> Tree:
 
 
 def _looped(x: Tree) -> Tree:
-    return gc.while_loop(lambda v: v < 10, lambda v: v * 2, x)
+    return gc.while_loop(lambda v: v < 10, lambda v: v * v, x, tape_bytes=30)
 
 
 @pytest.mark.parametrize("case", CASES, ids=range(len(CASES)))
@@ -123,6 +124,15 @@ WEAK: list[tuple[Callable[[Tree], Tree], Tree]] = [
     (lambda x: gc.scan(lambda c, v: (c + v, c), 0, x.astype(np.int8))[0], np.int8(3)),
     (lambda x: gc.while_loop(lambda v: v < 5, lambda v: v + x[1], 0), np.float32(5)),
     (lambda x: gc.fori_loop(0, 3, lambda i, v: v + x[i], 0), np.float32(3)),
+    (lambda x: gc.scan(lambda c, v: (c + v, c), 0.0, x.astype(np.float16))[0], np.float16(3)),
+    (lambda x: gc.scan(lambda c, v: (c * 0.5, v), 1.0, x)[0], np.float32(0.125)),
+    (lambda x: gc.scan(lambda c, v: (c + v, c), 0.0, x.astype(np.float64))[0], np.float64(3)),
+    (lambda x: gc.while_loop(lambda v: v < 3, lambda v: v * 2, 1.0), np.float32(4)),
+    (
+        lambda x: gc.while_loop(lambda v: v < 3, lambda v: v * 2, 1.0) + x[0].astype(np.float16),
+        np.float16(4),
+    ),
+    (lambda x: gc.fori_loop(0, np.int32(2), lambda i, v: v + 1, 1.5), np.float32(3.5)),
     (lambda x: gc.cond(x[0] > 0, lambda v: v[0], lambda v: 1.0, x), np.float32(1)),
     (lambda x: gc.cond(x[0] > 0, lambda v: 1, lambda v: 1.5, x), np.float32(1.5)),
     (lambda x: gc.cond(x[0] > 0, lambda v: 1, lambda v: v[1], x), np.float32(1)),

@@ -196,6 +196,10 @@ def drawn(type_: TensorType, random: np.random.Generator, *, wild: bool = False)
     shape, dtype = concrete(type_, {}), type_.dtype
     if dtype is BOOL:
         return np.asarray(random.random(shape) < 0.5)
+    if dtype.is_complex:
+        floats = tensor(dtype.part, shape)
+        real, imaginary = (drawn(floats, random, wild=wild) for _ in range(2))
+        return np.asarray(real + 1j * imaginary).astype(dtype.numpy)
     if dtype.is_float:
         values = random.uniform(-2, 2, shape)
         values = np.where(random.random(shape) < 0.3, np.rint(values), values)

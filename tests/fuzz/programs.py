@@ -86,7 +86,7 @@ def programs(draw: st.DrawFn) -> RandomProgram:
     b.pick()
     b.take(b.number(1, STEPS))
     outputs = b.outputs(4)
-    if kinds and not any(output.tensor.dtype.is_float for output in outputs):
+    if kinds and not any(output.tensor.dtype.is_inexact for output in outputs):
         outputs += tuple(node for node in b.pool if node.tensor.dtype.is_float)[-1:]
     graph = source = b.graph(outputs)
     done: list[Transformation] = []
@@ -103,7 +103,7 @@ def programs(draw: st.DrawFn) -> RandomProgram:
 
 def _transformation(b: Builder, graph: Graph, kind: str) -> Transformation:
     """A transformation of a graph, by parameters that it can be by."""
-    smooth = [i for i, type_ in enumerate(graph.input_types) if type_.dtype.is_float]
+    smooth = [i for i, type_ in enumerate(graph.input_types) if type_.dtype.is_inexact]
     if kind != "vmap" and smooth and differentiable_outputs(graph):
         return Transformation(kind, tuple(smooth[i] for i in b.some(len(smooth))) or (smooth[0],))
     every = range(len(graph.params))

@@ -128,7 +128,8 @@ def _total(nodes: Sequence[Node], weights: Sequence[Node]) -> Node:
 def _fault_of_transpose(before: Graph, wrt: Sequence[int], arrays: Sequence[np.ndarray]) -> str:
     """Whether reverse mode is the transpose of forward mode: w . (J v) = (w J) . v, in noise."""
     if _floats(before) not in ({F32}, {F64}):
-        return ""  # conversions and 16-bit floats round, and the noise leaves that out
+        return ""  # conversions and 16-bit floats round, and the noise leaves that out; complex
+        # numbers have cotangents of another convention
     try:
         pushed = push_forward(before, wrt)
     except UnsupportedError:
@@ -204,10 +205,10 @@ def _fault_of_slope(before: Graph, after: Graph, wrt: Sequence[int]) -> str:
 
 
 def _floats(graph: Graph) -> set[DType]:
-    """The types of floats in a graph."""
-    found = {t.dtype for t in graph.input_types if t.dtype.is_float}
+    """The types of floats and of complex numbers in a graph."""
+    found = {t.dtype for t in graph.input_types if t.dtype.is_inexact}
     for node in graph.nodes:
-        found |= {t.dtype for t in node.results if t.dtype.is_float}
+        found |= {t.dtype for t in node.results if t.dtype.is_inexact}
         for region in regions(node):
             found |= _floats(region)
     return found

@@ -74,3 +74,13 @@ CLASHING = {"a.b": np.zeros(2), "a": {"b": np.zeros(2)}, "x=y z": np.zeros(1)}
 def clashing(p: dict[str, gnp.Array], for_: gnp.Array) -> dict[str, gnp.Array]:
     """Names that are equal in C, or dangerous as files, and a size that nothing reads."""
     return {"../up": p["a.b"] - p["a"]["b"], "dir/file": p["x=y z"]}
+
+
+@gc.entry(np.zeros(2, np.float32), gc.ShapeDtypeStruct(("n", 3), "float64"), np.int32(1))
+def telling(x: gnp.Array, y: gnp.Array, k: gnp.Array) -> gnp.Array:
+    """What it prints and checks; sizes that only a call knows."""
+    gc.debug.print("x = {}, {:.3f} {k:4d} {} {s}", x, x[0], x > 1, k=k, s="{ok}")
+    gc.debug.print("y = {} {} {}", y, y[0, 0] * 1e20, gnp.astype(y[0, 0], "float16"))
+    gc.debug.check(k > 0, "got {}, expected more", k)
+    found: gnp.Array = gnp.sum(x) + k
+    return found

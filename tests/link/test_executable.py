@@ -64,6 +64,21 @@ def test_index_error_names_the_line(looked_up: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_what_a_program_tells(folder: Path, tmp_path: Path) -> None:
+    program = build("telling", folder / "telling", "exe")
+    arrays = {"x": np.array([1.5, 0.1], np.float32), "y": np.array([[1, 1 / 3, -4e17]])}
+    good = run(program, *saved(tmp_path, {**arrays, "k": np.array(7, np.int32)}))
+    assert good.returncode == 0
+    assert good.stdout.splitlines()[:2] == [
+        "x = [1.5 0.1], 1.500    7 [True False] {ok}",
+        "y = [[1.0 0.3333333333333333 -4e+17]] 1e+20 1.0",
+    ]
+    bad = run(program, *saved(tmp_path, {**arrays, "k": np.array(-7, np.int32)}))
+    assert bad.returncode == 1
+    assert bad.stderr.startswith("check: got -7, expected more\nerror: check: got ..., expected")
+    assert "in telling" in bad.stderr
+
+
 def test_needs_only_the_c_library(looked_up: Path) -> None:
     assert needed_libraries(looked_up) <= {"libc", "libm", "libpthread", "ld-linux-x86-64"}
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
+import graphc as gc
 import graphc.numpy as gnp
 from graphc import random
-from graphc.ir.errors import DtypeError
+from graphc.ir.errors import DtypeError, ShapeError
 from tests.numpy.both_ways import Value, check, graph_of, traced
 
 KEY = np.array([7, 42], np.uint32)
@@ -94,6 +99,48 @@ def test_permutation() -> None:
     for axis in (0, 1):
         moved = traced(lambda k, a, axis=axis: random.permutation(k, a, axis), KEY, x)
         np.testing.assert_array_equal(np.sort(moved, axis), np.sort(x, axis))
+
+
+@pytest.mark.needs_jax
+def test_permutations_and_choices_are_those_of_jax() -> None:
+    jax = importlib.import_module("jax")
+    theirs = jax.random.PRNGKey(3)
+    mine = random.key(3)
+    x = np.arange(15, dtype=np.float32).reshape(5, 3)
+    p = np.array([0.1, 0.2, 0.3, 0.25, 0.15], np.float32)
+    calls: list[Callable[[Any, Any], object]] = [
+        lambda r, key: r.permutation(key, 300),
+        lambda r, key: r.permutation(key, 5000),
+        lambda r, key: r.permutation(key, x),
+        lambda r, key: r.permutation(key, x, 1),
+        lambda r, key: r.permutation(key, x, 1, True),
+        lambda r, key: r.permutation(key, x[:, 0]),
+        lambda r, key: r.choice(key, 10, (4,)),
+        lambda r, key: r.choice(key, 10, (2, 3), replace=False),
+        lambda r, key: r.choice(key, 5, (7,), p=p),
+        lambda r, key: r.choice(key, 5, (4,), False, p),
+        lambda r, key: r.choice(key, x, (4,), False),
+        lambda r, key: r.choice(key, x, (2, 2), True, axis=1),
+        lambda r, key: r.choice(key, x[:, 1], (5,), False),
+    ]
+    compiled = gc.jit(lambda key: [call(random, key) for call in calls])(mine)
+    for call, found in zip(calls, compiled, strict=True):
+        expected = call(jax.random, theirs)
+        np.testing.assert_array_equal(call(random, mine), expected)
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_what_cannot_be_drawn() -> None:
+    refusals: list[tuple[Callable[[], object], str]] = [
+        (lambda: random.choice(KEY, 3, (4,), replace=False), "got 4 draws, expected at most 3"),
+        (lambda: random.choice(KEY, 0, (1,)), "expected at most 0"),
+        (lambda: random.choice(KEY, 3, (1,), p=np.ones(2, np.float32)), "got probabilities"),
+        (lambda: random.permutation(KEY, np.float32(2)), "without axes"),
+        (lambda: random.permutation(KEY, np.ones(3), 1), "got axis 1"),
+    ]
+    for call, text in refusals:
+        with pytest.raises(ShapeError, match=text):
+            call()
 
 
 def test_categorical_follows_its_logits() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from graphc.ir.graph import Graph
 from graphc.ir.node import Node, make
 from graphc.ir.types import I32, TensorType, tensor, type_of
-from graphc.ops import ROWS, contraction, indexing, leaf, movement
+from graphc.ops import ROWS, contraction, effects, indexing, leaf, movement
 from graphc.ops import elementwise as e
 from graphc.ops.build import expand_axes, like, splat
 from graphc.ops.control import composite, parameters, results, scan, switch, while_
@@ -180,7 +180,7 @@ def nested() -> Iterator[Looped]:
     recurrent = scanning(power, (M, M, M), 4, invariant=1)
     yield made("recurrent_network", (M, M, stacked(4, M)), recurrent)
     for start in (0, 1, 2, 5):
-        yield made(f"branch_in_scan_in_while_{start}", (V, stacked(3)), smooth=False,
+        yield made(f"branch_in_scan_in_while_{start}", (V, stacked(3)), smooth=start != 0,
                    body=lambda c, r, start=start: _branching(start, c, r))  # fmt: skip
 
 
@@ -256,9 +256,9 @@ def whiles() -> Iterator[Looped]:
             return results(while_(n, start, a, b, condition=condition, body=region, invariant=1))
 
         for rounds in range(4):
-            found = made(f"while_{name}_{rounds}", (COUNT, V, V), run, smooth=False)
+            found = made(f"while_{name}_{rounds}", (COUNT, V, V), run)
             arrays = (np.asarray(rounds, np.int32), *found.arrays[1:])
-            yield Looped(found.name, found.graph, arrays, smooth=False)
+            yield Looped(found.name, found.graph, arrays)
             yield Looped(f"{found.name}_donated", found.graph, arrays, (1, 2), smooth=False)
 
 
@@ -310,6 +310,24 @@ def groups() -> Iterator[Looped]:
         x, leaf.iota(type=tensor(I32, (2, 3)), axis=1)))  # fmt: skip
 
 
+def told() -> Iterator[Looped]:
+    """A loop that tells something in some of its steps, and a branch that does not."""
+    token = effects.TOKEN
+
+    def step(n: Node, i: Node, a: Node, t: Node) -> Sequence[Node]:
+        flag = e.eq(i, like(i, 1))
+        after = effects.tell(t, flag, i, a, kind="print", text="step {0:d} of {1}")
+        fine = effects.tell(after, e.gt(i, n), a, kind="check", text="{0}")
+        return e.add(i, like(i, 1)), small(a), fine
+
+    types = (COUNT, COUNT, V, token)
+    region = graph(types, step)
+    condition = graph(types, lambda n, i, a, t: (e.lt(i, n),))
+    yield made("told", (V,), smooth=False, body=lambda a: results(
+        while_(leaf.constant(3, "i32"), leaf.constant(0, "i32"), a, effects.first_token(),
+               condition=condition, body=region, invariant=1)))  # fmt: skip
+
+
 def several() -> Iterator[Looped]:
     """Rows with several results, on their samples."""
     for row in ROWS:
@@ -326,4 +344,6 @@ def several() -> Iterator[Looped]:
 
 def programs() -> list[Looped]:
     """All of them."""
-    return [*scans(), *nested(), *switches(), *whiles(), *updates(), *groups(), *several()]
+    return [
+        *scans(), *nested(), *switches(), *whiles(), *updates(), *groups(), *told(), *several(),
+    ]  # fmt: skip

@@ -12,13 +12,17 @@ from graphc.ir.graph import Graph
 from graphc.ir.interpret import interpret
 from graphc.ir.node import Op
 from graphc.ir.types import type_of
-from graphc.ops import BY_NAME, ROWS, control, custom, leaf, ordering
+from graphc.ops import BY_NAME, ROWS, control, custom, leaf, ordering, pullback
 from graphc.passes import fusion_groups
 from tests.fuzz import families, steps
 from tests.rows import loops
 from tests.rows.cases import SAMPLED, cases
 
-GROUPED = {*custom.GROUPS, control.stop_gradient}  # gone before anything is lowered
+GROUPED = {
+    *custom.GROUPS,
+    control.stop_gradient,
+    pullback.while_pullback,
+}  # gone before anything is lowered
 STRUCTURE = {control.project, control.kernel, *leaf.ROWS}
 # Parts of others that mean little alone, with tests of their own in `test_ordering.py`.
 PARTS = {ordering.digit_counts, ordering.place_by_digit}
@@ -50,7 +54,7 @@ def test_random_programs_draw_from_every_row() -> None:
             )
     text = "".join(str(step.__code__.co_names) for step in every)
     left = [row.name for row in ROWS if row not in drawn and f"'{row.name}" not in text]
-    assert set(left) <= {"kernel", "constant"}
+    assert set(left) <= {"kernel", "constant", "while_pullback"}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)

@@ -174,6 +174,19 @@ def test_casts() -> None:
     assert gnp.promote_types("int8", "uint8") == np.int16
 
 
+def test_kinds() -> None:
+    """`isdtype` by the standard's table."""
+    families = {"bool": "b", "signed integer": "i", "unsigned integer": "u", "integral": "iu",
+                "real floating": "f", "complex floating": "c", "numeric": "iufc"}  # fmt: skip
+    for name in (*DTYPES, "complex64", "complex128"):
+        for kind, letters in families.items():
+            assert gnp.isdtype(np.dtype(name), kind) == (np.dtype(name).kind in letters)
+        assert gnp.isdtype(name, gnp.int8) == (name == "int8")
+    assert gnp.isdtype(gnp.float32, ("integral", gnp.float32))
+    with pytest.raises(DtypeError, match="unknown element type"):
+        gnp.isdtype(gnp.float32, "whole")
+
+
 def test_limits() -> None:
     for name in ("float32", "float64"):
         ours, theirs = gnp.finfo(name), np.finfo(name)

@@ -1,17 +1,4 @@
-"""Random numbers as pure functions of a key: the same key gives the same numbers.
-
-A key is two 32-bit words. Split it and use each part once. The bits are those of
-JAX's default generator (threefry, in the form whose bits do not depend on how the work
-is divided), so that results can be compared; `bits`, `uniform`, `bernoulli`
-and `randint` give what JAX gives, `normal` agrees to rounding.
-
-J. K. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
-
->>> from graphc import random
->>> first, second = random.split(random.key(0))
->>> random.bits(first, (2,))
-array([3617712097,  783310428], dtype=uint32)
-"""
+"""Keys, and the distributions that come from uniform bits in a step or two."""
 
 from __future__ import annotations
 
@@ -24,7 +11,7 @@ import numpy as np
 import graphc.numpy as gnp
 from graphc import lax
 from graphc.composites import composite
-from graphc.ir.errors import DtypeError, ShapeError
+from graphc.ir.errors import ArgumentError, DtypeError, ShapeError
 from graphc.ir.types import F32, I32, U32, DType, Shape, Size
 from graphc.numpy.array import Array
 from graphc.numpy.creation import counting
@@ -68,6 +55,26 @@ def key(seed: ArrayLike) -> Array:
 
 
 PRNGKey = key
+
+
+def key_data(keys: ArrayLike) -> Array:
+    """The words of keys, which here are the keys themselves."""
+    return gnp.asarray(keys)
+
+
+def wrap_key_data(words: ArrayLike, *, impl: str | None = None) -> Array:
+    """Keys of words: `u32[..., 2]`, which is what keys are; `impl` must be threefry.
+
+    Raises:
+        DtypeError: other element types or sizes.
+        ArgumentError: another generator.
+    """
+    type_ = type_of_value(words)
+    if impl not in (None, "threefry2x32"):
+        fail(ArgumentError, f"wrap_key_data: got impl {impl!r}, expected 'threefry2x32'")
+    if type_.dtype is not U32 or not type_.shape or type_.shape[-1] != 2:
+        fail(DtypeError, f"wrap_key_data: got {type_}, expected u32 with a last axis of size 2")
+    return gnp.asarray(words)
 
 
 def _words(key: ArrayLike) -> Words:
@@ -127,7 +134,8 @@ def bits(key: ArrayLike, shape: ShapeLike = (), dtype: DTypeLike = U32) -> Array
     return gnp.astype(words, wanted)
 
 
-def _float_type(dtype: DTypeLike, name: str) -> DType:
+def float_type(dtype: DTypeLike, name: str) -> DType:
+    """An element type that must be a float type."""
     found = element_type(dtype)
     if not found.is_float:
         fail(DtypeError, f"{name}: got {found}, expected a float type")
@@ -142,7 +150,7 @@ def uniform(
     maxval: ArrayLike = 1.0,
 ) -> Array:
     """Numbers spread evenly from `minval` to below `maxval`."""
-    wanted = _float_type(dtype, "uniform")
+    wanted = float_type(dtype, "uniform")
     mantissa = int(ml_dtypes.finfo(wanted.numpy).nmant)  # type: ignore[no-untyped-call]
     width = 8 if mantissa < 8 else wanted.bits
     drawn = bits(key, shape, f"u{width}")
@@ -154,7 +162,7 @@ def uniform(
 
 def normal(key: ArrayLike, shape: ShapeLike = (), dtype: DTypeLike = F32) -> Array:
     """Numbers of the standard normal distribution, by inverting its distribution function."""
-    wanted = _float_type(dtype, "normal")
+    wanted = float_type(dtype, "normal")
     least = -1.0 + float(ml_dtypes.finfo(wanted.numpy).epsneg)  # type: ignore[no-untyped-call]
     drawn = uniform(key, shape, wanted, least, 1.0)
     return gnp.multiply(lax.erf_inv(drawn), math.sqrt(2))
@@ -205,20 +213,21 @@ def permutation(key: ArrayLike, x: ArrayLike, axis: int = 0, independent: bool =
         ShapeError: an array without axes, or no such axis.
     """
     if isinstance(x, int | np.integer):
-        return _shuffled(key, counting((int(x),), 0), 0)
+        return _shuffled(key, int(x), 0)
     shape = shape_of(x)
     if not shape:
         fail(ShapeError, "permutation: got an array without axes, expected an int or an array")
     along = axis_in(axis, len(shape), "permutation")
     if len(shape) == 1 or independent:
         return _shuffled(key, array_of(x), along)
-    order = _shuffled(key, counting((_known(shape[along], "permutation"),), 0), 0)
+    order = _shuffled(key, _known(shape[along], "permutation"), 0)
     return gnp.take(x, order, along, "promise_in_bounds")
 
 
-@composite("shuffled")
-def _shuffled(key: ArrayLike, x: Array, axis: int) -> Array:
+@composite("permutation")
+def _shuffled(key: ArrayLike, x: Array | int, axis: int) -> Array:
     """Sorted by random words, again and again: ties of one round are no ties of the next."""
+    x = counting((x,), 0) if isinstance(x, int) else x
     sizes = tuple(_known(size, "permutation") for size in shape_of(x))
     count = max(1, math.prod(sizes))
     for _ in range(math.ceil(SHUFFLE_EXPONENT * math.log(count) / math.log(2**32 - 1))):
@@ -255,18 +264,19 @@ def choice(
     """
     sizes = shape_from(shape, "choice")
     draws = math.prod(_known(size, "choice") for size in sizes)
-    single = isinstance(a, int | np.integer)
-    own = () if single else shape_of(a)
-    if not single and not own:
+    own: Shape = (int(a),) if isinstance(a, int | np.integer) else shape_of(a)
+    if not own:
         fail(ShapeError, "choice: got an array without axes, expected an int or an array")
-    along = 0 if single else axis_in(axis, len(own), "choice")
-    count = int(a) if single else _known(own[along], "choice")
+    along = axis_in(axis, len(own), "choice")
+    count = _known(own[along], "choice")
     if draws and (count <= 0 or (draws > count and not replace)):
         fail(ShapeError, f"choice: got {draws} draws, expected at most {max(count, 0)}")
     if p is not None and shape_of(p) != (count,):
         fail(ShapeError, f"choice: got probabilities {shape_of(p)}, expected ({count},)")
     index = gnp.reshape(_drawn(key, count, draws, replace, p, sizes), sizes)
-    return index if single else gnp.take(a, index, along, "promise_in_bounds")
+    if isinstance(a, int | np.integer):
+        return index
+    return gnp.take(a, index, along, "promise_in_bounds")
 
 
 def _drawn(
@@ -291,7 +301,7 @@ def _drawn(
 
 def gumbel(key: ArrayLike, shape: ShapeLike = (), dtype: DTypeLike = F32) -> Array:
     """Numbers of the standard Gumbel distribution."""
-    wanted = _float_type(dtype, "gumbel")
+    wanted = float_type(dtype, "gumbel")
     least = float(ml_dtypes.finfo(wanted.numpy).tiny)  # type: ignore[no-untyped-call]
     return gnp.negative(gnp.log(gnp.negative(gnp.log(uniform(key, shape, wanted, least, 1.0)))))
 
