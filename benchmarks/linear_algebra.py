@@ -12,10 +12,10 @@ from collections.abc import Callable
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-import numpy as np  # noqa: E402 (it reads the number of threads when it is imported)
+import numpy as np
 
-import graphc as gc  # noqa: E402
-import graphc.numpy as gnp  # noqa: E402
+import graphc as gc
+import graphc.numpy as gnp
 
 SIZES = (8, 64, 256)
 SECONDS = 1.0  # for each pair
