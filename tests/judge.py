@@ -77,6 +77,14 @@ def unit(values: np.ndarray, dtype: DType) -> np.ndarray:
     return np.asarray(np.ldexp(1.0, np.maximum(exponent, LOWEST[dtype.name])))
 
 
+def in_real_parts(graph: Graph, arrays: Sequence[np.ndarray]) -> tuple[Graph, Sequence[np.ndarray]]:
+    """A program and its arguments with real numbers in place of complex ones, as it is compiled."""
+    if not holds_complex(graph):
+        return graph, arrays
+    split = split_complex(expand_composites(drop_stop_gradient(graph)))
+    return split, [as_memory(array) for array in arrays]
+
+
 def disagreement(
     graph: Graph, arrays: Sequence[np.ndarray], got: Sequence[np.ndarray], seed: int = 0
 ) -> str:
@@ -85,8 +93,8 @@ def disagreement(
     Of complex programs the meaning is that of their real parts, which rounding moves one by one.
     """
     if holds_complex(graph):
-        graph = split_complex(expand_composites(drop_stop_gradient(graph)))
-        arrays, got = [as_memory(x) for x in arrays], [as_memory(x) for x in got]
+        graph, arrays = in_real_parts(graph, arrays)
+        got = [as_memory(x) for x in got]
     with np.errstate(all="ignore"):
         expected = interpret(graph, *arrays)
         if len(got) != len(expected):
