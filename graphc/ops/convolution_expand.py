@@ -151,8 +151,9 @@ class _Plain:
         """
         taps = math.prod(span.size for span in self.spans)
         read = lhs.tensor.size + rhs.tensor.size
-        known = isinstance(summed, int) and isinstance(size, int) and isinstance(read, int)
-        if not known or lhs.tensor.dtype not in (F32, F64):
+        if not (isinstance(summed, int) and isinstance(size, int) and isinstance(read, int)):
+            return 1
+        if lhs.tensor.dtype not in (F32, F64):
             return 1
         most = min(summed * taps // least, read // max(size, 1))
         return max(part for part in range(1, max(most, 1) + 1) if summed % part == 0)
