@@ -133,7 +133,7 @@ def _batch_drawn(node: Node, operands: Sequence[Node], batched: Sequence[bool], 
 # it was drawn for. A derivative through the loop would not see how rejection depends on that.
 drawn: Op = Op(
     "drawn",
-    infer=_infer_drawn,  # type: ignore[arg-type]
+    infer=_infer_drawn,
     reference=lambda a, x, parameter: x,
     attrs=DrawnAttrs,
     vjp=_no_derivative,
