@@ -170,12 +170,12 @@ class _Planner:
             if not is_step(place[0]) or place in self.slots:
                 continue
             candidates = free.get(result_type(place), [])
-            own = self._overwrites(place, k, readers, candidates)
-            if own is None:
+            found = self._overwrites(place, k, readers, candidates)
+            if found is None:
                 self.slots[place] = f"output {k}"
             else:
-                candidates.remove(own)
-                self.slots[place] = f"input {own}"
+                candidates.remove(found)
+                self.slots[place] = f"input {found}"
 
     def _readers(self) -> dict[Node, set[Node]]:
         found: dict[Node, set[Node]] = {param: set() for param in self.graph.params}
