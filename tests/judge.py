@@ -162,7 +162,9 @@ def noisy(
         value = node.op.reference(attrs, *operands)
         if node.op in BACKWARD:
             several = isinstance(value, tuple)
-            moved = tuple(_nearby(x, random) for x in (value if isinstance(value, tuple) else (value,)))
+            moved = tuple(
+                _nearby(x, random) for x in (value if isinstance(value, tuple) else (value,))
+            )
             values[node] = moved if several else moved[0]
             continue
         value = value if isinstance(value, tuple) else np.asarray(value)
