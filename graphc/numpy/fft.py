@@ -30,6 +30,7 @@ from graphc.numpy.promotion import (
     converted,
     fail,
     kind_of,
+    on_cpu,
     shape_of,
 )
 from graphc.ops import fft as rows
@@ -275,24 +276,30 @@ def _spacing(name: str, n: int, d: float, dtype: DTypeLike | None) -> tuple[floa
     return n * d, F32 if dtype is None else dtype
 
 
-def fftfreq(n: int, d: float = 1.0, dtype: DTypeLike | None = None) -> Array:
+def fftfreq(
+    n: int, d: float = 1.0, dtype: DTypeLike | None = None, *, device: object = None
+) -> Array:
     """The frequency of each element of `fft` of `n` samples `d` apart: 0, 1, ..., -2, -1 over n d.
 
     >>> fftfreq(4).tolist()
     [0.0, 0.25, -0.5, -0.25]
     """
+    on_cpu(device, "fftfreq")
     whole, wanted = _spacing("fftfreq", n, d, dtype)
     count = arange(n)
     signed = where(count < (n + 1) // 2, count, count - n)
     return divide(asarray(signed, wanted), whole)
 
 
-def rfftfreq(n: int, d: float = 1.0, dtype: DTypeLike | None = None) -> Array:
+def rfftfreq(
+    n: int, d: float = 1.0, dtype: DTypeLike | None = None, *, device: object = None
+) -> Array:
     """The frequency of each element of `rfft` of `n` samples `d` apart.
 
     >>> rfftfreq(4).tolist()
     [0.0, 0.25, 0.5]
     """
+    on_cpu(device, "rfftfreq")
     whole, wanted = _spacing("rfftfreq", n, d, dtype)
     return divide(asarray(arange(n // 2 + 1), wanted), whole)
 

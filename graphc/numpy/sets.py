@@ -28,6 +28,7 @@ from graphc.numpy.promotion import (
     fail,
     kind_of,
     shape_of,
+    size_value,
     text_of,
 )
 from graphc.numpy.reductions import max as largest
@@ -220,7 +221,7 @@ def isin(
     else:
         ordered = in_order(line, order_of([line], 0), 0)
         at = searchsorted(ordered, wanted)
-        inside = e.less(at, np.int32(count))
+        inside = e.less(at, size_value(count, I32))
         near = take(ordered, e.where(inside, at, 0), 0, INSIDE)
         found = e.logical_and(inside, e.equal(near, wanted))
     return e.logical_not(found) if invert else found

@@ -65,6 +65,8 @@ def padtype_to_pads(
     kind = padding.upper()
     if kind not in ("SAME", "SAME_LOWER", "VALID"):
         fail(ShapeError, f"got padding {padding!r}, expected 'SAME', 'SAME_LOWER' or 'VALID'")
+    if any(stride < 1 for stride in window_strides):
+        fail(ShapeError, f"got strides {tuple(window_strides)}, expected 1 or more")
     found = []
     for size, window, stride in zip(in_shape, window_shape, window_strides, strict=True):
         whole = max((-(-size // stride) - 1) * stride + window - size, 0)

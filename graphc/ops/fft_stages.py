@@ -172,11 +172,11 @@ def plan(count: int) -> tuple[int, ...]:
     where a prime factor is too long.
 
     >>> plan(1024), plan(1000), plan(1021)
-    ((32, 32), (40, 25), ())
+    ((16, 8, 8), (10, 10, 10), ())
     """
+    if count <= LONGEST:
+        return (count,)
     primes = factors(count)
-    if not primes:
-        return (1,)
     if primes[-1] > LONGEST:
         return ()
     return tuple(sorted(_cheapest(primes), reverse=True))

@@ -136,7 +136,7 @@ class Compilation:
             ARRAY_ENTRY,
             graph.input_types,
             graph.names,
-            program.outputs,
+            graph.output_types[: len(program.outputs)],
             program.aliases,
             arena_size(self.kernels, self.hidden),
             program.sizes,

@@ -18,6 +18,8 @@ from graphc.ir.node import Node
 from graphc.ir.types import (
     BF16,
     BOOL,
+    C64,
+    C128,
     F16,
     F32,
     F64,
@@ -38,11 +40,32 @@ from graphc.ir.types import (
 from graphc.ops.build import splat
 from graphc.ops.control import parameters, results
 from graphc.ops.leaf import constant, parameter
+from graphc.passes.split_complex import in_memory
 
 Sizes: TypeAlias = tuple[int, ...]
 Step: TypeAlias = "Callable[[Builder], None]"
 # The likeliest and simplest first: examples shrink towards the front.
-DTYPES = (F32, F32, F32, F32, I32, F64, F64, BOOL, F16, BF16, I8, U8, I64, U32, I16, U16, U64)
+DTYPES = (
+    F32,
+    F32,
+    F32,
+    F32,
+    I32,
+    F64,
+    F64,
+    BOOL,
+    F16,
+    BF16,
+    I8,
+    U8,
+    I64,
+    U32,
+    I16,
+    U16,
+    U64,
+    C64,
+    C128,
+)
 SIZES = (2, 3, 1, 5, 0, 4, 7, 17, 33, 70)
 LARGEST = 4000
 MOST_PARAMETERS = 8
@@ -109,6 +132,8 @@ class Builder:
     def dtype(self) -> DType:
         """An element type."""
         dtype = DTYPES[self.number(0, len(DTYPES) - 1)]
+        if self.smooth and dtype.is_complex:
+            return C128
         return F64 if self.smooth and dtype.is_float else dtype
 
     def floats(self, shape: Shape) -> TensorType:
@@ -208,6 +233,9 @@ def drawn(type_: TensorType, random: np.random.Generator, *, wild: bool = False)
             values = np.where(random.random(shape) < 0.2, odd, values)
         with np.errstate(all="ignore"):
             return np.asarray(values).astype(dtype.numpy)
+    if dtype.is_complex:
+        both = drawn(in_memory(type_), random, wild=wild)
+        return np.asarray(both.view(dtype.numpy)[..., 0])
     limits = np.iinfo(str(dtype.numpy))
     whole = np.asarray(random.integers(0 if dtype.kind == "uint" else -4, 10, shape))
     array = whole.astype(dtype.numpy)

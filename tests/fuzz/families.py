@@ -11,7 +11,7 @@ What the row's type rule refuses needs no check. A row that rounds also needs a 
 
 from __future__ import annotations
 
-from tests.fuzz import matrix_steps, order_steps, region_steps, sliding_steps, steps
+from tests.fuzz import complex_steps, matrix_steps, order_steps, region_steps, sliding_steps, steps
 from tests.fuzz.builder import Step
 
 FLAT: tuple[Step, ...] = (
@@ -19,5 +19,6 @@ FLAT: tuple[Step, ...] = (
     *sliding_steps.STEPS,
     *order_steps.STEPS,
     *matrix_steps.STEPS,
+    *complex_steps.STEPS,
 )
 REGIONS: tuple[Step, ...] = (*region_steps.STEPS,)

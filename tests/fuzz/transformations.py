@@ -19,17 +19,18 @@ from graphc.ir.errors import UnsupportedError
 from graphc.ir.graph import Graph, inline
 from graphc.ir.interpret import concrete, interpret
 from graphc.ir.node import Node, regions
-from graphc.ir.types import F32, F64, DType
+from graphc.ir.types import C128, F32, F64, DType
 from graphc.ops import custom, duals, special
 from graphc.ops import elementwise as e
 from graphc.ops.batching import batch_graph
 from graphc.ops.build import add_all
+from graphc.ops.complex import real
 from graphc.ops.control import parameters, stop_gradient
 from graphc.ops.forward import push_forward
 from graphc.ops.leaf import constant
 from graphc.ops.reverse import differentiable_outputs, joint_graph
 from tests.fuzz.builder import drawn
-from tests.judge import SAFETY, SAMPLES, disagreement, noisy
+from tests.judge import SAFETY, SAMPLES, disagreement, in_real_parts, noisy
 
 KINDS = ("reverse", "forward", "vmap")
 LINE = re.compile(
@@ -72,7 +73,8 @@ class Transformation:
         if self.kind == "vmap":
             return self._fault_of_batch(before, after, arrays)
         count = len(before.params)
-        found = interpret(after, *arrays)[: len(before.outputs)]
+        plain, given = in_real_parts(after, arrays)
+        found = interpret(plain, *given)[: len(before.outputs)]
         fault = disagreement(before, arrays[:count], found)
         if fault:
             return f"beside its derivative: {fault}"
@@ -83,8 +85,11 @@ class Transformation:
     def _fault_of_batch(self, before: Graph, after: Graph, arrays: Sequence[np.ndarray]) -> str:
         batched = [i in self.which for i in range(len(before.params))]
         flags = batch_graph(before, batched, self.size)[1]
+        before, arguments = in_real_parts(before, arrays)
         lanes = [
-            interpret(before, *(a[i] if own else a for a, own in zip(arrays, batched, strict=True)))
+            interpret(
+                before, *(a[i] if own else a for a, own in zip(arguments, batched, strict=True))
+            )
             for i in range(self.size)
         ]
         if not lanes:
@@ -117,10 +122,13 @@ def applied(graph: Graph, transformations: Sequence[Transformation]) -> list[Gra
 
 
 def _total(nodes: Sequence[Node], weights: Sequence[Node]) -> Node:
-    """The inner product of two lists of arrays, in f64."""
+    """The inner product of two lists of arrays, in f64; of complex ones its real part."""
     terms = [constant(0.0, F64)]
     for node, weight in zip(nodes, weights, strict=True):
-        product = e.mul(e.convert(node, dtype=F64), e.convert(weight, dtype=F64))
+        work = C128 if node.tensor.dtype.is_complex else F64
+        product = e.mul(e.convert(node, dtype=work), e.convert(weight, dtype=work))
+        if work is C128:
+            product = real(product)
         terms.append(duals.reduce_sum(product, axes=tuple(range(product.tensor.rank))))
     return add_all(terms)
 
@@ -128,8 +136,7 @@ def _total(nodes: Sequence[Node], weights: Sequence[Node]) -> Node:
 def _fault_of_transpose(before: Graph, wrt: Sequence[int], arrays: Sequence[np.ndarray]) -> str:
     """Whether reverse mode is the transpose of forward mode: w . (J v) = (w J) . v, in noise."""
     if _floats(before) not in ({F32}, {F64}):
-        return ""  # conversions and 16-bit floats round, and the noise leaves that out; complex
-        # numbers have cotangents of another convention
+        return ""  # conversions and 16-bit floats round, and the noise leaves that out
     try:
         pushed = push_forward(before, wrt)
     except UnsupportedError:
@@ -154,6 +161,7 @@ def _fault_of_transpose(before: Graph, wrt: Sequence[int], arrays: Sequence[np.n
 
 def _differ(graph: Graph, arrays: Sequence[np.ndarray]) -> str:
     """Whether two numbers differ by more than noise makes them."""
+    graph, arrays = in_real_parts(graph, arrays)
     random = np.random.default_rng(0)
     exact = [float(x) for x in interpret(graph, *arrays)]
     moved = [[float(x) for x in noisy(graph, arrays, random)] for _ in range(SAMPLES)]
@@ -175,7 +183,12 @@ def _fault_of_slope(before: Graph, after: Graph, wrt: Sequence[int]) -> str:
     point = [drawn(type_, random) for type_ in before.input_types]
     for i in wrt:  # away from whole numbers, where kinks are
         point[i] = np.asarray(point[i] + random.uniform(0.01, 0.1, point[i].shape))
-    directions = [np.asarray(random.uniform(0.5, 1.5, point[i].shape)) for i in wrt]
+    directions = [
+        np.asarray(random.uniform(0.5, 1.5, point[i].shape)).astype(point[i].dtype) for i in wrt
+    ]
+    for direction in directions:
+        if direction.dtype.kind == "c":
+            direction.imag[...] = random.uniform(-1, 1, direction.shape)
     slopes = interpret(after, *point, *directions)[own:]
 
     def difference(step: float) -> list[np.ndarray]:
@@ -205,10 +218,10 @@ def _fault_of_slope(before: Graph, after: Graph, wrt: Sequence[int]) -> str:
 
 
 def _floats(graph: Graph) -> set[DType]:
-    """The types of floats and of complex numbers in a graph."""
-    found = {t.dtype for t in graph.input_types if t.dtype.is_inexact}
+    """The types of floats in a graph, those of the parts of complex numbers among them."""
+    found = {t.dtype.part for t in graph.input_types if t.dtype.is_inexact}
     for node in graph.nodes:
-        found |= {t.dtype for t in node.results if t.dtype.is_inexact}
+        found |= {t.dtype.part for t in node.results if t.dtype.is_inexact}
         for region in regions(node):
             found |= _floats(region)
     return found

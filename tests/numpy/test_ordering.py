@@ -405,6 +405,51 @@ def test_associative_scan_combines_as_jax_does(length: int, reverse: bool) -> No
     np.testing.assert_array_equal(joined, jax.lax.cummax(a, 0, reverse))
 
 
+def test_batches_of_what_has_a_size() -> None:
+    rows = whole(4, 9, low=0, high=5)
+    sizes = {
+        "unique": lambda x: gnp.unique(x, size=6, fill_value=-1),
+        "nonzero": lambda x: gnp.nonzero(x > 2, size=6, fill_value=-1)[0],
+        "extract": lambda x: gnp.extract(x > 2, x, size=6, fill_value=-1),
+        "searched": lambda x: gnp.searchsorted(gnp.sort(x), x),
+        "kept": lambda x: x.at[x > 2].add(5),
+        "quantile": lambda x: gnp.quantile(x, np.array([0.2, 0.7], np.float32)),
+        "scan": lambda x: gc.lax.associative_scan(gnp.maximum, x),
+    }
+    for name, function in sizes.items():
+        batch = gc.vmap(function)(rows)
+        one_by_one = np.stack([np.asarray(gc.jit(function)(row)) for row in rows])
+        np.testing.assert_allclose(batch, one_by_one, err_msg=name)
+
+
+UNKNOWN = """
+xp.sort(x)
+xp.argsort(x, kind='stable')
+xp.cumsum(x)
+xp.searchsorted(xp.sort(x), x)
+xp.isin(x, x[:0])
+xp.isin(x, x)
+xp.sort(t, axis=0)
+xp.sort(t, axis=1)
+xp.cumprod(t, axis=1)
+""".strip().splitlines()
+
+
+def test_sizes_known_when_the_program_is_called() -> None:
+    def program(x: Value, t: Value) -> Value:
+        return [evaluate(line, gnp, {"x": x, "t": t}) for line in UNKNOWN]
+
+    length = gc.ShapeDtypeStruct(("n",), "float32")
+    rows = gc.ShapeDtypeStruct(("n", 6), "float32")
+    compiled = gc.jit(program).lower(length, rows).compile()
+    for count in (0, 1, 5, 300, 5000):
+        arrays = {"x": real(count), "t": real(count, 6, seed=1)}
+        found = compiled(arrays["x"], arrays["t"])
+        for line, got in zip(UNKNOWN, found, strict=True):
+            expected = np.asarray(evaluate(line, np, arrays))
+            np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-4, err_msg=line)
+
+
 # bad input
 
 

@@ -1,0 +1,1 @@
+"""Complex numbers: their functions, derivatives and programs, against NumPy, mpmath and JAX."""
