@@ -13,7 +13,7 @@ _ROOM = _os.path.dirname(_os.path.abspath(__file__))
 if not _os.path.isdir(_os.path.join(_ROOM, "passes")):
     __path__.append(_os.path.dirname(_ROOM))
 
-from graphc import debug, lax, nn, numpy, optim, random, tree
+from graphc import checkpoint_policies, debug, lax, nn, numpy, optim, random, tree
 from graphc.api.batching import vmap
 from graphc.api.control import cond, fori_loop, scan, switch, while_loop
 from graphc.api.custom import checkpoint, custom_jvp, custom_vjp, remat
@@ -35,6 +35,7 @@ __all__ = [
     "Error",
     "ShapeDtypeStruct",
     "checkpoint",
+    "checkpoint_policies",
     "cond",
     "custom_jvp",
     "custom_vjp",

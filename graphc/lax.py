@@ -21,7 +21,7 @@ from graphc.ir.errors import ShapeError
 from graphc.ir.node import Op
 from graphc.ir.types import I32, Size, tensor
 from graphc.numpy import elementwise as wide
-from graphc.numpy import formulas, sequences, sliding
+from graphc.numpy import formulas, sequences, sliding, windows_at
 from graphc.numpy.array import Array
 from graphc.numpy.bits import bitcast
 from graphc.numpy.elementwise import astype
@@ -410,6 +410,14 @@ sort, sort_key_val, top_k = sequences.sort, sequences.sort_key_val, sequences.to
 cumsum, cumprod, cumlogsumexp = sequences.cumsum, sequences.cumprod, sequences.cumlogsumexp
 cummax, cummin = sequences.cummax, sequences.cummin
 associative_scan = sequences.associative_scan
+
+# windows at places that are data, in the general form
+
+GatherDimensionNumbers = windows_at.GatherDimensionNumbers
+ScatterDimensionNumbers = windows_at.ScatterDimensionNumbers
+gather, scatter, scatter_add = windows_at.gather, windows_at.scatter, windows_at.scatter_add
+scatter_mul, scatter_min = windows_at.scatter_mul, windows_at.scatter_min
+scatter_max = windows_at.scatter_max
 
 
 def fft(x: ArrayLike, fft_type: str, fft_lengths: Sequence[int]) -> Array:

@@ -20,6 +20,7 @@ from graphc.passes.gather_late import gather_late
 from graphc.passes.hoist_invariants import hoist_invariants
 from graphc.passes.multiply_outer import multiply_outer
 from graphc.passes.plan_buffers import plan_buffers
+from graphc.passes.rematerialize import rematerialize
 from graphc.passes.remove_unused_results import remove_unused_results
 from graphc.passes.simplify import simplify
 from graphc.passes.split_column_sums import split_column_sums
@@ -44,6 +45,7 @@ STANDARD: tuple[PassFunction, ...] = (
 # What makes a graph of operations a plan of kernels; `plan_buffers` also takes what is donated.
 KERNELS: tuple[PassFunction, ...] = (
     split_column_sums,  # just before fusion, for which it cuts sums to fit
+    rematerialize,  # under a budget only; the last that looks at nodes
     fuse,  # when nothing is left to rewrite: a kernel hides its nodes from local rules
     plan_buffers,  # when all kernels are known
 )
@@ -64,6 +66,7 @@ PASSES: dict[str, PassFunction] = {
         hoist_invariants,
         multiply_outer,
         split_column_sums,
+        rematerialize,
         fuse,
         plan_buffers,
     )
@@ -84,6 +87,7 @@ __all__ = [
     "multiply_outer",
     "hoist_invariants",
     "plan_buffers",
+    "rematerialize",
     "remove_unused_results",
     "simplify",
     "split_column_sums",

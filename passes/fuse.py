@@ -22,12 +22,11 @@ def fuse(graph: Graph) -> Graph:
     before: %0 = exp %x : f32[9]                  after: %0 = kernel %x, %y {body=@exp_mul} : f32[9]
             %1 = mul %0, %y : f32[9]
     """
-    grouping = Grouping(graph)
-    groups = _merge_maps(grouping, grouping.run())
+    grouping, items = _scheduled(graph)
     table: dict[Node, Places] = {}
     with recording(table) as record:
         env: dict[Node, Node] = {param: param for param in graph.params}
-        for item in _in_order(grouping, groups):
+        for item in items:
             if isinstance(item, Group):
                 _emit(item, grouping, env, record)
             elif item not in env:
@@ -36,6 +35,16 @@ def fuse(graph: Graph) -> Graph:
                 env[item] = make(item.op, operands, _fused_regions(item.attrs))
         outputs = tuple(_value(output, env) for output in graph.outputs)
     return replace(graph, outputs=outputs, places=table)
+
+
+def scheduled(graph: Graph) -> list[Node | Group]:
+    """The groups that `fuse` would make and what stands between them, in the order of running."""
+    return _scheduled(graph)[1]
+
+
+def _scheduled(graph: Graph) -> tuple[Grouping, list[Node | Group]]:
+    grouping = Grouping(graph)
+    return grouping, _in_order(grouping, _merge_maps(grouping, grouping.run()))
 
 
 def _fused_regions(attrs: Attrs) -> Attrs:

@@ -36,6 +36,7 @@ def words(text: str) -> tuple[str, ...]:
 OPTIONS: Mapping[str, Mapping[str, Callable[[str], OptionValue]]] = {
     "differentiate": {"wrt": whole_numbers},
     "simplify": {"also": words},
+    "rematerialize": {"budget": whole_number, "donated": whole_numbers},
     "plan_buffers": {"donated": whole_numbers},
     "fold_constants": {"elements": whole_number, "work": whole_number},
 }

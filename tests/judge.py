@@ -66,6 +66,7 @@ EXTREMES = (
 )  # fmt: skip
 EITHER_ZERO = (*SUMS, *EXTREMES, cumulative.cumulative)
 # Factors of a matrix are those of one that differs from it by rounding (backward stability).
+FEW = 16  # units that factors of the smallest matrices lose, LAPACK's included
 BACKWARD = (*linalg.ROWS, *factors.SEVERAL)
 
 
@@ -169,10 +170,10 @@ def noisy(
             operands = [_nearby(np.asarray(operand), random) for operand in operands]
         value = node.op.reference(attrs, *operands)
         if node.op in BACKWARD:
-            several = isinstance(value, tuple)
-            results = value if isinstance(value, tuple) else (value,)
-            moved = tuple(_nearby(x, random) for x in results)
-            values[node] = moved if several else moved[0]
+            if isinstance(value, tuple):
+                values[node] = tuple(_nearby(x, random) for x in value)
+            else:
+                values[node] = _nearby(value, random)
             continue
         value = value if isinstance(value, tuple) else np.asarray(value)
         if isinstance(value, np.ndarray) and dtype_of(value.dtype).is_float:
@@ -229,7 +230,7 @@ def _nearby(x: np.ndarray, random: np.random.Generator) -> np.ndarray:
         return x
     axes = tuple(range(-min(x.ndim, 2), 0))
     size = np.abs(np.where(np.isfinite(x), x, 0)).max(axes, keepdims=True)
-    reach = size * x.shape[-1] * 2.0 ** -DIGITS[dtype.name]
+    reach = size * (x.shape[-1] + FEW) * 2.0 ** -DIGITS[dtype.name]
     return np.asarray(x + random.uniform(-1.0, 1.0, x.shape) * reach).astype(x.dtype)
 
 

@@ -27,6 +27,7 @@ from graphc.ir.places import user_place, written_at
 from graphc.ir.types import TensorType
 from graphc.ops import custom
 from graphc.ops.custom import floats
+from graphc.ops.policies import NOTHING, SAVEABLE
 from graphc.trace import bind, current_frame, trace_region
 from graphc.tree import Structure, Tree
 
@@ -310,10 +311,11 @@ class _Typed:
         self.type = type_
 
 
-def checkpoint(fun: Function) -> Function:
+def checkpoint(fun: Function, *, policy: str | None = None) -> Function:
     """`fun`, whose gradient keeps the arguments only and computes the rest again.
 
-    It saves memory and costs time; the results are the same. Also called `remat`.
+    It saves memory and costs time; the results are the same. `policy`, one of
+    `gc.checkpoint_policies`, says what else may be kept. Also called `remat`.
 
     >>> import graphc as gc
     >>> import graphc.numpy as gnp
@@ -321,6 +323,12 @@ def checkpoint(fun: Function) -> Function:
     1.0
     """
     require_callable("checkpoint", fun)
+    given: object = policy
+    if given is not None and (not isinstance(given, str) or given not in SAVEABLE):
+        raise ArgumentError(
+            f"checkpoint: got the policy {policy!r}, expected one of graphc.checkpoint_policies: "
+            f"{', '.join(SAVEABLE)}{written_at(user_place())}"
+        )
     name = getattr(fun, "__name__", "function").strip("<>")
 
     @functools.wraps(fun)
@@ -339,7 +347,7 @@ def checkpoint(fun: Function) -> Function:
         outside, tells = region.captured, region.tells
         body = region.close(outside, tells=tells)
         operands = [*operands_of(outside), *token_before(tells)]
-        bound = bind(custom.checkpoint, *operands, name=name, body=body)
+        bound = bind(custom.checkpoint, *operands, name=name, body=body, policy=policy or NOTHING)
         return tree.unflatten(found[0], without_token(as_tuple(bound), tells))
 
     return call

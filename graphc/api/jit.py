@@ -37,6 +37,7 @@ class JitOptions(TypedDict, total=False):
     dump: str | None
     verify: bool | None
     log: str | None
+    memory_budget: int | None
 
 
 @overload
@@ -61,13 +62,16 @@ def jit(
     dump: str | None = None,
     verify: bool | None = None,
     log: str | None = None,
+    memory_budget: int | None = None,
 ) -> Jitted | Callable[[Function], Jitted]:
     """Compile a function to native code when it is called.
 
     Arguments and results are trees of arrays (dicts, lists, tuples, dataclasses). A static
     argument is a part of the program and must be hashable. A donated one gives its memory to
     the results, so that parameters are updated in place; it must not be used again.
-    `cache_dir threads target dump verify log` default to `GRAPHC_CACHE_DIR` and so on.
+    Beyond `memory_budget` bytes of working memory, cheap values are computed again instead of
+    kept; `lower().compile().memory_analysis()` tells which. All options from `cache_dir` on default
+    to `GRAPHC_CACHE_DIR` and so on.
 
     >>> import numpy as np
     >>> import graphc as gc
@@ -86,7 +90,7 @@ def jit(
         raise UnsupportedError(
             f"backend: got {backend!r}, expected 'cpu'; `lower().as_text('cuda')` gives CUDA source"
         )
-    settings = Settings(cache_dir, threads, target, dump, verify, log)
+    settings = Settings(cache_dir, threads, target, dump, verify, log, memory_budget)
 
     def decorate(function: Function) -> Jitted:
         return Jitted(

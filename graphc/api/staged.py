@@ -8,7 +8,7 @@ compiled = lowered.compile()        # compiled(x)
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from graphc import tree
@@ -106,12 +106,19 @@ class Lowered:
 
 @dataclass(frozen=True)
 class MemoryAnalysis:
-    """Bytes of one call: arguments, outputs (those in donated memory left out), arena."""
+    """Bytes of one call: arguments, outputs (those in donated memory left out), arena.
+
+    Under a memory budget, `recomputed` lists the values that are computed again, each with its
+    place, `saved` is what that took off the arena, and `note` says if the budget is not met.
+    """
 
     arguments: int
     outputs: int
     aliased: int
     arena: int
+    recomputed: tuple[str, ...] = ()
+    saved: int = 0
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -169,7 +176,13 @@ class Compiled:
         aliased = [s.outputs[k] for k, _ in s.aliases]
         own = [t for k, t in enumerate(s.outputs) if k not in dict(s.aliases)]
         arena = s.arena if isinstance(s.arena, int) else 0
-        return MemoryAnalysis(total(s.inputs), total(own), total(aliased), arena)
+        found = MemoryAnalysis(total(s.inputs), total(own), total(aliased), arena)
+        again = s.again
+        if again is None:
+            return found
+        note = "" if again.is_met else str(again)
+        saved = again.before - again.after
+        return replace(found, recomputed=again.values, saved=saved, note=note)
 
 
 def trace_call(

@@ -27,6 +27,7 @@ from graphc.numpy.dtypes import *
 from graphc.numpy.einsum import *
 from graphc.numpy.elementwise import *
 from graphc.numpy.formulas import *
+from graphc.numpy.grids import *
 from graphc.numpy.indexing import *
 from graphc.numpy.inspection import *
 from graphc.numpy.integers import *
@@ -37,6 +38,7 @@ from graphc.numpy.nans import *
 from graphc.numpy.numbers import *
 from graphc.numpy.ordering import *
 from graphc.numpy.padding import *
+from graphc.numpy.polynomials import *
 from graphc.numpy.promotion import *
 from graphc.numpy.quantiles import *
 from graphc.numpy.ranges import *
@@ -44,6 +46,7 @@ from graphc.numpy.reductions import *
 from graphc.numpy.sets import *
 from graphc.numpy.sized import *
 from graphc.numpy.statistics import *
+from graphc.numpy.tapers import *
 
 bool = bool_
 ndarray = Array

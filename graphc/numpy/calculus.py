@@ -1,12 +1,10 @@
-"""Differences, integrals, interpolation and polynomials on sampled functions."""
+"""Differences, integrals and interpolation of sampled functions."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from graphc.ir.errors import ArgumentError, ShapeError
 from graphc.ir.types import BOOL, I32
@@ -44,7 +42,6 @@ from graphc.numpy.promotion import (
     text_of,
 )
 from graphc.numpy.reductions import sum as total
-from graphc.numpy.statistics import convolve
 
 if TYPE_CHECKING:
     from graphc.numpy.array import Array
@@ -54,12 +51,6 @@ __all__ = [
     "ediff1d",
     "gradient",
     "interp",
-    "polyadd",
-    "polyder",
-    "polyint",
-    "polymul",
-    "polysub",
-    "polyval",
     "trapezoid",
     "unwrap",
 ]
@@ -263,67 +254,3 @@ def _running_sum(x: Array, axis: int) -> Array:
         x = add(x, concatenate([still, window(x, axis, 0, size - step)], axis))
         step *= 2
     return x
-
-
-# polynomials: coefficients from the highest power down
-
-
-def polyval(p: ArrayLike, x: ArrayLike) -> Array:
-    """The polynomial with coefficients `p`, the highest power first, at `x`; by Horner's rule.
-
-    >>> import numpy as np
-    >>> polyval(np.array([1, 0, -1]), 3)
-    array(8)
-    """
-    count = int(shape_of(p)[0])
-    found: Array = multiply(x, converted(0, common(p, x).dtype))
-    for i in range(count):
-        found = add(multiply(found, x), reshape(window(p, 0, i, i + 1), ()))
-    return found
-
-
-def polyadd(a1: ArrayLike, a2: ArrayLike) -> Array:
-    """The sum of two polynomials."""
-    one, two = _aligned(a1, a2)
-    return add(one, two)
-
-
-def polysub(a1: ArrayLike, a2: ArrayLike) -> Array:
-    """The difference of two polynomials."""
-    one, two = _aligned(a1, a2)
-    return subtract(one, two)
-
-
-def _aligned(a1: ArrayLike, a2: ArrayLike) -> tuple[Array, Array]:
-    lines = [ravel(a) for a in (a1, a2)]
-    most = max(int(shape_of(line)[0]) for line in lines)
-    one, two = (
-        concatenate([zeros((most - int(shape_of(line)[0]),), kind_of(line).dtype), line])
-        for line in lines
-    )
-    return one, two
-
-
-def polymul(a1: ArrayLike, a2: ArrayLike) -> Array:
-    """The product of two polynomials."""
-    return convolve(ravel(a1), ravel(a2))
-
-
-def polyder(p: ArrayLike, m: int = 1) -> Array:
-    """The m-th derivative of a polynomial."""
-    for _ in range(m):
-        count = int(shape_of(p)[0])
-        powers = np.arange(count - 1, 0, -1, dtype=np.int32)
-        p = multiply(window(p, 0, 0, max(count - 1, 0)), converted(powers, kind_of(p).dtype))
-    return array_of(p)
-
-
-def polyint(p: ArrayLike, m: int = 1, k: ArrayLike = 0) -> Array:
-    """The m-th integral of a polynomial, with `k` as constants of integration."""
-    p = converted(p, inexact(kind_of(p)).dtype)
-    constants = broadcast_to(converted(k, kind_of(p).dtype), (m,))
-    for i in range(m):
-        powers = np.arange(int(shape_of(p)[0]), 0, -1, dtype=np.int32)
-        scaled = divide(p, converted(powers, kind_of(p).dtype))
-        p = concatenate([scaled, window(constants, 0, i, i + 1)])
-    return p

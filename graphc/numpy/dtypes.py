@@ -12,6 +12,23 @@ from graphc.numpy.promotion import ArrayLike, DTypeLike, element_type, kind_of
 from graphc.trace import Tracer
 
 __all__ = [
+    "issubdtype",
+    "euler_gamma",
+    "float_",
+    "uint",
+    "int_",
+    "cdouble",
+    "csingle",
+    "double",
+    "single",
+    "unsignedinteger",
+    "signedinteger",
+    "complexfloating",
+    "floating",
+    "inexact",
+    "integer",
+    "number",
+    "generic",
     "bfloat16",
     "bool_",
     "complex128",
@@ -46,7 +63,15 @@ complex64, complex128 = np.complex64, np.complex128
 bfloat16 = ml_dtypes.bfloat16
 dtype = np.dtype
 
+# Kinds of element types, to be asked for by `issubdtype`; and C's names for some types.
+generic, number, integer, inexact = np.generic, np.number, np.integer, np.inexact
+floating, complexfloating = np.floating, np.complexfloating
+signedinteger, unsignedinteger = np.signedinteger, np.unsignedinteger
+single, double, csingle, cdouble = np.float32, np.float64, np.complex64, np.complex128
+int_, uint, float_ = np.int32, np.uint32, np.float32
+
 pi, e, inf, nan = np.pi, np.e, np.inf, np.nan
+euler_gamma = np.euler_gamma
 newaxis = None
 Limits: TypeAlias = Any  # classes of ml_dtypes, which has no types for them
 
@@ -103,3 +128,25 @@ def isdtype(dtype: DTypeLike, kind: str | DTypeLike | tuple[str | DTypeLike, ...
         else own is element_type(each)
         for each in kinds
     )
+
+
+def issubdtype(arg1: DTypeLike, arg2: DTypeLike) -> bool:
+    """Whether an element type is of a kind such as `floating`, or is a given type.
+
+    >>> issubdtype(bfloat16, floating), issubdtype(int8, unsignedinteger)
+    (True, False)
+    """
+    own = element_type(arg1)
+    kinds: dict[object, tuple[str, ...]] = {
+        generic: ("bool", "int", "uint", "float", "complex"),
+        number: ("int", "uint", "float", "complex"),
+        integer: ("int", "uint"),
+        signedinteger: ("int",),
+        unsignedinteger: ("uint",),
+        inexact: ("float", "complex"),
+        floating: ("float",),
+        complexfloating: ("complex",),
+    }
+    if arg2 in kinds:
+        return own.kind in kinds[arg2]
+    return own is element_type(arg2)

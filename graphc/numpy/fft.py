@@ -296,7 +296,9 @@ def _spacing(name: str, n: int, d: float, dtype: DTypeLike | None) -> tuple[floa
     return n * d, F32 if dtype is None else dtype
 
 
-def fftfreq(n: int, d: float = 1.0, dtype: DTypeLike | None = None, device: object = None) -> Array:
+def fftfreq(
+    n: int, d: float = 1.0, dtype: DTypeLike | None = None, *, device: object = None
+) -> Array:
     """The frequency of each element of `fft` of `n` samples `d` apart: 0, 1, ..., -2, -1 over n d.
 
     >>> fftfreq(4).tolist()
@@ -310,7 +312,7 @@ def fftfreq(n: int, d: float = 1.0, dtype: DTypeLike | None = None, device: obje
 
 
 def rfftfreq(
-    n: int, d: float = 1.0, dtype: DTypeLike | None = None, device: object = None
+    n: int, d: float = 1.0, dtype: DTypeLike | None = None, *, device: object = None
 ) -> Array:
     """The frequency of each element of `rfft` of `n` samples `d` apart.
 

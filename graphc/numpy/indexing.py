@@ -8,15 +8,17 @@ Negative indices count from the end.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from graphc.ir.errors import ArgumentError, OutOfRangeError, ShapeError
 from graphc.ir.types import BOOL, I32, Shape
 from graphc.numpy.creation import counting, ones
 from graphc.numpy.elementwise import add as plus
-from graphc.numpy.elementwise import maximum, minimum, negative, where
+from graphc.numpy.elementwise import divide as quotient
+from graphc.numpy.elementwise import equal, maximum, minimum, negative, where
 from graphc.numpy.elementwise import multiply as times
+from graphc.numpy.elementwise import pow as raised
 from graphc.numpy.movement import flip, moveaxis, ravel, reshape
 from graphc.numpy.promotion import (
     ArrayLike,
@@ -273,7 +275,11 @@ def at(x: ArrayLike) -> At:
 
 
 class Part:
-    """Part of an array, of which a copy with other elements there is made."""
+    """Part of an array, of which a copy with other elements there is made.
+
+    `indices_are_sorted` and `unique_indices` are promises that JAX makes use of; here they are
+    taken and change nothing.
+    """
 
     __slots__ = ("array", "index")
 
@@ -281,32 +287,126 @@ class Part:
         self.array = array
         self.index = index
 
-    def get(self, mode: str | None = None) -> Array:
-        """The part itself."""
-        return get(self.array, self.index, mode)
+    def get(
+        self,
+        mode: str | None = None,
+        *,
+        fill_value: ArrayLike | None = None,
+        indices_are_sorted: bool = False,
+        unique_indices: bool = False,
+    ) -> Array:
+        """The part itself; with mode "fill", `fill_value` stands for what is outside."""
+        found = get(self.array, self.index, mode)
+        if fill_value is None or mode != "fill":
+            return found
+        present = get(ones(shape_of(self.array), I32), self.index, mode)
+        own = converted(fill_value, kind_of(found).dtype)
+        return where(equal(present, 1), found, own)
 
-    def set(self, values: ArrayLike, mode: str | None = None) -> Array:
-        """The array with the part replaced."""
-        return update(self.array, self.index, values, "set", mode)
+    def _updated(self, values: ArrayLike, combine: str, mode: str | None) -> Array:
+        return update(self.array, self.index, values, combine, mode)
 
-    def add(self, values: ArrayLike, mode: str | None = None) -> Array:
+    def set(
+        self,
+        values: ArrayLike,
+        mode: str | None = None,
+        *,
+        indices_are_sorted: bool = False,
+        unique_indices: bool = False,
+    ) -> Array:
+        """The array with the part replaced; of several values for one place, the last stays."""
+        return self._updated(values, "set", mode)
+
+    def add(
+        self,
+        values: ArrayLike,
+        mode: str | None = None,
+        *,
+        indices_are_sorted: bool = False,
+        unique_indices: bool = False,
+    ) -> Array:
         """The array with values added to the part, repeatedly for repeated indices."""
-        return update(self.array, self.index, values, "add", mode)
+        return self._updated(values, "add", mode)
 
-    def subtract(self, values: ArrayLike, mode: str | None = None) -> Array:
-        """The array with values subtracted from the part."""
-        return self.add(negative(values), mode)
-
-    def multiply(self, values: ArrayLike, mode: str | None = None) -> Array:
+    def multiply(
+        self,
+        values: ArrayLike,
+        mode: str | None = None,
+        *,
+        indices_are_sorted: bool = False,
+        unique_indices: bool = False,
+    ) -> Array:
         """The array with the part multiplied by values."""
-        return update(self.array, self.index, values, "mul", mode)
+        return self._updated(values, "mul", mode)
+
+    def min(
+        self,
+        values: ArrayLike,
+        mode: str | None = None,
+        *,
+        indices_are_sorted: bool = False,
+        unique_indices: bool = False,
+    ) -> Array:
+        """The array with the smaller of the part and values."""
+        return self._updated(values, "min", mode)
+
+    def max(
+        self,
+        values: ArrayLike,
+        mode: str | None = None,
+        *,
+        indices_are_sorted: bool = False,
+        unique_indices: bool = False,
+    ) -> Array:
+        """The array with the larger of the part and values."""
+        return self._updated(values, "max", mode)
 
     mul = multiply
 
-    def min(self, values: ArrayLike, mode: str | None = None) -> Array:
-        """The array with the smaller of the part and values."""
-        return update(self.array, self.index, values, "min", mode)
+    def subtract(
+        self,
+        values: ArrayLike,
+        mode: str | None = None,
+        *,
+        indices_are_sorted: bool = False,
+        unique_indices: bool = False,
+    ) -> Array:
+        """The array with values subtracted from the part."""
+        return self._updated(negative(values), "add", mode)
 
-    def max(self, values: ArrayLike, mode: str | None = None) -> Array:
-        """The array with the larger of the part and values."""
-        return update(self.array, self.index, values, "max", mode)
+    def divide(
+        self,
+        values: ArrayLike,
+        mode: str | None = None,
+        *,
+        indices_are_sorted: bool = False,
+        unique_indices: bool = False,
+    ) -> Array:
+        """The array with the part divided by values."""
+        kind = kind_of(self.array).dtype
+        whole = stretched(scalar(1, kind), shape_of(self.array))
+        return quotient(self.array, update(whole, self.index, values, "mul", mode))
+
+    def power(
+        self,
+        values: ArrayLike,
+        mode: str | None = None,
+        *,
+        indices_are_sorted: bool = False,
+        unique_indices: bool = False,
+    ) -> Array:
+        """The array with the part raised to powers; indices must not repeat."""
+        inside = "clip" if mode == "drop" else mode
+        return self._updated(raised(get(self.array, self.index, inside), values), "set", mode)
+
+    def apply(
+        self,
+        func: Callable[[Array], ArrayLike],
+        mode: str | None = None,
+        *,
+        indices_are_sorted: bool = False,
+        unique_indices: bool = False,
+    ) -> Array:
+        """The array with a function of the part in its place; indices must not repeat."""
+        inside = "clip" if mode == "drop" else mode
+        return self._updated(func(get(self.array, self.index, inside)), "set", mode)

@@ -53,6 +53,13 @@ class CustomVjpAttrs(GroupAttrs):
         return self.body, self.forward, self.backward
 
 
+@dataclass(frozen=True, slots=True)
+class CheckpointAttrs(GroupAttrs):
+    """The body, and by which policy its values are kept (`graphc.ops.policies`)."""
+
+    policy: str = "nothing_saveable"
+
+
 def floats(types: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
     """Those of `types` that have derivatives."""
     return tuple(type_ for type_ in types if type_.dtype.is_inexact)
@@ -92,7 +99,7 @@ custom_vjp: Op = Op(
     "custom_vjp", infer=_infer_vjp, reference=composite.reference, attrs=CustomVjpAttrs
 )
 checkpoint: Op = Op(
-    "checkpoint", infer=composite.infer, reference=composite.reference, attrs=GroupAttrs
+    "checkpoint", infer=composite.infer, reference=composite.reference, attrs=CheckpointAttrs
 )
 
 

@@ -46,6 +46,9 @@ def _infer(a: TellAttrs, token: TensorType, enabled: TensorType, *values: Tensor
         raise ShapeError(f"tell: got kind {a.kind!r}, expected one of {' '.join(KINDS)}")
     if token != TOKEN or enabled != tensor(BOOL, ()):
         raise DtypeError(f"tell: got {token} and {enabled}, expected {TOKEN} and bool[]")
+    for value in values:
+        if value.dtype.is_complex:
+            raise DtypeError(f"tell: got {value}, expected its real and imaginary parts apart")
     return TOKEN
 
 

@@ -22,7 +22,7 @@ from graphc.ops.control import (
     switch,
     while_,
 )
-from graphc.ops.custom import CustomJvpAttrs, checkpoint, custom_jvp, custom_vjp
+from graphc.ops.custom import CheckpointAttrs, CustomJvpAttrs, checkpoint, custom_jvp, custom_vjp
 from graphc.ops.dependence import reached
 from graphc.ops.region_vjps import require_arguments
 from graphc.ops.split import between
@@ -133,11 +133,13 @@ def _custom_jvp(node: Node, tangents: Sequence[Tangent], push: Push) -> Pushed:
 
 
 def _checkpoint_jvp(node: Node, tangents: Sequence[Tangent], push: Push) -> Pushed:
-    assert isinstance(node.attrs, GroupAttrs)
-    body, wrt = node.attrs.body, _given(tangents)
+    a = node.attrs
+    assert isinstance(a, CheckpointAttrs)
+    body, wrt = a.body, _given(tangents)
     of = reached(body, wrt)
     arguments = [*node.operands, *(t for t in tangents if t is not None)]
-    found = results(checkpoint(*arguments, name=node.attrs.name, body=push(body, wrt, of)))
+    both = push(body, wrt, of)
+    found = results(checkpoint(*arguments, name=a.name, body=both, policy=a.policy))
     count = len(body.outputs)
     return found[:count], _spread(count, of, found[count:])
 

@@ -27,6 +27,7 @@ from graphc.ops.control import (
     while_,
 )
 from graphc.ops.custom import (
+    CheckpointAttrs,
     CustomJvpAttrs,
     CustomVjpAttrs,
     checkpoint,
@@ -36,6 +37,7 @@ from graphc.ops.custom import (
 )
 from graphc.ops.duals import broadcast
 from graphc.ops.elementwise import add
+from graphc.ops.policies import saved_values
 from graphc.ops.while_vjps import while_vjp
 
 Joint: TypeAlias = Callable[[Graph, Sequence[int], Sequence[int]], Graph]
@@ -283,19 +285,33 @@ def _checkpoint_vjp(
     incoming: Sequence[Node | None],
     wanted: Sequence[int],
     joint: Joint,
-    _: Replacements,
+    replaced: Replacements,
 ) -> Cotangents:
-    """A group that computes the body again, so that nothing but operands waits for it."""
+    """A group that computes the body again, from the operands and what the policy keeps."""
     a = node.attrs
-    assert isinstance(a, GroupAttrs)
+    assert isinstance(a, CheckpointAttrs)
     seeds = [i for i, cotangent in enumerate(incoming) if cotangent is not None]
     both = joint(a.body, wanted, seeds)
-    again = {param: optimization_barrier(param) for param in both.params[: len(node.operands)]}
-    outputs = substitute(both.outputs[len(a.body.outputs) :], again)
-    arguments = [*node.operands, *(c for c in incoming if c is not None)]
-    body = Graph(both.params, outputs, both.names, both.places)
-    return _spread(len(node.operands), wanted, results(
-        checkpoint(*arguments, name=a.name, body=body)))  # fmt: skip
+    own, count = len(a.body.outputs), len(node.operands)
+    kept = saved_values(both, count, a.policy)
+    given = node.operands
+    if kept:
+        outputs = (*both.outputs[:own], *kept)
+        body = Graph(both.params[:count], outputs, a.body.names, both.places)
+        forward = results(checkpoint(*given, name=a.name, body=body, policy=a.policy))
+        replaced.append(dict(zip(results(node), forward, strict=False)))
+        given = (*given, *forward[own:])
+    # Behind a barrier, so that what is computed again does not merge with the first.
+    params = parameters(
+        tuple(x.tensor for x in (*both.params[:count], *kept, *both.params[count:]))
+    )
+    early = both.params[:count]
+    again = {old: optimization_barrier(new) for old, new in zip(early, params, strict=False)}
+    again.update(zip((*kept, *both.params[count:]), params[count:], strict=True))
+    pulled = substitute(both.outputs[own:], again)
+    arguments = [*given, *(c for c in incoming if c is not None)]
+    back = results(checkpoint(*arguments, name=a.name, body=Graph(params, pulled), policy=a.policy))
+    return _spread(count, wanted, back)
 
 
 def _while_vjp(

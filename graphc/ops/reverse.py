@@ -110,18 +110,18 @@ def _vjp(
                 raise
             raise ArgumentError(f"{error}{written_at(graph.place(node))}") from None
     cotangent = incoming[0]
-    if node.op.push is not None:
-        return _transposed(node, incoming, wanted)
-    if node.op.vjp is None or cotangent is None:
-        raise UnsupportedError(
-            f"{node.op.name} has no derivative: got a gradient through {node.type}, "
-            f"expected stop_gradient around it or another operation"
-            f"{written_at(graph.place(node))}"
-        )
     try:
-        return node.op.vjp(node, cotangent)
+        if node.op.push is not None:
+            return _transposed(node, incoming, wanted)
+        if node.op.vjp is not None and cotangent is not None:
+            return node.op.vjp(node, cotangent)
     except UnsupportedError as error:
         raise UnsupportedError(f"{error}{written_at(graph.place(node))}") from None
+    raise UnsupportedError(
+        f"{node.op.name} has no derivative: got a gradient through {node.type}, "
+        f"expected stop_gradient around it or another operation"
+        f"{written_at(graph.place(node))}"
+    )
 
 
 def _push(graph: Graph, wrt: Sequence[int], of: Sequence[int]) -> Graph:

@@ -10,7 +10,8 @@ import functools
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from typing import Any
 
 from graphc.codegen.host import version as llvm_version
 from graphc.codegen.llvm.engine import emit_object, load_object
@@ -25,6 +26,7 @@ from graphc.ir.node import regions
 from graphc.ir.places import Place
 from graphc.ir.text.printer import print_graph
 from graphc.ir.types import Size, tensor
+from graphc.passes.rematerialize import Rematerialized
 from graphc.runtime.cache import DiskCache, cache_key
 from graphc.runtime.dump import write_targets
 from graphc.runtime.executable import DATA_OFFSET, Executable, Failure, Signature
@@ -48,8 +50,13 @@ class Compilation:
     hidden: int = 0  # outputs behind the others that nobody gets: tokens
 
     @functools.cached_property
+    def report(self) -> list[Rematerialized]:
+        """What is computed again, if there is a memory budget; it fills while passes run."""
+        return []
+
+    @functools.cached_property
     def _stages(self) -> tuple[Graph, Graph]:
-        return optimise(self.graph, self.donated, self.options)
+        return optimise(self.graph, self.donated, self.options, self.report)
 
     @property
     def optimized(self) -> Graph:
@@ -76,7 +83,7 @@ class Compilation:
         """What the cache knows the result by; lines count only where an error would name them."""
         parts = (
             print_graph(self.graph, full_constants=True, places=_is_checked(self.graph)),
-            repr(self.donated) + repr(self.hidden),
+            repr((self.donated, self.hidden, self.options.memory_budget)),
             self.options.target.key(),
             llvm_version(),
             fingerprint(),
@@ -138,6 +145,7 @@ class Compilation:
             ),
             uses_threads(program),
             program.messages,
+            self.report[0] if self.report else None,
         )
 
 
@@ -202,6 +210,7 @@ def _packed(signature: Signature, data: bytes) -> bytes:
         "sizes": signature.sizes,
         "failures": failures,
         "parallel": signature.parallel,
+        "again": astuple(signature.again) if signature.again is not None else None,
         "messages": [
             [m.kind, m.text, [[t.dtype.name, list(map(str, t.shape))] for t in m.types]]
             for m in signature.messages
@@ -236,8 +245,16 @@ def _unpacked(graph: Graph, entry: bytes, hidden: int) -> tuple[Signature, bytes
         failures,
         bool(header["parallel"]),
         messages,
+        _again(header["again"]),
     )
     return signature, entry[8 + length :]
+
+
+def _again(found: Sequence[Any] | None) -> Rematerialized | None:
+    if found is None:
+        return None
+    budget, before, after, values = found
+    return Rematerialized(budget, before, after, tuple(values))
 
 
 def _size(text: str) -> Size:

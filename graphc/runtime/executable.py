@@ -31,6 +31,7 @@ from graphc.ir.errors import (
 )
 from graphc.ir.places import Place, user_place, written_at
 from graphc.ir.types import Size, TensorType, type_of
+from graphc.passes.rematerialize import Rematerialized
 from graphc.runtime.spare import Lease, spare_blocks
 from graphc.runtime.telling import Told
 from graphc.runtime.threads import ThreadPools
@@ -63,6 +64,7 @@ class Signature:
     failures: tuple[Failure, ...]
     parallel: bool  # whether any step is dealt to threads
     messages: tuple[Message, ...] = ()
+    again: Rematerialized | None = None  # under a memory budget
 
 
 class _Frame:

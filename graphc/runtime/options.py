@@ -7,6 +7,7 @@
 | `target` | `GRAPHC_TARGET` | CPU to compile for: `native`, `x86-64-v3`, `aarch64`, ... |
 | `dump` | `GRAPHC_DUMP` | folder that gets every step of a compilation as a text file |
 | `verify` | `GRAPHC_VERIFY` | 1: verify and execute before and after every pass |
+| `memory_budget` | `GRAPHC_MEMORY_BUDGET` | bytes of working memory; more is computed again |
 | `log` | `GRAPHC_LOG` | any of `compile cache passes`, joined by commas, told on standard error |
 """
 
@@ -31,6 +32,7 @@ VARIABLES = (
     "GRAPHC_DUMP",
     "GRAPHC_VERIFY",
     "GRAPHC_LOG",
+    "GRAPHC_MEMORY_BUDGET",
 )
 
 
@@ -44,6 +46,7 @@ class Options:
     dump: Path | None
     verify: bool
     log: frozenset[str]
+    memory_budget: int = 0  # 0 for none
 
     def say(self, topic: str, text: str) -> None:
         """Tell something on standard error, if its topic is asked for."""
@@ -61,6 +64,7 @@ class Settings:
     dump: str | os.PathLike[str] | None = None
     verify: bool | None = None
     log: str | None = None
+    memory_budget: int | None = None
 
     def resolve(self, environment: Mapping[str, str] = os.environ) -> Options:
         """The options in force.
@@ -75,12 +79,13 @@ class Settings:
             _path("dump", self.dump, environment),
             _verify(self.verify, environment),
             _text("log", self.log, environment),
+            _bytes(self.memory_budget, environment),
         )
 
 
 @functools.lru_cache(maxsize=64)
 def _resolved(
-    cache_dir: str, threads: int, target: Given, dump: str, verify: bool, log: Given
+    cache_dir: str, threads: int, target: Given, dump: str, verify: bool, log: Given, budget: int
 ) -> Options:
     topics = frozenset(part.strip() for part in log.value.split(",") if part.strip())
     if not topics <= set(LOGS):
@@ -98,6 +103,7 @@ def _resolved(
         Path(dump) if dump else None,
         verify,
         topics,
+        budget,
     )
 
 
@@ -128,6 +134,18 @@ def _path(name: str, value: object, environment: Mapping[str, str]) -> str:
     if not isinstance(text, str) or "\0" in text:
         raise ArgumentError(f"{where}: got {found!r}, expected a path")
     return text
+
+
+def _bytes(value: object, environment: Mapping[str, str]) -> int:
+    where = "memory_budget" if value is not None else _variable("memory_budget")
+    given = environment.get(where, "") if value is None else value
+    if given == "":
+        return 0
+    if isinstance(given, str) and given.isdecimal():
+        given = int(given)
+    if isinstance(given, bool) or not isinstance(given, int) or given < 1:
+        raise ArgumentError(f"{where}: got {given!r}, expected a positive number of bytes")
+    return given
 
 
 def _verify(value: object, environment: Mapping[str, str]) -> bool:

@@ -9,11 +9,20 @@ from graphc.ir.graph import Graph
 from graphc.passes import KERNELS, STANDARD, plan_buffers
 from graphc.passes.manager import Pass, run
 from graphc.passes.observers import standard_observers
+from graphc.passes.rematerialize import Rematerialized, rematerialize
 from graphc.runtime.options import Options
 
 
-def optimise(graph: Graph, donated: Sequence[int], options: Options) -> tuple[Graph, Graph]:
-    """The graph after the graph passes, and the planned graph of kernels."""
+def optimise(
+    graph: Graph,
+    donated: Sequence[int],
+    options: Options,
+    report: list[Rematerialized] | None = None,
+) -> tuple[Graph, Graph]:
+    """The graph after the graph passes, and the planned graph of kernels.
+
+    `report` gets what was computed again, if there is a memory budget.
+    """
     observers = standard_observers(
         dump=options.dump, verify_each=options.verify, log="passes" in options.log
     )
@@ -25,6 +34,12 @@ def optimise(graph: Graph, donated: Sequence[int], options: Options) -> tuple[Gr
 
     before_kernels = {function.__name__ for function in STANDARD}
     planning = Pass("plan_buffers", partial(plan_buffers, donated=tuple(donated)))
-    kernels = [planning if function is plan_buffers else function for function in KERNELS]
+    again = partial(rematerialize, budget=options.memory_budget, donated=donated, report=report)
+    special = {
+        plan_buffers: planning,
+        rematerialize: Pass("rematerialize", again) if options.memory_budget else None,
+    }
+    steps = [special.get(function, function) for function in KERNELS]
+    kernels = [step for step in steps if step is not None]
     planned = run(graph, (*STANDARD, *kernels), (*observers, keep))
     return found[0], planned

@@ -184,4 +184,4 @@ def test_a_name_that_is_taken() -> None:
 
     lines = explained(f, {"w": VECTOR}, VECTOR, VECTOR).splitlines()
     assert lines[0] == "f = sum_j params.w[j] * w[j] * i[j]"
-    assert lines[3] == "d f / d i = w * params.w"
+    assert lines[3] == "d f / d i = params.w * w"

@@ -200,3 +200,24 @@ def test_static_indexing_needs_no_gather() -> None:
     graph = graph_of(lambda x: x[1, ::-1, 2:5], X)
     assert [node.op.name for node in graph.nodes] == ["parameter", "slice", "reverse", "reshape"]
     assert whole(2).shape == (2,)
+
+
+@pytest.mark.needs_jax
+def test_updates_as_in_jax() -> None:
+    import jax
+
+    x = np.arange(1.0, 7.0, dtype=np.float32)
+    at, wild = np.array([0, 2, 5]), np.array([1, 9, 3])
+    calls: list[Value] = [
+        lambda p: p[at].divide(2.0),
+        lambda p: p[np.array([0, 0, 1])].divide(4.0),
+        lambda p: p[at].power(3.0, unique_indices=True),
+        lambda p: p[at].apply(abs, indices_are_sorted=True),
+        lambda p: p[2:4].apply(lambda v: v * v),
+        lambda p: p[wild].get(mode="fill", fill_value=-1.0),
+        lambda p: p[wild].set(7.0, mode="drop", unique_indices=True),
+        lambda p: p[wild].power(2.0, mode="drop"),
+    ]
+    for call in calls:
+        wanted = np.asarray(call(jax.numpy.asarray(x).at))
+        check(lambda a, c=call: c(gnp.at(a)), lambda a, w=wanted: w, x)

@@ -205,6 +205,15 @@ xp.array_equiv(x, x[:1])
 xp.repeat(x, [1, 0, 2], axis=0), xp.repeat(v, np.array([1, 2, 0, 3, 1])), xp.repeat(x, 2)
 xp.tile(x, (2, 1)), xp.tile(v, 2)
 """,
+    "tapers and grids": """
+xp.hanning(7), xp.hamming(8), xp.blackman(9), xp.bartlett(6), xp.kaiser(8, 3.5)
+xp.hanning(1), xp.bartlett(1), xp.kaiser(1, 2.0)
+xp.mgrid[0:3, 1:9:2], xp.ogrid[0:2, 0:3], xp.mgrid[0:1:5j], xp.mgrid[2:5]
+xp.r_[0:3, 5, v], xp.c_[v, w], xp.c_[x, y], x[xp.s_[1:, ::2]], x[xp.index_exp[1]]
+xp.fromfunction(lambda m, n: m * 10 + n, (2, 3), dtype=int if xp is np else 'int32')
+xp.copy(x), xp.diag_indices_from(q), xp.tril_indices_from(x, 1), xp.triu_indices_from(x)
+xp.poly(v), xp.polydiv(v, w[:2])[0], xp.polyfit(up, v, 2), xp.polyfit(up, v, 1, w=p[0, 0] + w * w)
+""",
     "padding": """
 xp.pad(x, 1), xp.pad(x, ((1, 0), (0, 2)), constant_values=7)
 xp.pad(x, 2, constant_values=((1, 2), (3, 4)))
@@ -306,3 +315,18 @@ def test_what_needs_known_values_says_so() -> None:
     for call, text in refused:
         with pytest.raises(TypeError, match=text):
             gc.jit(call)(x, n)
+
+
+def test_put_and_kinds() -> None:
+    x = np.arange(6.0).reshape(2, 3)
+    found = gnp.put(x, np.array([0, -1, 3]), np.array([7.0, 8.0]), inplace=False)
+    np.testing.assert_array_equal(found, [[7, 1, 2], [7, 4, 8]])
+    quotient, rest = gnp.polydiv(np.array([2.0, 3, 4, 1]), np.array([1.0, 2]))
+    np.testing.assert_array_equal(gnp.polyadd(gnp.polymul(quotient, np.array([1.0, 2])), rest),
+                                  [2, 3, 4, 1])  # fmt: skip
+    for kind in ("integer", "floating", "inexact", "number", "signedinteger", "generic"):
+        for name in ("int8", "uint16", "float32", "complex64", "bool"):
+            assert gnp.issubdtype(name, getattr(gnp, kind)) == np.issubdtype(
+                np.dtype(name), getattr(np, kind)
+            )
+    assert gnp.issubdtype(gnp.bfloat16, gnp.floating) and gnp.issubdtype("int8", gnp.int8)

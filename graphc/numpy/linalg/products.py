@@ -8,23 +8,21 @@ from typing import TYPE_CHECKING
 
 from graphc.ir.errors import ArgumentError, ShapeError
 from graphc.ir.types import static_shape
+from graphc.numpy import diagonals
 from graphc.numpy.creation import eye
-from graphc.numpy.elementwise import astype, multiply, subtract
-from graphc.numpy.linalg.factors import piece, square
+from graphc.numpy.elementwise import astype
+from graphc.numpy.linalg.factors import square
 from graphc.numpy.linalg.systems import inv
 from graphc.numpy.linear import matmul, tensordot, vecdot
 from graphc.numpy.linear import outer as flat_outer
 from graphc.numpy.movement import (
-    concatenate,
     expand_dims,
     matrix_transpose,
-    moveaxis,
 )
 from graphc.numpy.promotion import (
     ArrayLike,
     DTypeLike,
     axis_in,
-    broadcast_shapes,
     fail,
     kind_of,
     reshaped,
@@ -32,7 +30,6 @@ from graphc.numpy.promotion import (
     stretched,
     text_of,
 )
-from graphc.numpy.reductions import sum
 
 if TYPE_CHECKING:
     from graphc.numpy.array import Array
@@ -61,20 +58,12 @@ def cross(x1: ArrayLike, x2: ArrayLike, *, axis: int = -1) -> Array:
     Raises:
         ShapeError: vectors of another length.
     """
-    one, two = (moveaxis(x, axis_in(axis, len(shape_of(x)), "cross"), -1) for x in (x1, x2))
-    for x in (one, two):
-        if shape_of(x)[-1] != 3:
-            fail(ShapeError, f"cross: got vectors of {shape_of(x)[-1]} elements, expected 3")
-    shape = broadcast_shapes(shape_of(one), shape_of(two))
-    one, two = stretched(one, shape), stretched(two, shape)
-
-    def turned(x: Array, first: int) -> Array:
-        return concatenate([piece(x, -1, first, 3), piece(x, -1, 0, first)], -1)
-
-    found = subtract(
-        multiply(turned(one, 1), turned(two, 2)), multiply(turned(one, 2), turned(two, 1))
-    )
-    return moveaxis(found, -1, axis if axis < 0 else axis_in(axis, len(shape), "cross"))
+    for x in (x1, x2):
+        shape = shape_of(x)
+        length = shape[axis_in(axis, len(shape), "cross")]
+        if length != 3:
+            fail(ShapeError, f"cross: got vectors of {length} elements, expected 3")
+    return diagonals.cross(x1, x2, axis=axis)
 
 
 def diagonal(x: ArrayLike, *, offset: int = 0) -> Array:
@@ -87,17 +76,7 @@ def diagonal(x: ArrayLike, *, offset: int = 0) -> Array:
     Raises:
         ShapeError: no matrices, or a size that is known only at run time.
     """
-    shape = shape_of(x)
-    if len(shape) < 2:
-        fail(ShapeError, f"diagonal: got shape {text_of(shape)}, expected matrices")
-    rows, columns = static_shape(shape[-2:])
-    first, left = max(-offset, 0), max(offset, 0)
-    length = max(min(rows - first, columns - left), 0)
-    if not length:
-        first = left = 0
-    x = piece(piece(x, -2, first, first + length), -1, left, left + length)
-    line = reshaped(x, (*shape[:-2], length * length))
-    return piece(line, -1, 0, length * length, length + 1)
+    return diagonals.diagonal(x, offset, -2, -1)
 
 
 def trace(x: ArrayLike, *, offset: int = 0, dtype: DTypeLike | None = None) -> Array:
@@ -107,7 +86,7 @@ def trace(x: ArrayLike, *, offset: int = 0, dtype: DTypeLike | None = None) -> A
     >>> trace(np.eye(3))
     array(3.)
     """
-    return sum(diagonal(x, offset=offset), -1, dtype=dtype)
+    return diagonals.trace(x, offset, -2, -1, dtype)
 
 
 def outer(x1: ArrayLike, x2: ArrayLike) -> Array:

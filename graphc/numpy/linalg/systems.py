@@ -12,6 +12,7 @@ from graphc.composites import composite
 from graphc.ir.errors import ShapeError
 from graphc.ir.types import F64, I32, Size, static_shape
 from graphc.numpy.creation import counting, eye
+from graphc.numpy.diagonals import diagonal
 from graphc.numpy.elementwise import (
     abs,
     add,
@@ -129,10 +130,10 @@ def _factored(x: ArrayLike, name: str) -> tuple[Array, Array]:
     lu, pivots, _ = bind(factors.lu, a)
     own = shape_of(lu)
     size = static_shape(own[-1:])[0]
-    diagonal = piece(reshaped(lu, (*own[:-2], size * size)), -1, 0, size * size, size + 1)
+    on_diagonal = diagonal(lu, 0, -2, -1)
     moved = not_equal(pivots, counting((size,), 0, I32))
     odd = bitwise_and(sum(astype(moved, I32), -1), 1)
-    return diagonal, astype(subtract(1, multiply(odd, 2)), kind_of(a).dtype)
+    return on_diagonal, astype(subtract(1, multiply(odd, 2)), kind_of(a).dtype)
 
 
 @composite("det")
@@ -153,8 +154,8 @@ def det(x: ArrayLike) -> Array:
     size = static_shape(shape_of(a)[-1:])[0]
     if 0 < size <= 3:
         return _expanded(a, size)
-    diagonal, parity = _factored(a, "det")
-    return multiply(prod(diagonal, -1), parity)
+    pivots, parity = _factored(a, "det")
+    return multiply(prod(pivots, -1), parity)
 
 
 def _expanded(a: Array, size: int) -> Array:
@@ -180,8 +181,8 @@ def _expanded(a: Array, size: int) -> Array:
 
 @composite("slogdet")
 def _slogdet(x: ArrayLike) -> tuple[Array, Array]:
-    diagonal, parity = _factored(x, "slogdet")
-    return multiply(prod(sign(diagonal), -1), parity), sum(log(abs(diagonal)), -1)
+    pivots, parity = _factored(x, "slogdet")
+    return multiply(prod(sign(pivots), -1), parity), sum(log(abs(pivots)), -1)
 
 
 def slogdet(x: ArrayLike) -> SlogdetResult:

@@ -1,7 +1,4 @@
-"""Every function, constant and element type of the standard's main namespace, as it writes them.
-
-Its linear algebra and Fourier extensions are namespaces of their own.
-"""
+"""Every function, constant and element type of the standard, as it writes them."""
 
 from __future__ import annotations
 
@@ -163,6 +160,49 @@ diff(x, /, *, axis=-1, n=1, prepend=None, append=None)
 """,
     "inspection": """
 __array_namespace_info__()
+""",
+}
+EXTENSIONS = {
+    "linalg": """
+cholesky(x, /, *, upper=False)
+cross(x1, x2, /, *, axis=-1)
+det(x, /)
+diagonal(x, /, *, offset=0)
+eigh(x, /)
+eigvalsh(x, /)
+inv(x, /)
+matmul(x1, x2, /)
+matrix_norm(x, /, *, keepdims=False, ord="fro")
+matrix_power(x, n, /)
+matrix_rank(x, /, *, rtol=None)
+matrix_transpose(x, /)
+outer(x1, x2, /)
+pinv(x, /, *, rtol=None)
+qr(x, /, *, mode="reduced")
+slogdet(x, /)
+solve(x1, x2, /)
+svd(x, /, *, full_matrices=True)
+svdvals(x, /)
+tensordot(x1, x2, /, *, axes=2)
+trace(x, /, *, offset=0, dtype=None)
+vecdot(x1, x2, /, *, axis=-1)
+vector_norm(x, /, *, axis=None, keepdims=False, ord=2)
+""",
+    "fft": """
+fft(x, /, *, n=None, axis=-1, norm="backward")
+ifft(x, /, *, n=None, axis=-1, norm="backward")
+fftn(x, /, *, s=None, axes=None, norm="backward")
+ifftn(x, /, *, s=None, axes=None, norm="backward")
+rfft(x, /, *, n=None, axis=-1, norm="backward")
+irfft(x, /, *, n=None, axis=-1, norm="backward")
+rfftn(x, /, *, s=None, axes=None, norm="backward")
+irfftn(x, /, *, s=None, axes=None, norm="backward")
+hfft(x, /, *, n=None, axis=-1, norm="backward")
+ihfft(x, /, *, n=None, axis=-1, norm="backward")
+fftfreq(n, /, *, d=1.0, dtype=None, device=None)
+rfftfreq(n, /, *, d=1.0, dtype=None, device=None)
+fftshift(x, /, *, axes=None)
+ifftshift(x, /, *, axes=None)
 """,
 }
 CONSTANTS = ("e", "inf", "nan", "newaxis", "pi")
