@@ -24,7 +24,7 @@ from graphc.api.jacobians import hessian, jacfwd, jacrev
 from graphc.api.jit import eval_shape, jit, make_graph
 from graphc.api.shapes import ShapeDtypeStruct
 from graphc.formula import elementwise
-from graphc.ir.errors import CheckError, Error
+from graphc.ir.errors import CheckError, Error, NanError
 from graphc.lax import stop_gradient
 from graphc.text import parse
 
@@ -33,6 +33,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CheckError",
     "Error",
+    "NanError",
     "ShapeDtypeStruct",
     "checkpoint",
     "checkpoint_policies",

@@ -38,6 +38,7 @@ class JitOptions(TypedDict, total=False):
     verify: bool | None
     log: str | None
     memory_budget: int | None
+    debug_nans: bool | None
 
 
 @overload
@@ -63,6 +64,7 @@ def jit(
     verify: bool | None = None,
     log: str | None = None,
     memory_budget: int | None = None,
+    debug_nans: bool | None = None,
 ) -> Jitted | Callable[[Function], Jitted]:
     """Compile a function to native code when it is called.
 
@@ -70,8 +72,9 @@ def jit(
     argument is a part of the program and must be hashable. A donated one gives its memory to
     the results, so that parameters are updated in place; it must not be used again.
     Beyond `memory_budget` bytes of working memory, cheap values are computed again instead of
-    kept; `lower().compile().memory_analysis()` tells which. All options from `cache_dir` on default
-    to `GRAPHC_CACHE_DIR` and so on.
+    kept; `lower().compile().memory_analysis()` tells which. With `debug_nans` a NaN among the
+    results is a `NanError` that names the operation and your line that made the first one. All
+    options from `cache_dir` on default to `GRAPHC_CACHE_DIR` and so on.
 
     >>> import numpy as np
     >>> import graphc as gc
@@ -90,7 +93,7 @@ def jit(
         raise UnsupportedError(
             f"backend: got {backend!r}, expected 'cpu'; `lower().as_text('cuda')` gives CUDA source"
         )
-    settings = Settings(cache_dir, threads, target, dump, verify, log, memory_budget)
+    settings = Settings(cache_dir, threads, target, dump, verify, log, memory_budget, debug_nans)
 
     def decorate(function: Function) -> Jitted:
         return Jitted(

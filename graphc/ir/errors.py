@@ -49,6 +49,10 @@ class CheckError(Error, AssertionError):
     """A `debug.check` that did not hold, found when a call ended."""
 
 
+class NanError(Error, FloatingPointError):
+    """A NaN among the results of a call under `debug_nans`."""
+
+
 class DonationError(Error, ValueError):
     """A donated buffer used again, or one that cannot be donated."""
 

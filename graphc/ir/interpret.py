@@ -5,8 +5,10 @@ Every lower level is tested against this function. Errors name the user's line.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import fields, replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -16,6 +18,10 @@ from graphc.ir.graph import Graph, transform
 from graphc.ir.node import Attrs, Node, Value, make
 from graphc.ir.places import written_at
 from graphc.ir.types import TensorType, tensor
+
+Watch: TypeAlias = Callable[[Node, Sequence[Value], Value, Graph], None]
+# Called with each node that was evaluated, its operands, its value and the graph it stands in.
+watch: ContextVar[Watch | None] = ContextVar("watch", default=None)
 
 
 def interpret(graph: Graph, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -45,7 +51,11 @@ def evaluate_node(node: Node, operands: Sequence[Value], graph: Graph) -> Value:
     assert node.op.reference is not None, node.op.name
     try:
         value = node.op.reference(node.attrs, *operands)
-        return value if isinstance(value, tuple) else np.asarray(value)
+        value = value if isinstance(value, tuple) else np.asarray(value)
+        look = watch.get()
+        if look is not None:
+            look(node, operands, value, graph)
+        return value
     except Error as error:
         if graph.place(node) and "written at" not in str(error):
             raise type(error)(f"{error}{written_at(graph.place(node))}") from None

@@ -30,6 +30,7 @@ from graphc.passes.rematerialize import Rematerialized
 from graphc.runtime.cache import DiskCache, cache_key
 from graphc.runtime.dump import write_targets
 from graphc.runtime.executable import DATA_OFFSET, Executable, Failure, Signature
+from graphc.runtime.nans import watched
 from graphc.runtime.options import Options
 from graphc.runtime.pipeline import optimise
 from graphc.runtime.source import fingerprint
@@ -91,7 +92,12 @@ class Compilation:
         return cache_key(*parts)
 
     def executable(self) -> Executable:
-        """The program ready to be called, from the cache or compiled now."""
+        """The program ready to be called, its results looked at if that is asked for."""
+        made = self.loaded()
+        return watched(made, self.graph) if self.options.debug_nans else made
+
+    def loaded(self) -> Executable:
+        """The program, from the cache or compiled now."""
         options, clock = self.options, _Clock()
         cache = DiskCache(options.cache_dir, strict=False)
         key = self.key
@@ -263,4 +269,4 @@ def _size(text: str) -> Size:
 
 def compile_graph(graph: Graph, options: Options, donated: Sequence[int] = ()) -> Executable:
     """Compile a traced graph for the CPU."""
-    return Compilation(graph, tuple(donated), options).executable()
+    return Compilation(graph, tuple(donated), options).loaded()

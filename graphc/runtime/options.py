@@ -8,6 +8,7 @@
 | `dump` | `GRAPHC_DUMP` | folder that gets every step of a compilation as a text file |
 | `verify` | `GRAPHC_VERIFY` | 1: verify and execute before and after every pass |
 | `memory_budget` | `GRAPHC_MEMORY_BUDGET` | bytes of working memory; more is computed again |
+| `debug_nans` | `GRAPHC_DEBUG_NANS` | 1: a NaN in a result is an error that names its origin |
 | `log` | `GRAPHC_LOG` | any of `compile cache passes`, joined by commas, told on standard error |
 """
 
@@ -33,6 +34,7 @@ VARIABLES = (
     "GRAPHC_VERIFY",
     "GRAPHC_LOG",
     "GRAPHC_MEMORY_BUDGET",
+    "GRAPHC_DEBUG_NANS",
 )
 
 
@@ -47,6 +49,7 @@ class Options:
     verify: bool
     log: frozenset[str]
     memory_budget: int = 0  # 0 for none
+    debug_nans: bool = False
 
     def say(self, topic: str, text: str) -> None:
         """Tell something on standard error, if its topic is asked for."""
@@ -65,6 +68,7 @@ class Settings:
     verify: bool | None = None
     log: str | None = None
     memory_budget: int | None = None
+    debug_nans: bool | None = None
 
     def resolve(self, environment: Mapping[str, str] = os.environ) -> Options:
         """The options in force.
@@ -77,15 +81,23 @@ class Settings:
             resolve_threads(self.threads, environment),
             _text("target", self.target, environment),
             _path("dump", self.dump, environment),
-            _verify(self.verify, environment),
+            _switch("verify", self.verify, environment),
             _text("log", self.log, environment),
             _bytes(self.memory_budget, environment),
+            _switch("debug_nans", self.debug_nans, environment),
         )
 
 
 @functools.lru_cache(maxsize=64)
 def _resolved(
-    cache_dir: str, threads: int, target: Given, dump: str, verify: bool, log: Given, budget: int
+    cache_dir: str,
+    threads: int,
+    target: Given,
+    dump: str,
+    verify: bool,
+    log: Given,
+    budget: int,
+    debug_nans: bool,
 ) -> Options:
     topics = frozenset(part.strip() for part in log.value.split(",") if part.strip())
     if not topics <= set(LOGS):
@@ -104,6 +116,7 @@ def _resolved(
         verify,
         topics,
         budget,
+        debug_nans,
     )
 
 
@@ -148,10 +161,10 @@ def _bytes(value: object, environment: Mapping[str, str]) -> int:
     return given
 
 
-def _verify(value: object, environment: Mapping[str, str]) -> bool:
+def _switch(name: str, value: object, environment: Mapping[str, str]) -> bool:
     if isinstance(value, bool):
         return value
-    where = "verify" if value is not None else _variable("verify")
+    where = name if value is not None else _variable(name)
     text = environment.get(where, "") if value is None else value
     if text not in ("", "0", "1"):
         expected = "0 or 1" if value is None else "True or False"
