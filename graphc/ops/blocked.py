@@ -22,7 +22,10 @@ from graphc.ops.matrices import counted, enlarged, lower, on_diagonal, part, tur
 from graphc.ops.movement import reshape, reverse
 from graphc.ops.reduction import reduce_or
 
-BLOCK = 32  # rows that are finished one by one
+# Rows that are finished one by one, by the size of the matrix: rows of a block should stay in the
+# first cache, and the matrix should not be read too often. Measured, docs/performance.md.
+SINGLE, BLOCKS = 16, ((256, 8), (1024, 16))
+LARGEST_BLOCK = 32
 
 
 def zero_index() -> Node:
@@ -32,9 +35,10 @@ def zero_index() -> Node:
 
 def blocks_of(size: int) -> tuple[int, int]:
     """Rows per block, and how many blocks cover `size` rows; small matrices are one block."""
-    if size <= BLOCK:
+    if size <= SINGLE:
         return max(size, 1), 1
-    return BLOCK, -(-size // BLOCK)
+    block = next((block for most, block in BLOCKS if size <= most), LARGEST_BLOCK)
+    return block, -(-size // block)
 
 
 def padded(x: Node, rows: int, columns: int, *, ones: bool = False) -> Node:

@@ -101,13 +101,14 @@ def _sweep(rounds: int, floor: Node, carry: Nodes) -> tuple[Node, ...]:
     """Every pair of rows once: the rows, the rows that follow them, the largest cosine seen."""
 
     def step(_: Node, fixed: Nodes, now: Nodes) -> Nodes:
-        top, bottom, one, two, worst = now
+        *rows, one, two, worst = now
+        (top, bottom), (one, two) = _seated(*rows), _seated(one, two)
         sine, half, off = _turn(
             _dots(top, top), _dots(bottom, bottom), _dots(top, bottom), fixed[0]
         )
-        rows = _seated(*_turned_pair(top, bottom, sine, half))
-        followers = _seated(*_turned_pair(one, two, sine, half))
-        return *rows, *followers, e.max(worst, reduce_max(off, axes=(0,)))
+        turned_rows = _turned_pair(top, bottom, sine, half)
+        followers = _turned_pair(one, two, sine, half)
+        return *turned_rows, *followers, e.max(worst, reduce_max(off, axes=(0,)))
 
     start = constant(0, carry[0].tensor.dtype)
     return repeat(step, rounds, (floor,), (*carry, start))
