@@ -13,7 +13,10 @@ _ROOM = _os.path.dirname(_os.path.abspath(__file__))
 if not _os.path.isdir(_os.path.join(_ROOM, "passes")):
     __path__.append(_os.path.dirname(_ROOM))
 
-from graphc import checkpoint_policies, debug, lax, nn, numpy, optim, random, tree
+import importlib as _importlib
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
+from graphc import checkpoint_policies, debug, numpy, tree
 from graphc.api.batching import vmap
 from graphc.api.control import cond, fori_loop, scan, switch, while_loop
 from graphc.api.custom import checkpoint, custom_jvp, custom_vjp, remat
@@ -23,10 +26,13 @@ from graphc.api.gradients import grad, value_and_grad
 from graphc.api.jacobians import hessian, jacfwd, jacrev
 from graphc.api.jit import eval_shape, jit, make_graph
 from graphc.api.shapes import ShapeDtypeStruct
-from graphc.formula import elementwise
 from graphc.ir.errors import CheckError, Error, NanError
-from graphc.lax import stop_gradient
-from graphc.text import parse
+
+if _TYPE_CHECKING:
+    from graphc import lax, nn, optim, random
+    from graphc.formula import elementwise
+    from graphc.lax import stop_gradient
+    from graphc.text import parse
 
 __version__ = "0.1.0"
 
@@ -69,3 +75,27 @@ __all__ = [
     "vjp",
     "while_loop",
 ]
+
+# Rooms that many programs never enter are opened when they are asked for: room, name in it.
+_LATER = {
+    "elementwise": ("formula", "elementwise"),
+    "lax": ("lax", ""),
+    "nn": ("nn", ""),
+    "optim": ("optim", ""),
+    "parse": ("text", "parse"),
+    "random": ("random", ""),
+    "stop_gradient": ("lax", "stop_gradient"),
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module 'graphc' has no attribute {name!r}")
+    room, inside = _LATER[name]
+    found: object = _importlib.import_module(f"graphc.{room}")
+    found = globals()[name] = getattr(found, inside) if inside else found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})
