@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate, product
 
 from graphc.ir.graph import Graph, rebuild
 from graphc.ir.node import Node
@@ -25,6 +26,9 @@ from graphc.passes.notes import notes
 from graphc.passes.plan_buffers import Root, frame_size, plan_buffers, root
 
 ROUNDS = 24
+MOST_PEAKS = 4  # tried per round
+MORE = 8
+EVERYTHING = 1 << 62
 LARGEST_CONE = 60  # nodes that one value may take to be made again
 KEPT_LONGER = 8  # a value may keep others waiting that are together so many times smaller
 TRANSCENDENTAL = frozenset({*elementwise.TRANSCENDENTAL, *special.TRANSCENDENTAL, elementwise.pow})
@@ -62,28 +66,50 @@ def rematerialize(
       %0 = exp %x : f32[4096]                              %1 = optimization_barrier %x
                                                            %2 = exp %1 : f32[4096]
     """
-    first = arena = _arena(graph, donated)
-    values: list[str] = []
+    first = state = best = _State(graph, _arena(graph, donated))
     for _ in range(ROUNDS):
-        if arena <= budget:
+        following = _step(state, budget, donated) if state.arena > budget else None
+        if following is None:
             break
-        round_ = _Round(graph, frozenset(donated))
-        chosen = round_.choose(arena - budget)
-        if not chosen:
-            break
-        smaller = round_.rewritten(chosen)
-        found = _arena(smaller, donated)
-        if found >= arena:
-            break
-        values += [_shown(graph, node) for node in chosen]
-        graph, arena = smaller, found
-    told = Rematerialized(budget, first, arena, tuple(values))
+        state = following
+        best = min(best, state, key=lambda one: one.arena)
+    told = Rematerialized(budget, first.arena, best.arena, best.values)
     if report is not None:
         report.append(told)
     said = notes()
     if said is not None:
-        said += [str(told), *values]
-    return graph
+        said += [str(told), *best.values]
+    return best.graph
+
+
+@dataclass(frozen=True)
+class _State:
+    """How far it has come: the graph, its arena, and what is computed again in it."""
+
+    graph: Graph
+    arena: int
+    values: tuple[str, ...] = ()
+
+
+def _step(state: _State, budget: int, donated: Sequence[int]) -> _State | None:
+    """A state with a smaller arena, or with as large a one for a shorter time."""
+    now = _Round(state.graph, frozenset(donated))
+    excess = state.arena - budget
+    tried: set[frozenset[Node]] = set()
+    # Packing is not exact: where enough bytes at the peak are not enough, more are.
+    for peak, wanted in product(now.peaks, (excess, MORE * excess, EVERYTHING)):
+        now.peak = peak
+        chosen = now.choose(wanted)
+        if not chosen or frozenset(chosen) in tried:
+            continue
+        tried.add(frozenset(chosen))
+        graph = now.rewritten(chosen)
+        arena = _arena(graph, donated)
+        held = _Round(graph, now.donated).held if arena == state.arena else 0
+        if (arena, held) < (state.arena, now.held):
+            named = (_shown(state.graph, node) for node in chosen)
+            return _State(graph, arena, (*state.values, *named))
+    return None
 
 
 def _shown(graph: Graph, node: Node) -> str:
@@ -122,7 +148,9 @@ class _Round:
     born: dict[Root, int] = field(default_factory=dict)
     uses: dict[Root, list[int]] = field(default_factory=dict)
     outputs: frozenset[Root] = frozenset()
-    peak: int = 0
+    peaks: tuple[int, ...] = ()  # steps at which more is stored than around, the highest first
+    held: int = 0  # bytes times steps
+    peak: int = 0  # the one at hand
 
     def __post_init__(self) -> None:
         items = scheduled(self.graph)
@@ -137,11 +165,15 @@ class _Round:
             if place not in self.outputs:
                 load[born] += _bytes(place)
                 load[self._last(place) + 1] -= _bytes(place)
-        total = highest = 0
-        for at, change in enumerate(load):
-            total += change
-            if total > highest:
-                self.peak, highest = at, total
+        stored = [0, *accumulate(load[:-1]), 0]
+        self.held = sum(stored)
+        tops = [
+            at
+            for at in range(1, len(stored) - 1)
+            if stored[at] and stored[at - 1] <= stored[at] >= stored[at + 1]
+        ]
+        tops.sort(key=lambda at: -stored[at])
+        self.peaks = tuple(at - 1 for at in tops[:MOST_PEAKS])
 
     def _last(self, place: Root) -> int:
         return max(self.uses.get(place, ()), default=self.born.get(place, 0))
@@ -159,20 +191,16 @@ class _Round:
             and born < self.peak < self._last(place)
             and self.peak not in self.uses[place]
         ]
+        # None of them is made of another, so that each can be chosen by itself.
+        found = [one for node in waiting if (one := self._again(node, set(waiting))) is not None]
+        found.sort(key=lambda one: -one.saved / max(one.work, 1))
         chosen: dict[Node, frozenset[Node]] = {}
-        pinned: set[Root] = set()
         saved = 0
-        ranked = [found for node in waiting if (found := self._again(node, chosen)) is not None]
-        ranked.sort(key=lambda one: -one.saved / max(one.work, 1))
-        for one in ranked:
+        for one in found:
             if saved >= wanted:
                 break
-            found = self._again(one.node, chosen)  # anew, for others may have gone
-            if found is None or root(one.node) in pinned:
-                continue
-            chosen[one.node] = found.cuts
-            pinned |= {root(cut) for cut in found.cuts}
-            saved += found.saved
+            chosen[one.node] = one.cuts
+            saved += one.saved
         return chosen
 
     def _again(self, node: Node, gone: Container[Node]) -> _Again | None:

@@ -285,8 +285,10 @@ static int read_data(FILE *file, const char *path, const element_type *type, con
     if (fgetc(file) != EOF)
         return fail("%s: got more than %lld bytes of data, expected no more", path,
                     (long long)bytes);
-    if (found->order == (is_little() ? '>' : '<'))
-        swap_bytes(data, count, type->bytes);
+    if (found->order == (is_little() ? '>' : '<')) {
+        int parts = type->kind == 'c' ? 2 : 1; /* of a complex number, each by itself */
+        swap_bytes(data, count * parts, type->bytes / parts);
+    }
     if (type->kind == 'b')
         for (int64_t i = 0; i < count; i++)
             data[i] = data[i] != 0;

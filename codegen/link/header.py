@@ -17,7 +17,12 @@ from graphc.codegen.link.interface import (
 from graphc.codegen.link.names import c_comment
 from graphc.codegen.target import Target
 
-HALVES = {"f16": "IEEE half precision, as its bits", "bf16": "bfloat16, as its bits"}
+REMARKS = {
+    "f16": "IEEE half precision, as its bits",
+    "bf16": "bfloat16, as its bits",
+    "c64": "real and imaginary parts in turn",
+    "c128": "real and imaginary parts in turn",
+}
 
 
 def common_failures(target: Target) -> tuple[tuple[int, str, str], ...]:
@@ -120,7 +125,7 @@ def _commented(interface: Interface) -> list[str]:
 
 
 def _input_line(interface: Interface, parameter: Parameter) -> str:
-    shown = f"{parameter.identifier}: {parameter.type}{_half(parameter.type.dtype.name)}"
+    shown = f"{parameter.identifier}: {parameter.type}{_remark(parameter.type.dtype.name)}"
     if parameter.name != parameter.identifier:
         shown += f", {parameter.name} in Python"
     if parameter.overwritten_by is not None:
@@ -132,12 +137,12 @@ def _output_line(interface: Interface, output: Output) -> str:
     if output.lies_in is not None:
         holder = interface.parameters[output.lies_in].identifier
         return f"{output.name}: {output.type}, in the memory of {holder}"
-    shown = f"{output.identifier}: {output.type}{_half(output.type.dtype.name)}"
+    shown = f"{output.identifier}: {output.type}{_remark(output.type.dtype.name)}"
     return shown + (f", {output.name} in Python" if output.name != output.identifier else "")
 
 
-def _half(dtype: str) -> str:
-    return f" ({HALVES[dtype]})" if dtype in HALVES else ""
+def _remark(dtype: str) -> str:
+    return f" ({REMARKS[dtype]})" if dtype in REMARKS else ""
 
 
 def _codes(interface: Interface, target: Target) -> list[str]:

@@ -11,6 +11,7 @@ from graphc.codegen.llvm.entry import uses_threads
 from graphc.codegen.loops.index import Combined, Index, Named, index
 from graphc.codegen.loops.program import Checked, Message, Program
 from graphc.ir.dims import Dim, names_of
+from graphc.ir.graph import Graph
 from graphc.ir.places import written_at
 from graphc.ir.types import DType, Size, TensorType
 
@@ -34,6 +35,8 @@ C_TYPES = {
     "bf16": "uint16_t",
     "f32": "float",
     "f64": "double",
+    "c64": "float",
+    "c128": "double",
 }
 
 
@@ -96,20 +99,26 @@ OPTIONS = ("help", "out", "threads")
 
 
 def describe(
-    program: Program, names: Sequence[str], paths: Sequence[str], function: str, name: str
+    program: Program,
+    graph: Graph,
+    paths: Sequence[str],
+    function: str,
+    name: str,
 ) -> Interface:
     """The interface of a program.
 
-    `names` are those of its inputs, `paths` those of its outputs in the function's result,
-    `function` is what the user calls it, `name` what C does.
+    `graph` is what it was compiled from, with the names and types of inputs and outputs; `paths`
+    are those of its outputs in the function's result, `function` is what the user calls it,
+    `name` what C does.
 
-    Example: `describe(program, ("x",), ("",), "predict", "model")`.
+    Example: `describe(program, graph, ("",), "predict", "model")`.
     """
+    names, inputs = graph.names, graph.input_types
     holders = dict(program.aliases)
     overwritten = {source: k for k, source in program.aliases}
     shown = distinct(paths, output_name)
     own = {f"{name}_{part}" for part in ("open", "run", "close", "error", "context", "program")}
-    told = {size for type_ in program.inputs for size in names_of(type_.shape)}
+    told = {size for type_ in inputs for size in names_of(type_.shape)}
     # The program reads its own sizes first; those that no step uses stand behind them.
     known = (*program.sizes, *sorted(told - set(program.sizes)))
     words = distinct((*known, *names, *shown), identifier, own)
@@ -120,12 +129,16 @@ def describe(
         function,
         tuple(
             Parameter(names[i], rest[i], options[i], type_, overwritten.get(i))
-            for i, type_ in enumerate(program.inputs)
+            for i, type_ in enumerate(inputs)
         ),
         tuple(
             Output(shown[k], rest[len(names) + k], f"{stem}.npy", type_, holders.get(k))
             for k, (type_, stem) in enumerate(
-                zip(program.outputs, distinct(shown, file_stem), strict=True)
+                zip(
+                    graph.output_types[: len(program.outputs)],
+                    distinct(shown, file_stem),
+                    strict=True,
+                )
             )
         ),
         tuple(Symbol(n, word) for n, word in zip(known, sizes, strict=True)),

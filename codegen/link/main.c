@@ -246,6 +246,11 @@ static void print_scalar(const value *output, const void *data)
             printf("%.9g\n", *(const float *)data);
         else
             printf("%.17g\n", *(const double *)data);
+    } else if (type->kind == 'c') {
+        if (type->bytes == 8)
+            printf("%.9g%+.9gj\n", ((const float *)data)[0], ((const float *)data)[1]);
+        else
+            printf("%.17g%+.17gj\n", ((const double *)data)[0], ((const double *)data)[1]);
     } else if (type->kind == 'b') {
         puts(*(const uint8_t *)data ? "true" : "false");
     } else if (type->kind == 'i') {

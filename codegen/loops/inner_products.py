@@ -1,4 +1,4 @@
-"""Contractions as inner products: both sides run along the contracted axis.
+"""Contractions as inner products: both sides run along the (last) contracted axis.
 
 Lanes run along that axis, too. A tile of a few rows by a few columns has one
 vector of partial sums per element, which are added up when the axis has been walked; no
@@ -26,29 +26,41 @@ PANEL = 64  # columns whose results are gathered before what follows is computed
 SHORTEST = 4  # vectors that the contracted axis must have for adding up lanes to pay
 LONG = 16  # vectors from which on it pays whatever else; before, only where packing would not
 MANY_ROWS = 64  # rows that share a packed panel
+FEW_ROWS = 4  # so few do not fill a tile
 
 
 def runs_along(contraction: Contraction) -> bool:
-    """Whether inner products fit: one long contracted axis along which both sides lie."""
+    """Whether inner products fit: a long contracted axis along which both sides lie."""
     c = contraction
-    if len(c.summed) != 1 or not c.dtype.is_float or c.is_paired:
+    if not c.summed or not c.dtype.is_float or c.is_paired:
         return False
-    size = c.summed[0].size
+    size = c.summed[-1].size
     if not isinstance(size, int) or size < SHORTEST * c.lanes:
         return False
-    rows = c.row_count()
-    for axis in c.walked:
-        rows = rows * index(axis.size)
-    many = rows.as_int is None or rows.as_int >= MANY_ROWS
-    if many and size < LONG * c.lanes and c.schedule.panel_bytes > 0:
+    if not _has_few_rows(c) and (len(c.summed) > 1 or _packs_better(c, size)):
         return False
-    lane, (depth,) = Var("lane", index(c.lanes)), c.sums
+    lane, depth = Var("lane", index(c.lanes)), c.sums[-1]
     right, left = c.loads(True, lane), c.loads(False, lane)
     if not right or not left:
         return False
     contiguous = c.columns is not None and any(load.index.stride(lane) == 1 for load in right)
     along = all(load.index.stride(depth) == 1 for load in (*left, *right))
     return along and not contiguous
+
+
+def _has_few_rows(c: Contraction) -> bool:
+    """Whether a tile of the result would be too low for lanes to run along its columns."""
+    count = c.row_count().as_int
+    return count is not None and count < FEW_ROWS
+
+
+def _packs_better(c: Contraction, size: int) -> bool:
+    """Whether many rows share a panel, along an axis that is short for adding up lanes."""
+    rows = c.row_count()
+    for axis in c.walked:
+        rows = rows * index(axis.size)
+    many = rows.as_int is None or rows.as_int >= MANY_ROWS
+    return many and size < LONG * c.lanes and c.schedule.panel_bytes > 0
 
 
 def write_inner_products(contraction: Contraction) -> None:
@@ -121,11 +133,12 @@ class _InnerProducts:
     def _tile(self, tile: Tile, sums: Buffer, width: int, at: Index) -> None:
         """The sums of a few rows by a few columns, from column `at` of the panel."""
         builder, dtype, columns = self.builder, self.c.dtype, tile.columns.as_int or 0
-        (depth,) = self.c.sums
+        *outside, depth = self.c.sums
         names = [[builder.fresh("r") for _ in range(columns)] for _ in range(tile.rows)]
         zero = literal(0, dtype)
         accumulators = tuple(Accumulator(name, "add", zero) for row in names for name in row)
-        with builder.inside() as walk:
+
+        def step() -> None:
             with builder.inside() as body:
                 lefts = [
                     converted(self.c.left(tile.outer, tile.row + i, ZERO), dtype)
@@ -139,6 +152,9 @@ class _InnerProducts:
                     for right, name in zip(rights, row, strict=True):
                         body.append(Update(name, Apply("mul", (left, right), dtype)))
             builder.loop(depth, "vector", body)
+
+        with builder.inside() as walk:
+            builder.nest(outside, ["serial"] * len(outside), step)
         builder.block.append(Accumulate(accumulators, tuple(walk)))
         for i, row in enumerate(names):
             for j, name in enumerate(row):

@@ -99,7 +99,8 @@ def _unwoven(
     found: list[tuple[Node, Buffer]] = []
     for node, buffer in pairs:
         parts = _woven_parts(node)
-        if not parts or contraction_of([node], params) is not None:
+        alone = any(part.op in ALONE for part in parts)
+        if not parts or alone or contraction_of([node], params) is not None:
             found.append((node, buffer))
             continue
         for part in dict.fromkeys(parts):

@@ -9,6 +9,7 @@ import numpy as np
 
 from graphc import tree
 from graphc.api.arguments import require_callable
+from graphc.api.backend import prepared
 from graphc.api.jit import jit
 from graphc.api.leaves import is_python_number, lifted
 from graphc.api.regions import (
@@ -264,7 +265,7 @@ def _linearized(fun: Function, primals: Sequence[Tree], has_aux: bool) -> tuple[
 
 def _pulled_back(fun: Function, primals: Sequence[Tree], has_aux: bool) -> tuple[Tree, ...]:
     closed = _closed("vjp", fun, primals, has_aux)
-    joint = joint_graph(closed.graph, closed.wrt, closed.of)
+    joint = joint_graph(prepared(closed.graph), closed.wrt, closed.of)
     count = len(closed.graph.outputs)
     early, late = split(joint, len(closed.graph.params), count)
     results = splice(early, closed.given)

@@ -53,7 +53,7 @@ def command(
             path = path.with_name(path.name + SUFFIXES[kind])
         name = identifier(path.name.removesuffix(SUFFIXES[kind]) or "model")
         interface = describe(
-            compilation.program, model.graph.names, model.out_tree.paths, model.name, name
+            compilation.program, model.graph, model.out_tree.paths, model.name, name
         )
         written = build(
             compilation.program,

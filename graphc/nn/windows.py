@@ -69,7 +69,15 @@ def min_pool(
     strides: Ints | None = None,
     padding: Padding = "VALID",
 ) -> Array:
-    """The smallest element of each window of (batch..., space..., features)."""
+    """The smallest element of each window of (batch..., space..., features), as `max_pool`.
+
+    >>> import numpy as np
+    >>> min_pool(np.arange(6.0).reshape(6, 1), (2,), (2,)).ravel()
+    array([0., 2., 4.])
+
+    Raises:
+        ShapeError: windows, strides or padding do not fit the input's rank.
+    """
     largest = extreme(kind_of(inputs).dtype, True)
     return _pooled(inputs, largest, lax.min, window_shape, strides, padding)
 
@@ -142,7 +150,15 @@ def conv1d(
     dilation: int | Ints = 1,
     groups: int = 1,
 ) -> Array:
-    """`conv2d` in one spatial dimension."""
+    """`conv2d` in one spatial dimension.
+
+    >>> import numpy as np
+    >>> conv1d(np.ones((1, 1, 4)), np.ones((1, 1, 3)), stride=2, padding=1).ravel()
+    array([2., 3.])
+
+    Raises:
+        ShapeError, DtypeError: sizes, groups or element types do not fit.
+    """
     return _conv(1, input, weight, bias, stride, padding, dilation, groups)
 
 
@@ -183,5 +199,13 @@ def conv3d(
     dilation: int | Ints = 1,
     groups: int = 1,
 ) -> Array:
-    """`conv2d` in three spatial dimensions."""
+    """`conv2d` in three spatial dimensions.
+
+    >>> import numpy as np
+    >>> conv3d(np.ones((1, 1, 2, 2, 2)), np.ones((1, 1, 2, 2, 2))).ravel()
+    array([8.])
+
+    Raises:
+        ShapeError, DtypeError: sizes, groups or element types do not fit.
+    """
     return _conv(3, input, weight, bias, stride, padding, dilation, groups)

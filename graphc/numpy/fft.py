@@ -169,7 +169,7 @@ def _sizes(n: int | None) -> Sizes:
 # along one axis
 
 
-def fft(x: ArrayLike, n: int | None = None, axis: int = -1, norm: str | None = None) -> Array:
+def fft(x: ArrayLike, n: int | None = None, axis: int = -1, norm: str | None = "backward") -> Array:
     """The transform along one axis: sums with `exp(-2 pi i j k / n)`.
 
     >>> import numpy as np
@@ -183,7 +183,9 @@ def fft(x: ArrayLike, n: int | None = None, axis: int = -1, norm: str | None = N
     return _transform("fft", "fft", x, _sizes(n), (axis,), norm)
 
 
-def ifft(x: ArrayLike, n: int | None = None, axis: int = -1, norm: str | None = None) -> Array:
+def ifft(
+    x: ArrayLike, n: int | None = None, axis: int = -1, norm: str | None = "backward"
+) -> Array:
     """The inverse of `fft`.
 
     >>> import numpy as np
@@ -193,7 +195,9 @@ def ifft(x: ArrayLike, n: int | None = None, axis: int = -1, norm: str | None = 
     return _transform("ifft", "ifft", x, _sizes(n), (axis,), norm)
 
 
-def rfft(x: ArrayLike, n: int | None = None, axis: int = -1, norm: str | None = None) -> Array:
+def rfft(
+    x: ArrayLike, n: int | None = None, axis: int = -1, norm: str | None = "backward"
+) -> Array:
     """The first n//2 + 1 elements of the transform of a real array; the others are conjugates.
 
     Raises:
@@ -202,18 +206,24 @@ def rfft(x: ArrayLike, n: int | None = None, axis: int = -1, norm: str | None = 
     return _transform("rfft", "rfft", x, _sizes(n), (axis,), norm)
 
 
-def irfft(x: ArrayLike, n: int | None = None, axis: int = -1, norm: str | None = None) -> Array:
+def irfft(
+    x: ArrayLike, n: int | None = None, axis: int = -1, norm: str | None = "backward"
+) -> Array:
     """The inverse of `rfft`: real, of `n` elements, 2 (m - 1) for m given ones unless said."""
     return _transform("irfft", "irfft", x, _sizes(n), (axis,), norm)
 
 
-def hfft(x: ArrayLike, n: int | None = None, axis: int = -1, norm: str | None = None) -> Array:
+def hfft(
+    x: ArrayLike, n: int | None = None, axis: int = -1, norm: str | None = "backward"
+) -> Array:
     """The transform of a signal that has Hermitian symmetry, of which one half is given; real."""
     swapped = _OPPOSITE[_norm("hfft", norm)]
     return _transform("hfft", "irfft", conj(x), _sizes(n), (axis,), swapped)
 
 
-def ihfft(x: ArrayLike, n: int | None = None, axis: int = -1, norm: str | None = None) -> Array:
+def ihfft(
+    x: ArrayLike, n: int | None = None, axis: int = -1, norm: str | None = "backward"
+) -> Array:
     """The inverse of `hfft`: one half of a signal of Hermitian symmetry."""
     swapped = _OPPOSITE[_norm("ihfft", norm)]
     return conj(_transform("ihfft", "rfft", x, _sizes(n), (axis,), swapped))
@@ -222,7 +232,7 @@ def ihfft(x: ArrayLike, n: int | None = None, axis: int = -1, norm: str | None =
 # along several axes
 
 
-def fftn(x: ArrayLike, s: Sizes = None, axes: Axes = None, norm: str | None = None) -> Array:
+def fftn(x: ArrayLike, s: Sizes = None, axes: Axes = None, norm: str | None = "backward") -> Array:
     """The transform along several axes, all unless `axes` or `s` says otherwise.
 
     >>> import numpy as np
@@ -232,37 +242,47 @@ def fftn(x: ArrayLike, s: Sizes = None, axes: Axes = None, norm: str | None = No
     return _transform("fftn", "fft", x, s, axes, norm)
 
 
-def ifftn(x: ArrayLike, s: Sizes = None, axes: Axes = None, norm: str | None = None) -> Array:
+def ifftn(x: ArrayLike, s: Sizes = None, axes: Axes = None, norm: str | None = "backward") -> Array:
     """The inverse of `fftn`."""
     return _transform("ifftn", "ifft", x, s, axes, norm)
 
 
-def rfftn(x: ArrayLike, s: Sizes = None, axes: Axes = None, norm: str | None = None) -> Array:
+def rfftn(x: ArrayLike, s: Sizes = None, axes: Axes = None, norm: str | None = "backward") -> Array:
     """`rfft` along the last of several axes, `fft` along the others."""
     return _transform("rfftn", "rfft", x, s, axes, norm)
 
 
-def irfftn(x: ArrayLike, s: Sizes = None, axes: Axes = None, norm: str | None = None) -> Array:
+def irfftn(
+    x: ArrayLike, s: Sizes = None, axes: Axes = None, norm: str | None = "backward"
+) -> Array:
     """The inverse of `rfftn`."""
     return _transform("irfftn", "irfft", x, s, axes, norm)
 
 
-def fft2(x: ArrayLike, s: Sizes = None, axes: Axes = (-2, -1), norm: str | None = None) -> Array:
+def fft2(
+    x: ArrayLike, s: Sizes = None, axes: Axes = (-2, -1), norm: str | None = "backward"
+) -> Array:
     """`fftn` along two axes, the last ones unless said."""
     return _transform("fft2", "fft", x, s, axes, norm)
 
 
-def ifft2(x: ArrayLike, s: Sizes = None, axes: Axes = (-2, -1), norm: str | None = None) -> Array:
+def ifft2(
+    x: ArrayLike, s: Sizes = None, axes: Axes = (-2, -1), norm: str | None = "backward"
+) -> Array:
     """The inverse of `fft2`."""
     return _transform("ifft2", "ifft", x, s, axes, norm)
 
 
-def rfft2(x: ArrayLike, s: Sizes = None, axes: Axes = (-2, -1), norm: str | None = None) -> Array:
+def rfft2(
+    x: ArrayLike, s: Sizes = None, axes: Axes = (-2, -1), norm: str | None = "backward"
+) -> Array:
     """`rfftn` along two axes, the last ones unless said."""
     return _transform("rfft2", "rfft", x, s, axes, norm)
 
 
-def irfft2(x: ArrayLike, s: Sizes = None, axes: Axes = (-2, -1), norm: str | None = None) -> Array:
+def irfft2(
+    x: ArrayLike, s: Sizes = None, axes: Axes = (-2, -1), norm: str | None = "backward"
+) -> Array:
     """The inverse of `rfft2`."""
     return _transform("irfft2", "irfft", x, s, axes, norm)
 
@@ -276,9 +296,7 @@ def _spacing(name: str, n: int, d: float, dtype: DTypeLike | None) -> tuple[floa
     return n * d, F32 if dtype is None else dtype
 
 
-def fftfreq(
-    n: int, d: float = 1.0, dtype: DTypeLike | None = None, *, device: object = None
-) -> Array:
+def fftfreq(n: int, d: float = 1.0, dtype: DTypeLike | None = None, device: object = None) -> Array:
     """The frequency of each element of `fft` of `n` samples `d` apart: 0, 1, ..., -2, -1 over n d.
 
     >>> fftfreq(4).tolist()
@@ -292,7 +310,7 @@ def fftfreq(
 
 
 def rfftfreq(
-    n: int, d: float = 1.0, dtype: DTypeLike | None = None, *, device: object = None
+    n: int, d: float = 1.0, dtype: DTypeLike | None = None, device: object = None
 ) -> Array:
     """The frequency of each element of `rfft` of `n` samples `d` apart.
 

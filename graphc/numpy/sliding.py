@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
+import numpy as np
+
 from graphc.ir.errors import ShapeError, UnsupportedError
 from graphc.ir.types import Shape
 from graphc.numpy.array import Array
@@ -31,7 +33,7 @@ from graphc.ops import elementwise as e
 from graphc.ops import window_choices, windows
 from graphc.ops.convolution import conv_general
 from graphc.ops.reduction import extreme
-from graphc.trace import bind
+from graphc.trace import bind, is_traced
 
 __all__: list[str] = []
 
@@ -191,7 +193,17 @@ def conv(
     precision: object = None,
     preferred_element_type: DTypeLike | None = None,
 ) -> Array:
-    """A convolution of (batch, features, space...) with (output, input features, space...)."""
+    """A convolution of (batch, features, space...) with (output, input features, space...).
+
+    The result is (batch, output features, space...), of the element type that both give together.
+
+    >>> import numpy as np
+    >>> conv(np.ones((1, 1, 4)), np.ones((1, 1, 2)), (1,), "VALID")
+    array([[[2., 2., 2.]]])
+
+    Raises:
+        ShapeError, DtypeError: sizes or element types do not fit.
+    """
     return conv_general_dilated(
         lhs, rhs, window_strides, padding, preferred_element_type=preferred_element_type
     )
@@ -207,7 +219,16 @@ def conv_with_general_padding(
     precision: object = None,
     preferred_element_type: DTypeLike | None = None,
 ) -> Array:
-    """`conv` with explicit padding and dilations."""
+    """`conv` with padding before and behind each axis, and with dilations.
+
+    >>> import numpy as np
+    >>> line, weights = np.ones((1, 1, 3)), np.ones((1, 1, 2))
+    >>> conv_with_general_padding(line, weights, (1,), [(0, 1)], (2,), None)
+    array([[[1., 1., 1., 1., 1.]]])
+
+    Raises:
+        ShapeError, DtypeError: sizes or element types do not fit.
+    """
     return conv_general_dilated(
         lhs, rhs, window_strides, padding, lhs_dilation, rhs_dilation,
         preferred_element_type=preferred_element_type,
@@ -279,7 +300,7 @@ FOLDS = {
 
 def reduce_window(
     operand: ArrayLike,
-    init_value: float,
+    init_value: ArrayLike,
     computation: Callable[..., object],
     window_dimensions: Ints,
     window_strides: Ints,
@@ -290,8 +311,8 @@ def reduce_window(
     """Each window of `operand` folded to one element; `computation` is `lax.add`, `max` or `min`.
 
     All lists have one entry per axis. What pads and spreads the operand does not count; the
-    fold of each window begins with the number `init_value`. Where elements of a window
-    are equal, the gradient of `max` and `min` goes to the first.
+    fold of each window begins with the number `init_value`, of the operand's element type. Where
+    elements of a window are equal, the gradient of `max` and `min` goes to the first.
 
     >>> import numpy as np
     >>> from graphc import lax
@@ -323,7 +344,7 @@ def reduce_window(
         base_dilation=base, window_dilation=taps,
     )  # fmt: skip
     neutral = 0 if op is e.add else extreme(dtype, op is e.min)
-    if init_value == neutral:
+    if not is_traced(init_value) and np.all(np.asarray(init_value) == neutral):
         return result
     start = stretched(converted(init_value, dtype), shape_of(result))
     return apply(op, result, start)

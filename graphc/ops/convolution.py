@@ -177,6 +177,8 @@ def _parted(x: Node, axis: int, own: Size, size: Size, groups: int = 1) -> Node:
 def _batch(node: Node, operands: Sequence[Node], batched: Sequence[bool], size: Size) -> Node:
     a, (lhs, rhs) = node.attrs, operands
     assert isinstance(a, ConvAttrs)
+    if size == 0:
+        return splat(0, node.tensor.dtype, (0, *node.tensor.shape))
     (batch, feature), (out, features) = a.lhs_layout[:2], a.out_layout[:2]
     if not batched[1]:
         result = make(conv_general, (_joined(lhs, batch, a.batch_groups), rhs), a)

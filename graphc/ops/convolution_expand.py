@@ -15,6 +15,7 @@ from graphc.ops import elementwise as e
 from graphc.ops.build import splat
 from graphc.ops.contraction import dot_general
 from graphc.ops.convolution_layout import ConvAttrs, infer, spans_of
+from graphc.ops.custom import optimization_barrier
 from graphc.ops.duals import broadcast, reduce_sum
 from graphc.ops.movement import reshape, slice, transpose
 from graphc.ops.phases import Phase, covered, interleaved, part_of, phases_of
@@ -22,6 +23,8 @@ from graphc.ops.windows import windows
 
 Letters = tuple[str, ...]
 LEAST_PART = 2048  # terms that a part of a long sum should have
+FEW_FEATURES = 4  # fewer fill no vector worth the name
+LEAST_ALONG = 64  # input features that must be there for lanes to run along them
 LEAST_LINE = 256  # the same, where each is but one product
 
 
@@ -126,6 +129,8 @@ class _Plain:
             lhs, left = _grouped(lhs, left, "C", parts, "P")
             rhs, right = _grouped(rhs, right, "C", parts, "P")
             paired.insert(0, "P")
+        if summed[-1] == "C" == left[-1] and paired == []:
+            rhs, right = self._along(rhs, right)
         seen, first = self._seen(lhs, left)
         second = tuple(right)
         sides = [(seen, first), (rhs, second)]
@@ -141,6 +146,20 @@ class _Plain:
         )  # fmt: skip
         letters = self._free(paired, own, other, summed)
         return (reduce_sum(result, axes=(0,)), letters[1:]) if parts > 1 else (result, letters)
+
+    def _along(self, rhs: Node, letters: list[str]) -> tuple[Node, list[str]]:
+        """Weights of few output features are laid out along the input features.
+
+        They do not fill a vector, so lanes run along what is summed.
+        """
+        out, own = (rhs.tensor.shape[axis] for axis in self.a.rhs_layout[:2])
+        if not (isinstance(out, int) and isinstance(own, int)):
+            return rhs, letters
+        if out >= FEW_FEATURES or own < LEAST_ALONG or letters[-1] == "C":
+            return rhs, letters
+        order = [i for i, letter in enumerate(letters) if letter != "C"] + [letters.index("C")]
+        turned = transpose(rhs, permutation=tuple(order))
+        return optimization_barrier(turned), [letters[i] for i in order]
 
     def _parts(
         self, lhs: Node, rhs: Node, summed: Size, size: Size, least: int = LEAST_PART

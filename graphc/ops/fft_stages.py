@@ -33,7 +33,7 @@ from graphc.ops.leaf import constant
 from graphc.ops.movement import concatenate, pad, reshape, reverse, slice, transpose
 
 LONGEST = 64  # of a transform that is one multiplication by a matrix
-STAGE = 32  # what a further stage costs, in multiplications per element (measured)
+STAGE = 24  # what a further stage costs, in multiplications per element (measured)
 
 
 def expanded(kind: str, lengths: tuple[int, ...], x: Node) -> Node:
@@ -174,8 +174,8 @@ def plan(count: int) -> tuple[int, ...]:
     >>> plan(1024), plan(1000), plan(1021)
     ((16, 8, 8), (10, 10, 10), ())
     """
-    if count <= LONGEST:
-        return (count,)
+    if count == 1:
+        return (1,)
     primes = factors(count)
     if primes[-1] > LONGEST:
         return ()

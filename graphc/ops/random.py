@@ -9,6 +9,7 @@ the work is split.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -16,10 +17,10 @@ import numpy as np
 
 from graphc.ir.errors import DtypeError, UnsupportedError
 from graphc.ir.node import Attrs, Node, Op, Sample
-from graphc.ir.types import U32, TensorType, static_shape, tensor
+from graphc.ir.types import U32, Size, TensorType, static_shape, tensor
 from graphc.ops import elementwise as e
 from graphc.ops.build import splat
-from graphc.ops.duals import broadcast
+from graphc.ops.duals import all_led, broadcast
 from graphc.ops.leaf import iota
 from graphc.ops.movement import ShapeAttrs, reshape, slice
 from graphc.ops.samples import floats
@@ -117,18 +118,31 @@ def _no_derivative(node: Node, *_: object) -> NoReturn:
     )
 
 
-# The operand itself: a mark on what a loop has drawn by rejection. A derivative through the loop
-# would leave out how the choice of what is rejected depends on the parameters.
+def _infer_drawn(a: DrawnAttrs, x: TensorType, parameter: TensorType) -> TensorType:
+    if not x.dtype.is_float or parameter != x:
+        raise DtypeError(f"drawn: got {x} and {parameter}, expected equal types of floats")
+    return x
+
+
+def _batch_drawn(node: Node, operands: Sequence[Node], batched: Sequence[bool], size: Size) -> Node:
+    assert isinstance(node.attrs, DrawnAttrs)
+    return drawn(*all_led(operands, batched, size), name=node.attrs.name)
+
+
+# The first operand itself: a mark on what a loop has drawn by rejection, with the parameter that
+# it was drawn for. A derivative through the loop would not see how rejection depends on that.
 drawn: Op = Op(
     "drawn",
-    infer=lambda a, x: x,
-    reference=lambda a, x: x,
+    infer=_infer_drawn,
+    reference=lambda a, x, parameter: x,
     attrs=DrawnAttrs,
     vjp=_no_derivative,
     jvp=_no_derivative,
-    expand=lambda a, x: x,
-    samples=lambda: [Sample(s.arrays, DrawnAttrs("gamma"), smooth=False) for s in floats((3, 4))],
-    batch=lambda node, operands, batched, size: drawn(*operands, name=node.attrs.name),  # type: ignore[attr-defined]
+    expand=lambda a, x, parameter: x,
+    samples=lambda: [
+        Sample(s.arrays, DrawnAttrs("gamma"), smooth=False) for s in floats((3, 4), (3, 4))
+    ],
+    batch=_batch_drawn,
 )
 
 ROWS = (random_bits, drawn)

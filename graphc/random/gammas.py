@@ -1,6 +1,6 @@
 """The gamma distribution, by rejection, and those that are made of gamma numbers.
 
-What is drawn by rejection has no derivative here: asking for one is an error.
+They differentiate with respect to their parameters, to third order (`graphc.random.implicit`).
 
 G. Marsaglia and W. W. Tsang, "A simple method for generating gamma variables", 2000.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import graphc.numpy as gnp
+from graphc import lax
 from graphc.composites import composite
 from graphc.ir.errors import ShapeError
 from graphc.ir.types import F32, DType, Shape
@@ -18,10 +19,9 @@ from graphc.numpy.indexing import get
 from graphc.numpy.loops import repeat_while
 from graphc.numpy.movement import ShapeLike, shape_from
 from graphc.numpy.promotion import ArrayLike, DTypeLike, fail, shape_of, stretched, text_of
-from graphc.ops import random as rows
 from graphc.random.basic import float_type, normal, split, uniform
 from graphc.random.continuous import common_shape
-from graphc.trace import bind
+from graphc.random.implicit import moving
 
 
 def _marsaglia_tsang(key: ArrayLike, a: Array, shape: Shape, dtype: DType) -> Array:
@@ -61,8 +61,9 @@ def _loggamma(key: ArrayLike, a: Array, shape: Shape, dtype: DType) -> Array:
     # Below 1 one more is drawn and scaled by a power of a uniform number, in logarithms.
     small = gnp.less(a, 1)
     raised = gnp.where(small, gnp.add(a, 1), a)
-    v = _marsaglia_tsang(get(keys, 0), raised, shape, dtype)
-    found = gnp.add(gnp.log(gnp.subtract(raised, 1 / 3)), gnp.log(v))
+    v = _marsaglia_tsang(get(keys, 0), lax.stop_gradient(raised), shape, dtype)
+    logarithm = gnp.add(gnp.log(gnp.subtract(raised, 1 / 3)), gnp.log(v))
+    found = moving(lax.stop_gradient(logarithm), stretched(raised, shape))
     drawn = gnp.log1p(gnp.negative(uniform(get(keys, 1), shape, dtype)))
     share = gnp.divide(drawn, gnp.where(small, a, 1))
     return gnp.add(found, gnp.where(small, share, 0))
@@ -71,17 +72,10 @@ def _loggamma(key: ArrayLike, a: Array, shape: Shape, dtype: DType) -> Array:
 def loggamma(
     key: ArrayLike, a: ArrayLike, shape: ShapeLike | None = None, dtype: DTypeLike = F32
 ) -> Array:
-    """Logarithms of numbers of the gamma distribution, exact where these underflow.
-
-    Raises:
-        UnsupportedError: a derivative with respect to `a`.
-    """
+    """Logarithms of numbers of the gamma distribution, exact where these underflow."""
     wanted = float_type(dtype, "loggamma")
     sizes = common_shape(shape, "loggamma", a)
-    found: Array = bind(
-        rows.drawn, _loggamma(key, gnp.asarray(a, wanted), sizes, wanted), name="gamma"
-    )
-    return found
+    return _loggamma(key, gnp.asarray(a, wanted), sizes, wanted)
 
 
 def gamma(
@@ -92,9 +86,6 @@ def gamma(
     >>> from graphc import random
     >>> bool(gamma(random.key(0), 2.5) > 0)
     True
-
-    Raises:
-        UnsupportedError: a derivative with respect to `a`.
     """
     return gnp.exp(loggamma(key, a, shape, dtype))
 

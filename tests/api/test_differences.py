@@ -86,6 +86,9 @@ def test_loops_of_any_length(name: str) -> None:
     same(gc.jvp(f, (X,), (V,))[1], slope(f, X, V), 1e-7)
     same(gc.jacfwd(f)(X), jacobian(f, X), 1e-7)
     same(gc.jacfwd(gc.jacfwd(f))(X), jacobian(gc.jit(gc.jacfwd(f)), X), 1e-6)
+    same(gc.jacrev(f)(X), jacobian(f, X), 1e-7)  # where JAX refuses
+    twice = gc.jit(gc.grad(lambda x: gnp.sum(f(x) ** 2)))
+    same(gc.jacrev(twice)(X), jacobian(twice, X), 1e-5)
 
 
 @pytest.mark.parametrize("name", list(SCALARS))

@@ -31,6 +31,11 @@ def kinks(l: Library) -> dict[str, Function]:  # noqa: E741
         "abs of -0.0": lambda x: n.sum(n.abs(-x)),
         "hypot at 0": lambda x: n.sum(n.hypot(x, x * 0)),
         "hypot of ties": lambda x: n.sum(n.hypot(x, n.flip(x))),
+        "sort of ties": lambda x: n.sum(n.sort(x) * W),
+        "median of ties": lambda x: n.sort(n.stack([x, x]), axis=0)[0, 0],
+        "linalg.norm": n.linalg.norm,
+        "linalg.norm at 0": lambda x: n.linalg.norm(x * 0),
+        "largest magnitude": lambda x: n.max(n.abs(x - 0.5)),
         "norm at 0": lambda x: n.sqrt(n.sum((x * 0) ** 2)),
         "leaky relu": lambda x: n.sum(nn.leaky_relu(x) + nn.elu(x) * W),
         "cbrt at 0": lambda x: n.sum(n.cbrt(x)),
@@ -64,6 +69,7 @@ def test_as_jax_chooses(theirs: Library, name: str) -> None:
 
 # The same, written down, for where JAX is not installed.
 SLOPES = {
+    "sort of ties": np.array([1.0, 2.0, 3.0, 0.0, 4.0]),
     "abs": np.array([0.0, 1.0, 2.0, -3.0, 4.0]),
     "max of ties": np.array([0.0, 4.0, 2.0, 0.0, 4.0]),
     "min of ties": np.array([0.0, 0.5, 0.0, 3.0, 0.0]),

@@ -116,12 +116,13 @@ def test_length_and_direction_at_zero() -> None:
 
 
 def test_what_is_promised_must_hold() -> None:
-    for function, text in (
+    cases: tuple[tuple[Callable[[], object], str], ...] = (
         (lambda: gc.grad(lambda z: z * z)(1j), "expected a float .holomorphic=True for one"),
         (lambda: gc.grad(lambda z: z, holomorphic=True)(1.0), "expected complex numbers"),
         (lambda: gc.grad(gnp.abs, holomorphic=True)(1j), "expected a complex number"),
         (lambda: gc.jacfwd(lambda z: z)(Z), "jacfwd: got an argument of c128"),
         (lambda: gc.jacrev(lambda z: z)(Z), "jacrev: got a value of c128"),
-    ):
+    )
+    for function, text in cases:
         with pytest.raises(DtypeError, match=text):
             function()

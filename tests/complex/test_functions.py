@@ -149,8 +149,8 @@ def test_values_are_those_of_jax() -> None:
     random = np.random.default_rng(1)
     z = random.normal(size=40) + 1j * random.normal(size=40)
     w = random.normal(size=40) + 1j * random.normal(size=40)
-    names = ("add", "sub", "mul", "div", "pow")
-    for name, got in zip(names, native([BY_NAME[name] for name in names], z, w), strict=True):
+    pairs = ("add", "sub", "mul", "div", "pow")
+    for name, got in zip(pairs, native([BY_NAME[name] for name in pairs], z, w), strict=True):
         np.testing.assert_allclose(got, getattr(jax.lax, name)(z, w), rtol=1e-12, err_msg=name)
     names = tuple(name for name in UNARY if hasattr(jax.lax, name))
     for name, got in zip(names, native([BY_NAME[name] for name in names], z), strict=True):

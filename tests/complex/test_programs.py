@@ -17,7 +17,10 @@ from graphc.ir.errors import DtypeError, Error, ParseError
 from graphc.ir.interpret import interpret
 from graphc.passes import expand_composites
 from graphc.passes.split_complex import as_memory, holds_complex, split_complex
+from graphc.runtime.compiler import compile_graph
+from graphc.runtime.options import Settings
 from graphc.text import parse
+from tests import guard
 
 random = np.random.default_rng(5)
 Z = random.normal(size=(4, 3)) + 1j * random.normal(size=(4, 3))
@@ -65,7 +68,7 @@ def at_once(z: np.ndarray) -> list[np.ndarray]:
 def test_programs_agree_with_the_interpreter(
     function: Callable[[Array], Array], dtype: type
 ) -> None:
-    z = Z.astype(dtype)
+    z: np.ndarray = Z.astype(dtype)
     graph = gc.jit(function).lower(z).graph
     got = tree.leaves(gc.jit(function)(z))
     for mine, true in zip(got, interpret(graph, z), strict=True):
@@ -107,6 +110,24 @@ def test_gradients_through_a_loop() -> None:
         assert abs((slope[1, 2] * direction).real - quotient) <= 1e-5 * abs(quotient)
 
 
+def turned_around(z: Array, x: Array) -> Array:
+    other = gnp.conj(z[::-1]) * 2j
+    return other, gnp.real(z), x[::2], x[1::2] + 1, x[::-1], gnp.sum(z), (z + x[::2])[::-1]
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 16, 33, 70])
+def test_lanes_two_apart_touch_nothing_else(count: int) -> None:
+    for part in (np.float32, np.float64):
+        x: np.ndarray = np.arange(2 * count).astype(part)
+        z = x[:count] - 1j * x[count:]
+        graph = gc.jit(turned_around).lower(z, x).graph
+        executable = compile_graph(graph, Settings().resolve())
+        for at_end in (True, False):
+            got = guard.call(executable, (z, x), at_end=at_end)
+            for mine, true in zip(got, interpret(graph, z, x), strict=True):
+                np.testing.assert_array_equal(mine, true)
+
+
 def test_donated_arrays_are_written_in_place() -> None:
     step = gc.jit(lambda z: z * 2 + 1j, donate_argnums=0)
     z = Z.copy()
@@ -117,7 +138,7 @@ def test_symbolic_sizes() -> None:
     spec = gc.ShapeDtypeStruct(("n",), "complex64")
     compiled = gc.jit(lambda z: (gnp.sum(z * z), gnp.conj(z))).lower(spec).compile()
     for count in (0, 1, 17):
-        z = (np.arange(count) * (1 - 2j)).astype(np.complex64)
+        z: np.ndarray = (np.arange(count) * (1 - 2j)).astype(np.complex64)
         total, other = compiled(z)
         np.testing.assert_allclose(total, (z * z).sum(), rtol=1e-5)
         assert np.array_equal(other, z.conj())

@@ -40,7 +40,6 @@ from graphc.ir.types import (
 from graphc.ops.build import splat
 from graphc.ops.control import parameters, results
 from graphc.ops.leaf import constant, parameter
-from graphc.passes.split_complex import in_memory
 
 Sizes: TypeAlias = tuple[int, ...]
 Step: TypeAlias = "Callable[[Builder], None]"
@@ -233,9 +232,6 @@ def drawn(type_: TensorType, random: np.random.Generator, *, wild: bool = False)
             values = np.where(random.random(shape) < 0.2, odd, values)
         with np.errstate(all="ignore"):
             return np.asarray(values).astype(dtype.numpy)
-    if dtype.is_complex:
-        both = drawn(in_memory(type_), random, wild=wild)
-        return np.asarray(both.view(dtype.numpy)[..., 0])
     limits = np.iinfo(str(dtype.numpy))
     whole = np.asarray(random.integers(0 if dtype.kind == "uint" else -4, 10, shape))
     array = whole.astype(dtype.numpy)

@@ -60,6 +60,12 @@ def computed(double: gnp.Array, y: gnp.Array) -> tuple[gnp.Array, ...]:
     return gnp.concatenate([double, double], axis=0), y * 2
 
 
+@gc.entry(gc.ShapeDtypeStruct(("n",), "complex64"), gc.ShapeDtypeStruct((2,), "complex128"))
+def turned(z: gnp.Array, w: gnp.Array) -> tuple[gnp.Array, ...]:
+    """Complex numbers in, out and as a number."""
+    return z * 1j, gnp.abs(w), gnp.sum(z)
+
+
 @gc.entry(gc.ShapeDtypeStruct((3, 3), "float32"))
 def doubled(x: gnp.Array) -> gnp.Array:
     """The least that can be built."""

@@ -79,6 +79,22 @@ def test_what_a_program_tells(folder: Path, tmp_path: Path) -> None:
     assert "in telling" in bad.stderr
 
 
+def test_complex_numbers(folder: Path, tmp_path: Path) -> None:
+    program = build("turned", folder / "turned", "exe")
+    z = np.array([1 + 2j, -0.5j, 3], np.complex64)
+    w = np.array([3 + 4j, 1e300j])
+    expected = gc.jit(models.turned)(z, w)
+    for order in ("<", ">"):
+        given = {"z": z.astype(f"{order}c8"), "w": w.astype(f"{order}c16")}
+        finished = run(program, *saved(tmp_path, given), "--out", str(tmp_path / "out"))
+        assert finished.returncode == 0, finished.stderr
+        for k, array in enumerate(expected):
+            assert same_bits(np.load(tmp_path / f"out/out{k}.npy"), array)
+        assert "out2: 4+1.5j" in finished.stdout
+    wrong = run(program, *saved(tmp_path, {"z": z.real, "w": w}))
+    assert "got element type f4, expected c8 (c64)" in wrong.stderr
+
+
 def test_needs_only_the_c_library(looked_up: Path) -> None:
     assert needed_libraries(looked_up) <= {"libc", "libm", "libpthread", "ld-linux-x86-64"}
 

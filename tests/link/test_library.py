@@ -16,7 +16,7 @@ from tests.link.building import STRICT, build, exported_symbols, needed_librarie
 from tests.link.test_executable import NESTED, PARAMS, X
 
 pytestmark = pytest.mark.needs_cc
-ENTRIES = ("looked_up", "trained", "parallel", "kinds", "computed", "clashing")
+ENTRIES = ("looked_up", "trained", "parallel", "kinds", "computed", "clashing", "turned")
 
 CALLER = """
 #include "looked_up.h"

@@ -27,7 +27,7 @@ from graphc.codegen.loops.language import (
     Store,
     Update,
 )
-from graphc.ir.types import BOOL, F32, F64, I32, I64, DType
+from graphc.ir.types import BOOL, F32, F64, I8, I32, I64, DType
 
 Arrays = tuple[np.ndarray, ...]
 
@@ -410,6 +410,28 @@ def started() -> Case:
     return Case(Kernel("started", (x, y), (), (body,)), (before, blank(1)), (before, after))
 
 
+def woven(dtype: DType, count: int) -> Case:
+    """Lanes two apart, read and written in turn, and lanes in reverse order."""
+    x, y = buffer("x", 2 * count, dtype), buffer("y", 2 * count, dtype)
+    z = buffer("z", count, dtype)
+    c, i = loop("c", 1, "parallel"), loop("i", count, "vector", 2)
+    body = c(
+        i(
+            Let("odd", Load(x, 2 * i.at + 1)),
+            Let("even", Load(x, 2 * i.at)),
+            Store(y, 2 * i.at, Read("odd", dtype)),
+            Store(y, 2 * i.at + 1, Read("even", dtype)),
+            Store(z, index(count - 1) - i.at, Read("even", dtype)),
+        )
+    )
+    before = (reals(2 * count) * 9).astype(dtype.numpy)
+    after = before.reshape(-1, 2)[:, ::-1].reshape(-1)
+    name = f"woven_{dtype}_{count}"
+    kernel = Kernel(name, (x, y, z), (), (body,))
+    empty = (blank(2 * count, dtype=dtype), blank(count, dtype=dtype))
+    return Case(kernel, (before, *empty), (before, after, before[::2][::-1]))
+
+
 def cases() -> list[Case]:
     """Every kernel of this file."""
     return [
@@ -436,4 +458,5 @@ def cases() -> list[Case]:
         folds("and", I32, -1, np.bitwise_and.reduce),
         folds("or", BOOL, 0, np.bitwise_or.reduce),
         folds("xor", I64, 0, np.bitwise_xor.reduce),
+        *(woven(dtype, n) for dtype in (F32, F64, I8, BOOL) for n in (1, 7, 33, 70)),
     ]

@@ -10,6 +10,7 @@ import pytest
 import graphc as gc
 from graphc import random
 from graphc.ir.errors import ArgumentError, DtypeError, Error, ShapeError, UnsupportedError
+from graphc.random import implicit
 from tests.numpy.both_ways import Value, traced
 
 KEY = np.array([7, 42], np.uint32)
@@ -123,8 +124,42 @@ def test_reparameterised_derivatives() -> None:
     drawn = float(random.rayleigh(KEY, 2.0))
     slope = gc.grad(lambda scale: random.rayleigh(KEY, scale))(np.float32(2))
     np.testing.assert_allclose(slope, drawn / 2, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("a", [1.0, 1.3, 2.5, 12.0, 150.0, 1e4])
+def test_gamma_numbers_move_along_their_quantiles(a: float, dtype: type) -> None:
+    special = pytest.importorskip("scipy.special")
+    z = np.asarray(random.gamma(KEY, a, (200,), dtype))
+    lower, upper = (f(a, z.astype(np.float64)) for f in (special.gammainc, special.gammaincc))
+
+    def at(a: float) -> np.ndarray:
+        found = special.gammaincinv(a, lower), special.gammainccinv(a, upper)
+        return np.asarray(np.where(lower < 0.5, *found))
+
+    wanted = (at(a * (1 + 1e-5)) - at(a * (1 - 1e-5))) / (2e-5 * a)
+    found = gc.jit(implicit.slope)(z, np.full_like(z, a))
+    np.testing.assert_allclose(found, wanted, rtol=1e-3 if dtype is np.float32 else 1e-6)
+
+
+def test_derivatives_of_gamma_numbers_on_average() -> None:
+    """The logarithm of a gamma number is digamma(a) on average."""
+    special = pytest.importorskip("scipy.special")
+    keys = random.key(5)
+
+    def average(a: Value) -> Value:
+        return random.loggamma(keys, a, (3000,)).mean()
+
+    for a in (0.4, 1.5, 6.0):
+        first, second = gc.grad(average), gc.grad(gc.grad(average))
+        np.testing.assert_allclose(first(np.float32(a)), special.polygamma(1, a), rtol=0.05)
+        np.testing.assert_allclose(second(np.float32(a)), special.polygamma(2, a), rtol=0.1)
+    slope = gc.grad(lambda a: random.dirichlet(keys, a, (2000,))[:, 0].mean())
+    found = slope(np.array([2, 1, 4], np.float32))  # the mean is a_0 / sum(a)
+    np.testing.assert_allclose(found, [5 / 49, -2 / 49, -2 / 49], rtol=0.1)
+    fourth = gc.grad(gc.grad(gc.grad(gc.grad(lambda a: random.loggamma(keys, a)))))
     with pytest.raises(UnsupportedError, match="gamma: got a derivative of what is drawn by"):
-        gc.grad(lambda a: random.gamma(KEY, a))(np.float32(2))
+        fourth(np.float32(2))
 
 
 def test_choice_without_replacement_is_distinct() -> None:

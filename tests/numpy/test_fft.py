@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -39,7 +40,7 @@ MORE: tuple[Options, ...] = (
 )
 
 
-def agree(got: np.ndarray, expected: np.ndarray, tolerance: float = 1e-12) -> None:
+def agree(got: Any, expected: np.ndarray, tolerance: float = 1e-12) -> None:  # noqa: ANN401
     assert (got.shape, got.dtype) == (expected.shape, expected.dtype)
     np.testing.assert_allclose(got, expected, atol=tolerance * np.abs(expected).max(initial=1))
 
@@ -89,17 +90,33 @@ def test_accuracy_grows_with_the_logarithm(length: int, dtype: str) -> None:
 
 
 def test_plans() -> None:
-    assert [plan(n) for n in (1, 64, 4096, 1021, 2 * 67)] == [(1,), (64,), (16, 16, 16), (), ()]
+    assert [plan(n) for n in (1, 64, 4096, 1021, 2 * 67)] == [(1,), (8, 8), (16, 16, 16), (), ()]
     for n in range(1, 400):
         stages = plan(n)
         assert not stages or np.prod(stages) == n
     assert smooth_length(2041) >= 2041
     assert plan(smooth_length(2041))
-    angles = np.arange(48)
+    angles, pi = np.arange(48), 4 * np.arctan(np.longdouble(1))
     for n in (1, 3, 8, 48):
-        exact = np.exp(-2j * np.pi * np.longdouble(1) * (angles % n) / n)
+        exact = np.exp(-2j * pi * (angles % n) / n)
         assert np.abs(roots(angles, n) - exact).max() < 3e-16
         assert np.array_equal(roots(angles, n, back=True), roots(angles, n).conj())
+
+
+def test_calls_of_the_standard() -> None:
+    """Names and defaults of the array API's extension."""
+    for name in (*ONE_AXIS, *MORE_AXES[:4], "fftfreq", "rfftfreq", "fftshift", "ifftshift"):
+        signature = inspect.signature(getattr(gnp.fft, name))
+        if name in ONE_AXIS:
+            signature.bind(X, n=3, axis=0, norm="ortho")
+        elif name in MORE_AXES:
+            signature.bind(X, s=(3,), axes=(0,), norm="ortho")
+        elif name.endswith("freq"):
+            signature.bind(3, d=1.0, dtype=None, device=None)
+        else:
+            signature.bind(X, axes=(0,))
+        norm = signature.parameters.get("norm")
+        assert norm is None or norm.default == "backward"
 
 
 def test_types() -> None:

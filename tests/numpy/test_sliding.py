@@ -97,6 +97,11 @@ def test_batches_of_convolutions(name: str, axes: tuple[int | None, int | None])
     )
 
 
+def test_a_batch_of_no_convolutions() -> None:
+    x, w = np.zeros((0, 2, 3, 5), np.float32), np.zeros((0, 4, 3, 3), np.float32)
+    assert gc.vmap(lambda x, w: lax.conv(x, w, (1,), "SAME"))(x, w).shape == (0, 2, 4, 5)
+
+
 @pytest.mark.needs_jax
 @pytest.mark.parametrize("padding", ["SAME", "VALID", ((1, 2), (0, 1))])
 @pytest.mark.parametrize("strides", [(1, 1), (2, 3), (4, 2)])
