@@ -184,3 +184,17 @@ def test_composites_keep_their_names() -> None:
 
     text = str(gc.make_graph(run)(np.eye(4)))
     assert all(f"name={name}" in text for name in ("slogdet", "det", "inv"))
+
+
+def test_equal_bits_for_every_number_of_threads() -> None:
+    def run(x: np.ndarray) -> Value:
+        s = x @ x.T + np.eye(96)
+        return ours.cholesky(s), ours.inv(s), tuple(ours.qr(x)), ours.eigvalsh(s)
+
+    x = drawn(96, 96)
+    found = set()
+    for threads in (1, 2, 3):
+        jitted = gc.jit(run, threads=threads)
+        for _ in range(2):
+            found.add(b"".join(part.tobytes() for part in gc.tree.leaves(jitted(x))))
+    assert len(found) == 1
