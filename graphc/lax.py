@@ -46,8 +46,10 @@ from graphc.numpy.promotion import (
     weakened,
 )
 from graphc.numpy.selection import checked_index
+from graphc.ops import complex as c
 from graphc.ops import contraction, control, duals, indexing, leaf, movement, reduction
 from graphc.ops import elementwise as e
+from graphc.ops import fft as transforms
 from graphc.ops import special as s
 from graphc.trace import Tracer, bind
 
@@ -126,6 +128,10 @@ shift_right_logical = _strict(e.shr_logical, "Bits moved down, zeros moved in.")
 shift_right_arithmetic = _strict(e.shr_arith, "Bits moved down, the sign moved in.")
 population_count = _strict(e.popcount, "How many bits are set.")
 clz = _strict(e.clz, "How many bits above the highest set one are 0.")
+complex = _strict(c.complex_, "The complex number of a real and an imaginary part.")
+real = _strict(c.real, "The real part.")
+imag = _strict(c.imag, "The imaginary part.")
+conj = _strict(c.conj, "The complex conjugate.")
 is_finite = _strict(e.is_finite, "Whether neither infinite nor NaN.")
 eq = _strict(e.eq, "x == y.")
 ne = _strict(e.ne, "x != y.")
@@ -412,3 +418,15 @@ ScatterDimensionNumbers = windows_at.ScatterDimensionNumbers
 gather, scatter, scatter_add = windows_at.gather, windows_at.scatter, windows_at.scatter_add
 scatter_mul, scatter_min = windows_at.scatter_mul, windows_at.scatter_min
 scatter_max = windows_at.scatter_max
+
+
+def fft(x: ArrayLike, fft_type: str, fft_lengths: Sequence[int]) -> Array:
+    """The Fourier transform along the last axes: FFT, IFFT, RFFT or IRFFT of given lengths.
+
+    >>> import numpy as np
+    >>> fft(np.ones(2, np.complex64), "FFT", (2,)).tolist()
+    [(2+0j), 0j]
+    """
+    lengths = tuple(fft_lengths)
+    found: Array = bind(transforms.fft, x, kind=fft_type.lower(), lengths=lengths)
+    return found

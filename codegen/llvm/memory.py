@@ -9,7 +9,7 @@ from graphc.codegen.llvm.function import Function
 from graphc.codegen.llvm.values import Value, memory_type, suffix, vector_of
 from graphc.codegen.loops.index import ZERO, Index, Named, Var, index
 from graphc.codegen.loops.language import Buffer
-from graphc.ir.types import BOOL, U8, DType
+from graphc.ir.types import BOOL, I64, U8, DType
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,8 @@ def load(p: Indexer, buffer: Buffer, at: Index, guard: Value | None, fixed: bool
         return _from_memory(f, _load_one(p, buffer, at, guard, fixed), dtype)
     assert p.lanes is not None
     count = p.lanes.count
+    if stride in WOVEN and guard is not None and guard.lanes == 1:
+        guard = _opaque(f, guard)
     guard = None if guard is None else f.splat(guard, count)
     mask = _both(f, p.lanes.mask, guard)
     vector = vector_of(memory_type(dtype), count)
@@ -182,6 +184,17 @@ def _masked_store(f: Function, value: Value, address: Value, buffer: Buffer, mas
 # lies between or is of no active lane is masked, so nothing else is touched.
 
 WOVEN = (2, -1)
+
+
+def _opaque(f: Function, guard: Value) -> Value:
+    """The guard as LLVM does not know it.
+
+    Where the shuffled lanes are chosen by the same guard, the masked load would become the
+    memory operand of a masked permutation, which reads all of it, guarded or not (LLVM 22).
+    """
+    wide = f.pure(f"zext {guard} to i64", I64, 1, [guard])
+    same = f.pure(f'call i64 asm "", "=r,0"(i64 {wide.text})', I64, 1, [wide])
+    return f.pure(f"trunc i64 {same.text} to i1", BOOL, 1, [same])
 
 
 def _first(p: Indexer, at: Index, stride: int) -> Index:

@@ -47,7 +47,8 @@ def check(
     for found in (eager, traced(function, *arrays)):
         assert found.shape == expected.shape, (found.shape, expected.shape)
         assert found.dtype == (expected.dtype if dtype is None else np.dtype(dtype)), found.dtype
-        wide = found.astype(np.float64), expected.astype(np.float64)
+        work = np.complex128 if found.dtype.kind == "c" else np.float64
+        wide = found.astype(work), expected.astype(work)
         np.testing.assert_allclose(*wide, rtol=rtol, atol=atol)
 
 

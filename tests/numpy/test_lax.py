@@ -32,6 +32,17 @@ def test_strict_elementwise() -> None:
     check(lambda x: lax.convert_element_type(x, "int32"), lambda x: x.astype(np.int32), X)
 
 
+def test_complex_numbers() -> None:
+    y = real(3, 4) * 2
+    check(lax.complex, lambda x, y: x + 1j * y, X, y)
+    z = (X + 1j * y).astype(np.complex64)
+    check(lambda z: lax.mul(lax.conj(z), 2j), lambda z: z.conj() * np.complex64(2j), z)
+    check(lambda z: lax.add(lax.real(z), lax.imag(z)), lambda z: z.real + z.imag, z)
+    check(lambda x: lax.fft(x, "RFFT", (4,)), lambda x: np.fft.rfft(x).astype(np.complex64), X)
+    with pytest.raises(DtypeError, match="real: got f32"):
+        lax.real(X)
+
+
 def test_no_broadcasting_no_promotion() -> None:
     with pytest.raises(ShapeError, match=r"add: shapes differ(.|\n)*written at .*test_lax"):
         lax.add(X, X[0])
