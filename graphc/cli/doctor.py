@@ -42,6 +42,8 @@ ARGUMENTS = {
     "GRAPHC_DUMP": "dump",
     "GRAPHC_VERIFY": "verify",
     "GRAPHC_LOG": "log",
+    "GRAPHC_MEMORY_BUDGET": "memory_budget",
+    "GRAPHC_DEBUG_NANS": "debug_nans",
 }
 SECONDS = 10.0  # for a tool to tell its version
 
