@@ -76,7 +76,8 @@ def test_three_places_are_enough(in_three_places: None) -> None:
     np.testing.assert_allclose(slopes, np.exp(x) / (1 + np.exp(x)) ** 2, rtol=1e-5)
 
 
-# The three places; and the public name, the word of mathematics, what NumPy or CUDA has not.
+# The three places; and the public name, the words of mathematics and LaTeX, what NumPy or CUDA has
+# not, and what functions mean for complex numbers, where they mean something.
 THREE = {
     "graphc/ops/elementwise.py",
     "graphc/ops/special.py",
@@ -85,11 +86,14 @@ THREE = {
     "codegen/cuda/scalar.py",
 }
 WORDS = {
+    "graphc/explain/notation.py",
     "graphc/lax.py",
     "graphc/formula/emitter.py",
     "graphc/ops/formulas.py",
     "graphc/ops/special_meaning.py",
     "codegen/cuda/prelude.py",
+    "passes/complex_parts.py",
+    "passes/split_complex.py",
 }
 
 
