@@ -17,6 +17,7 @@ from pathlib import Path
 from graphc.codegen.host import host
 from graphc.ir.errors import CompileError
 
+MAXIMUM_THREADS = 1024  # that one program may use
 _KIB = 1024
 _MIB = 1024 * 1024
 _FORMS = "native, x86-64, x86-64-v2, x86-64-v3, x86-64-v4, aarch64 or cpu=NAME[,features=+a,-b,...]"

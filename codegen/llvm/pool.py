@@ -30,10 +30,9 @@ from __future__ import annotations
 from string import Template
 
 from graphc.codegen.llvm.pool_region import SPIN, WAITING, WORKING
-from graphc.codegen.target import Target
+from graphc.codegen.target import MAXIMUM_THREADS, Target
 
 SPIN_NANOSECONDS = 50_000
-MAXIMUM_THREADS = 1024
 
 # Byte offsets in the block; 128 bytes keep threads off each other's cache lines and
 # hold any system's mutex or condition variable. `state` is at offset 0. A slot holds

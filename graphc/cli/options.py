@@ -9,8 +9,7 @@ from typing import TypeAlias
 
 import click
 
-from graphc.codegen.llvm.pool import MAXIMUM_THREADS
-from graphc.codegen.target import parse_target
+from graphc.codegen.target import MAXIMUM_THREADS, parse_target
 from graphc.ir.errors import ArgumentError, CompileError
 from graphc.runtime.options import Settings
 

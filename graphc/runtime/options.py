@@ -23,7 +23,7 @@ from pathlib import Path
 
 from graphc.codegen.target import Target, parse_target
 from graphc.ir.errors import ArgumentError, CompileError
-from graphc.runtime.threads import resolve_threads
+from graphc.runtime.thread_count import resolve_threads
 
 LOGS = ("compile", "cache", "passes")
 VARIABLES = (

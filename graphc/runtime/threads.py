@@ -1,4 +1,4 @@
-"""Thread pools on the Python side: how many threads, which pool, and forks.
+"""Thread pools on the Python side: which pool, and forks.
 
 Generated code is handed a pool's address at each call. The pools belong to an
 explicit `ThreadPools`, so that nothing is shared behind anyone's back; after
@@ -12,39 +12,13 @@ import functools
 import os
 import threading
 import weakref
-from collections.abc import Mapping
 
 from graphc.codegen.host import version
 from graphc.codegen.llvm.engine import Library, emit_object, load_object
-from graphc.codegen.llvm.pool import MAXIMUM_THREADS, pool_text
+from graphc.codegen.llvm.pool import pool_text
 from graphc.codegen.target import Target
-from graphc.ir.errors import ArgumentError
 from graphc.runtime.cache import DiskCache, cache_key
-
-_VARIABLE = "GRAPHC_THREADS"
-_EXPECTED = f"a whole number from 1 to {MAXIMUM_THREADS}"
-
-
-def resolve_threads(threads: int | None = None, environment: Mapping[str, str] = os.environ) -> int:
-    """The number of threads to use: the argument, `GRAPHC_THREADS`, or all processors.
-
-    Example: `resolve_threads(None, {"GRAPHC_THREADS": "2"})` is 2.
-    """
-    if threads is not None:
-        if isinstance(threads, bool) or not isinstance(threads, int):
-            raise ArgumentError(f"threads: got {threads!r}, expected {_EXPECTED}")
-        if not 1 <= threads <= MAXIMUM_THREADS:
-            raise ArgumentError(f"threads: got {threads}, expected {_EXPECTED}")
-        return threads
-    text = environment.get(_VARIABLE, "").strip()
-    if not text:
-        return min(_processors(), MAXIMUM_THREADS)
-    # Ten digits are enough to be wrong, and int() of millions takes its time.
-    if not (text.isascii() and text.isdecimal() and len(text) <= 10):
-        raise ArgumentError(f"{_VARIABLE}: got {text[:40]!r}, expected {_EXPECTED}")
-    if not 1 <= int(text) <= MAXIMUM_THREADS:
-        raise ArgumentError(f"{_VARIABLE}: got {text}, expected {_EXPECTED}")
-    return int(text)
+from graphc.runtime.thread_count import resolve_threads
 
 
 def load_pool(target: Target, cache: DiskCache | None = None) -> Library:
@@ -122,13 +96,6 @@ class ThreadPools:
         # The lock may have been held by a thread that the child does not have.
         self._lock = threading.Lock()
         self._pools.clear()
-
-
-def _processors() -> int:
-    """Processors that this process may use, which can be fewer than there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
 
 
 def _destroy(pools: dict[int, int], library: Library) -> None:

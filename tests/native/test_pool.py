@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from graphc.codegen.llvm.engine import emit_assembly, emit_object
-from graphc.codegen.llvm.pool import MAXIMUM_THREADS, pool_text
-from graphc.codegen.target import host_target, parse_target
+from graphc.codegen.llvm.pool import pool_text
+from graphc.codegen.target import MAXIMUM_THREADS, host_target, parse_target
 from tests.native.driver import counted, pool_library, repeat
 
 COUNTS = (1, 2, 3, 7)

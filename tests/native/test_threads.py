@@ -9,11 +9,11 @@ import threading
 
 import pytest
 
-from graphc.codegen.llvm.pool import MAXIMUM_THREADS
-from graphc.codegen.target import host_target
+from graphc.codegen.target import MAXIMUM_THREADS, host_target
 from graphc.ir.errors import ArgumentError
 from graphc.runtime.cache import DiskCache
-from graphc.runtime.threads import ThreadPools, load_pool, resolve_threads
+from graphc.runtime.thread_count import resolve_threads
+from graphc.runtime.threads import ThreadPools, load_pool
 from tests.native.driver import counted, pool_library
 
 
