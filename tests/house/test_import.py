@@ -41,7 +41,8 @@ print(json.dumps([name for name in before if before[name] != after[name]]))
 
 def answer(program: str, tree: Path = ROOT) -> str:
     """What a Python of its own prints when it runs a program with a tree's graphc."""
-    surroundings = os.environ | {"PYTHONPATH": str(tree)}
+    # Bytecode is kept, as it is for users: the first round writes it, the others read it.
+    surroundings = os.environ | {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": ""}
     command = [sys.executable, "-c", program]
     finished = subprocess.run(
         command, cwd=tree.parent, env=surroundings, capture_output=True, text=True, check=False
