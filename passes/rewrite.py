@@ -24,6 +24,7 @@ Rule: TypeAlias = Callable[[Node], Node | None]
 RuleTable: TypeAlias = Mapping[Op, tuple[Rule, ...]]
 
 LIMIT = 100
+OPENED = 16  # new nodes at once: a loop or branch whose body now stands there, to be settled too
 
 
 def merged(tables: Sequence[RuleTable]) -> RuleTable:
@@ -45,13 +46,15 @@ class _Rewriter:
     regions: dict[Graph, Graph] = field(default_factory=dict)
     total: Counter[str] = field(default_factory=Counter)
     recent: list[str] = field(default_factory=list)  # fired for the node at hand
+    allowed: int = 0  # firings for the node at hand
 
 
 def rewrite(graph: Graph, table: RuleTable, *, limit: int = LIMIT) -> Graph:
     """`graph`, and the graphs in it, with the rules applied until none fires.
 
     Raises:
-        RewriteError: for one node, rules fired more than `limit` times; they are named.
+        RewriteError: for one node, rules fired more than `limit` times (more often where a body
+            was opened in its place); they are named.
     """
     state = _Rewriter(table, limit)
     result = _rewrite_graph(state, graph)
@@ -73,6 +76,7 @@ def _rewrite_graph(state: _Rewriter, graph: Graph) -> Graph:
             return current
         if current.op in table:
             state.recent.clear()
+            state.allowed = state.limit
             try:
                 return _settle(state, current)
             except RewriteError as error:
@@ -98,6 +102,7 @@ def _settle(state: _Rewriter, node: Node) -> Node:
             return fired
         new: dict[Node, Node] = {}
         *inner, last = order((fired,), state.settled)
+        state.allowed += state.limit * (len(inner) // OPENED)
         for part in inner:
             made = rebuild(part, tuple(new.get(operand, operand) for operand in part.operands))
             new[part] = _settle(state, made)
@@ -113,7 +118,7 @@ def _fire(state: _Rewriter, node: Node) -> Node | None:
             continue
         state.total[rule.__name__] += 1
         state.recent.append(rule.__name__)
-        if len(state.recent) > state.limit:
+        if len(state.recent) > state.allowed:
             raise RewriteError(_fight(state))
         return made
     return None
