@@ -158,10 +158,11 @@ def close(kinds: frozenset[str], count: int) -> Sequence[Sample]:
 def specials(kinds: frozenset[str], count: int) -> Sequence[Sample]:
     """Floats that are not ordinary."""
     values = [0.0, -0.0, 1.5, np.inf, -np.inf, np.nan, 3e38, 1e-40]
-    return [
-        Sample((np.array(values).astype(dtype.numpy),) * count, smooth=False)
-        for dtype in _types(kinds)
-    ]
+    with np.errstate(over="ignore"):  # 3e38 is infinite in 16 bits
+        return [
+            Sample((np.array(values).astype(dtype.numpy),) * count, smooth=False)
+            for dtype in _types(kinds)
+        ]
 
 
 def selections() -> Sequence[Sample]:
