@@ -345,7 +345,7 @@ class Grouping:
             group for group in self.readers.get(node, ()) if group.aligned.get(node) == group.every
         ]
         for group in readers:
-            if not any(output.op is partial_sums for output in group.outputs):
+            if not _pieces(group):
                 continue
             for other in readers:
                 if other is not group and other in self.groups and self._can_merge(other, group):
@@ -356,6 +356,8 @@ class Grouping:
         if a.full != b.full or a.fixed or b.fixed or a.contraction or b.contraction:
             return False
         if a.reduced and b.reduced and a.reduced != b.reduced:
+            return False
+        if len(_pieces(a) | _pieces(b)) > 1:
             return False
         if len(a.members) + len(b.members) > LARGEST_GROUP:
             return False
@@ -385,6 +387,12 @@ class Grouping:
 def _writes_window(node: Node) -> bool:
     """Whether a node is a parameter, which may be overwritten, but for a window."""
     return node.op is indexing.dynamic_update_slice and node.operands[0].op is leaf.parameter
+
+
+def _pieces(group: Group) -> set[int]:
+    """Into how many pieces the rows of a group are cut, by its partial sums."""
+    cuts = [output.attrs for output in group.outputs if isinstance(output.attrs, PartialAttrs)]
+    return {cut.pieces for cut in cuts}
 
 
 def _sums_columns(group: Group) -> bool:

@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from graphc.ir.errors import RewriteError
 from graphc.ir.graph import Graph, order, rebuild
-from graphc.ir.node import Node, Op
+from graphc.ir.node import Node, Op, regions
 from graphc.ir.places import written_at
 from graphc.passes.notes import notes
 from graphc.passes.revise import in_regions, revise
@@ -24,7 +24,6 @@ Rule: TypeAlias = Callable[[Node], Node | None]
 RuleTable: TypeAlias = Mapping[Op, tuple[Rule, ...]]
 
 LIMIT = 100
-OPENED = 16  # new nodes at once: a loop or branch whose body now stands there, to be settled too
 
 
 def merged(tables: Sequence[RuleTable]) -> RuleTable:
@@ -53,8 +52,8 @@ def rewrite(graph: Graph, table: RuleTable, *, limit: int = LIMIT) -> Graph:
     """`graph`, and the graphs in it, with the rules applied until none fires.
 
     Raises:
-        RewriteError: for one node, rules fired more than `limit` times (more often where a body
-            was opened in its place); they are named.
+        RewriteError: for one node, rules fired more than `limit` times, or as often for each
+            node of the bodies that it holds or reads from; they are named.
     """
     state = _Rewriter(table, limit)
     result = _rewrite_graph(state, graph)
@@ -75,12 +74,14 @@ def _rewrite_graph(state: _Rewriter, graph: Graph) -> Graph:
         if current in settled:
             return current
         if current.op in table:
-            state.recent.clear()
-            state.allowed = state.limit
+            outside = state.recent, state.allowed
+            state.recent, state.allowed = [], state.limit * (1 + _held(current))
             try:
                 return _settle(state, current)
             except RewriteError as error:
                 raise RewriteError(f"{error}{written_at(graph.place(node))}") from None
+            finally:
+                state.recent, state.allowed = outside
         current = in_regions(current, lambda region: _rewrite_graph(state, region))
         settled.add(current)
         return current
@@ -88,6 +89,15 @@ def _rewrite_graph(state: _Rewriter, graph: Graph) -> Graph:
     result = revise(graph, change)
     state.regions[graph] = state.regions[result] = result
     return result
+
+
+def _held(node: Node) -> int:
+    """Nodes of the bodies that a node holds or reads from: a rule may open these in its place."""
+    return sum(_size(body) for holder in (node, *node.operands) for body in regions(holder))
+
+
+def _size(body: Graph) -> int:
+    return sum(1 + sum(map(_size, regions(inner))) for inner in body.nodes)
 
 
 def _settle(state: _Rewriter, node: Node) -> Node:
@@ -102,7 +112,6 @@ def _settle(state: _Rewriter, node: Node) -> Node:
             return fired
         new: dict[Node, Node] = {}
         *inner, last = order((fired,), state.settled)
-        state.allowed += state.limit * (len(inner) // OPENED)
         for part in inner:
             made = rebuild(part, tuple(new.get(operand, operand) for operand in part.operands))
             new[part] = _settle(state, made)
@@ -134,6 +143,6 @@ def _fight(state: _Rewriter) -> str:
     }
     names = [f"{name} ({laws[name]})" for name in sorted(last)]
     return (
-        f"rules undo one another: got more than {state.limit} firings for one node, by "
+        f"rules undo one another: got more than {state.allowed} firings for one node, by "
         f"{' and '.join(names)}, expected an end"
     )

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from graphc.codegen.loops.domain import EXPENSIVE
 from graphc.codegen.loops.elements import Builder, converted, work_type
-from graphc.codegen.loops.index import ZERO, Index, Var, flat, index, product
+from graphc.codegen.loops.index import ZERO, Index, Var, flat, index, product, unfolded
 from graphc.codegen.loops.language import Buffer, Expr, Let, Load, Store
 from graphc.codegen.loops.schedule import Schedule
 from graphc.ir.graph import order
@@ -78,16 +78,6 @@ def contraction_of(outputs: Sequence[Node], stop: Sequence[Node]) -> Node | None
     return next((node for node in inside if node.op is dot_general and node not in stop), None)
 
 
-def unfolded(place: Index, extents: Sequence[Index]) -> list[Index]:
-    """The coordinates of a place in a row-major array of these extents."""
-    found: list[Index] = []
-    for extent in reversed(extents):
-        last = len(found) == len(extents) - 1
-        found.append(place if last else place % extent)
-        place = place // extent
-    return found[::-1]
-
-
 class Contraction:
     """One contraction kernel being written."""
 
@@ -147,14 +137,13 @@ class Contraction:
 
         A tile may then reach from one step of the outer axis into the next.
         """
-        found = True
-        while found and self.rows:
-            found = False
-            for axis in self.outer:
-                if self._side(axis) != self._side(self.rows[0]):
-                    continue
-                for rows in ((axis, *self.rows), (*self.rows, axis)):
-                    found = found or self._takes_rows(rows)
+        while any(
+            self._takes_rows(rows)
+            for axis in self.outer
+            if self.rows and self._side(axis) == self._side(self.rows[0])
+            for rows in ((axis, *self.rows), (*self.rows, axis))
+        ):
+            pass
 
     def _takes_rows(self, rows: tuple[Axis, ...]) -> bool:
         """Make `rows` the rows if that is one long axis wherever they are."""

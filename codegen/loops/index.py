@@ -8,7 +8,7 @@ coefficients tell strides.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
@@ -344,6 +344,16 @@ def flat(position: Iterable[Index], shape: Shape) -> Index:
     for coordinate, stride in zip(position, strides(shape), strict=True):
         total = total + coordinate * stride
     return total
+
+
+def unfolded(place: Index, extents: Sequence[Index]) -> list[Index]:
+    """The coordinates of a place in a row-major array of these extents."""
+    found: list[Index] = []
+    for extent in reversed(extents):
+        last = len(found) == len(extents) - 1
+        found.append(place if last else place % extent)
+        place = place // extent
+    return found[::-1]
 
 
 def product(sizes: Iterable[Index]) -> Index:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from graphc.codegen.loops.domain import EXPENSIVE, REDUCTIONS, Axis, Domain, domain_of, size_of
 from graphc.codegen.loops.elements import Builder, converted, literal, work_type
-from graphc.codegen.loops.index import ONE, ZERO, Index, Var, index
+from graphc.codegen.loops.index import ONE, ZERO, Index, Var, index, unfolded
 from graphc.codegen.loops.index import piece as piece_size
 from graphc.codegen.loops.language import (
     Accumulate,
@@ -30,6 +30,7 @@ from graphc.codegen.loops.language import (
     Update,
 )
 from graphc.codegen.loops.schedule import Schedule
+from graphc.ir.errors import CompileError
 from graphc.ir.node import Node
 from graphc.ops.partial_sums import PartialAttrs, partial_sums
 from graphc.ops.reduction import extreme
@@ -280,16 +281,16 @@ def _summing(
     """The loop over pieces of rows for a kernel that also has partial sums of rows."""
     totals = [output for output in outputs if output[0].op is partial_sums]
     others = [output for output in outputs if output[0].op is not partial_sums]
-    attrs = totals[0][0].attrs
-    assert isinstance(attrs, PartialAttrs)
-    count, size = attrs.pieces, size_of(domain.inner)
+    cuts = [node.attrs for node, _ in totals if isinstance(node.attrs, PartialAttrs)]
+    (count, *others_cut), size = {cut.pieces for cut in cuts}, size_of(domain.inner)
+    if others_cut:
+        raise CompileError(f"one kernel cuts its rows into {count} and {others_cut[0]} pieces")
     piece = Var(builder.fresh("c"), index(count))
     row = Var(builder.fresh("s"), size_of(domain.rows) // count)
-    values: dict[Var, Index] = {}
-    rest = index(piece) * (row.extent or ONE) + index(row)
-    for number, loop in reversed(list(enumerate(domain.rows))):
-        extent = loop.var.extent or ONE
-        values[loop.var], rest = (rest % extent, rest // extent) if number else (rest, ZERO)
+    place = index(piece) * (row.extent or ONE) + index(row)
+    extents = [loop.var.extent or ONE for loop in domain.rows]
+    at = unfolded(place, extents)
+    values = {loop.var: own for loop, own in zip(domain.rows, at, strict=True)}
     sums = {
         node: Buffer(builder.fresh("sum"), work_type(node.tensor.dtype), size, "scratch")
         for node, _ in totals

@@ -14,7 +14,17 @@ from graphc.codegen.loops.elements import (
     report,
     work_type,
 )
-from graphc.codegen.loops.index import ZERO, Index, Var, flat, index, minimum, piece, product
+from graphc.codegen.loops.index import (
+    ZERO,
+    Index,
+    Var,
+    flat,
+    index,
+    minimum,
+    piece,
+    product,
+    unfolded,
+)
 from graphc.codegen.loops.language import Apply, Buffer, Expr, Load, Store
 from graphc.codegen.loops.schedule import Schedule
 from graphc.ir.node import Node
@@ -39,11 +49,7 @@ def lower_scatter(builder: Builder, node: Node, result: Buffer, schedule: Schedu
     block = schedule.lanes(node.tensor.dtype.bytes) * 4
     blocks = (last + block - 1) // block
     chunk = Var(builder.fresh("c"), product([*outer, blocks]))
-    places, rest = [], index(chunk)
-    for number, extent in reversed(list(enumerate([*outer, blocks]))):
-        places.append(rest % extent if number else rest)
-        rest = rest // extent
-    *before, at_block = reversed(places)
+    *before, at_block = unfolded(index(chunk), [*outer, blocks])
     lane = Var(builder.fresh("j"), piece(block, at_block, last))
     column: Place = (*before, at_block * block + index(lane))
 

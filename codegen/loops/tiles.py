@@ -13,9 +13,9 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from graphc.codegen.loops.contraction import Contraction, Outer, Tile, unfolded
+from graphc.codegen.loops.contraction import Contraction, Outer, Tile
 from graphc.codegen.loops.elements import converted, literal
-from graphc.codegen.loops.index import ONE, ZERO, Index, Var, index, product
+from graphc.codegen.loops.index import ONE, ZERO, Index, Var, index, product, unfolded
 from graphc.codegen.loops.index import piece as piece_size
 from graphc.codegen.loops.language import Apply, Buffer, Expr, Load, Local, Stmt, Store
 from graphc.ir.types import DType
@@ -90,8 +90,8 @@ class _Tiles:
         vectors = 2
         if isinstance(columns, int):
             # A row or two alone leave registers for long rows of sums, which hide latencies.
-            most = LONG_ROW if rows is not None and rows <= FEW_ROWS else 2
-            vectors = min(most, max(1, -(-columns // self.lanes)))
+            longest = LONG_ROW if rows is not None and rows <= FEW_ROWS else 2
+            vectors = min(longest, max(1, -(-columns // self.lanes)))
         most = (self.schedule.registers - 1 - vectors) // vectors
         most = min(most, 24 if vectors == 1 else 14)
         if rows is None:
