@@ -15,7 +15,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from graphc.codegen.loops.index import ZERO, Index, Named, Var, flat, index, index_of, strides
+from graphc.codegen.loops.index import (
+    ZERO,
+    Index,
+    Named,
+    Var,
+    flat,
+    index,
+    index_of,
+    piece,
+    product,
+    unfolded,
+)
 from graphc.codegen.loops.language import (
     Apply,
     Buffer,
@@ -198,6 +209,19 @@ class Builder:
         return converted(self.let(result), dtype) if work is not dtype else result
 
 
+def in_lanes(builder: Builder, sizes: Shape, block: int) -> tuple[Var, Var, Place]:
+    """Parallel pieces of an array's elements, `block` along its last axis each.
+
+    The piece, the lane in it, and the element's position.
+    """
+    *outer, last = [index(size) for size in sizes] or [index(1)]
+    blocks = (last + block - 1) // block
+    chunk = Var(builder.fresh("c"), product([*outer, blocks]))
+    *before, at_block = unfolded(index(chunk), [*outer, blocks])
+    lane = Var(builder.fresh("j"), piece(block, at_block, last))
+    return chunk, lane, (*before, at_block * block + index(lane))[: len(sizes)]
+
+
 Rule = Callable[[Builder, Node, Place, "Expr | None"], Expr]
 
 
@@ -218,23 +242,13 @@ def _broadcast(builder: Builder, node: Node, position: Place, guard: Expr | None
     )
 
 
-def unflatten(place: Index, shape: Shape) -> Place:
-    """The position of the element at a place in a row-major array."""
-    found = []
-    for axis, (size, stride) in enumerate(zip(shape, strides(shape), strict=True)):
-        coordinate = place // stride
-        whole = size == 1
-        found.append(ZERO if whole else coordinate if axis == 0 else coordinate % index(size))
-    return tuple(found)
-
-
 def reshaped(position: Place, result: Shape, operand: Shape) -> Place:
     """The operand's position for a position in the result of a reshape."""
     long = [size for size in result if size != 1]
     if long == [size for size in operand if size != 1]:
         kept = iter([at for at, size in zip(position, result, strict=True) if size != 1])
         return tuple(ZERO if size == 1 else next(kept) for size in operand)
-    return unflatten(flat(position, result), operand)
+    return tuple(unfolded(flat(position, result), [index(size) for size in operand]))
 
 
 def _reshape(builder: Builder, node: Node, position: Place, guard: Expr | None) -> Expr:

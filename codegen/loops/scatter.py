@@ -11,6 +11,7 @@ from graphc.codegen.loops.elements import (
     Builder,
     addressed,
     converted,
+    in_lanes,
     report,
     work_type,
 )
@@ -21,9 +22,6 @@ from graphc.codegen.loops.index import (
     flat,
     index,
     minimum,
-    piece,
-    product,
-    unfolded,
 )
 from graphc.codegen.loops.language import Apply, Buffer, Expr, Load, Store
 from graphc.codegen.loops.schedule import Schedule
@@ -45,13 +43,8 @@ def lower_scatter(builder: Builder, node: Node, result: Buffer, schedule: Schedu
         return
     window = free_axes(len(shape), a.axes)
     rows = [Var(builder.fresh("n"), index(shape[axis])) for axis in a.axes]
-    *outer, last = [index(shape[axis]) for axis in window] or [index(1)]
     block = schedule.lanes(node.tensor.dtype.bytes) * 4
-    blocks = (last + block - 1) // block
-    chunk = Var(builder.fresh("c"), product([*outer, blocks]))
-    *before, at_block = unfolded(index(chunk), [*outer, blocks])
-    lane = Var(builder.fresh("j"), piece(block, at_block, last))
-    column: Place = (*before, at_block * block + index(lane))
+    chunk, lane, column = in_lanes(builder, tuple(shape[axis] for axis in window), block)
 
     def place(at: Place) -> Place:
         found = [ZERO] * len(shape)

@@ -5,8 +5,8 @@ So a loop that fills a table row by row moves a row in each step, not the table.
 
 from __future__ import annotations
 
-from graphc.codegen.loops.elements import Builder, fitted
-from graphc.codegen.loops.index import Index, Var, flat, index, piece, product
+from graphc.codegen.loops.elements import Builder, fitted, in_lanes
+from graphc.codegen.loops.index import flat
 from graphc.codegen.loops.language import Buffer, Store
 from graphc.codegen.loops.schedule import Schedule
 from graphc.ir.node import Node
@@ -15,18 +15,8 @@ from graphc.ir.node import Node
 def lower_window(builder: Builder, node: Node, result: Buffer, schedule: Schedule) -> None:
     """Write the parallel loop over the window of a `dynamic_update_slice`."""
     operand, update, *starts = node.operands
-    *outer, last = [index(size) for size in update.tensor.shape]
     block = schedule.lanes(node.tensor.dtype.bytes) * 4
-    blocks = (last + block - 1) // block
-    chunk = Var(builder.fresh("c"), product([*outer, blocks]))
-    places: list[Index] = []
-    rest = index(chunk)
-    for number, extent in reversed(list(enumerate([*outer, blocks]))):
-        places.append(rest % extent if number else rest)
-        rest = rest // extent
-    *before, at_block = reversed(places)
-    lane = Var(builder.fresh("j"), piece(block, at_block, last))
-    position = (*before, at_block * block + index(lane))
+    chunk, lane, position = in_lanes(builder, update.tensor.shape, block)
     with builder.inside() as body:
         first = fitted(builder, starts, operand.tensor.shape, update.tensor.shape)
         with builder.inside() as inner:
