@@ -148,6 +148,15 @@ def rows_gradient(p: Params, x: Tree, cotangent: Tree) -> Tree:
     return y, dx, dg, db
 
 
+def logistic_hessian(p: Params, x: Tree, y: Tree) -> Tree:
+    """The second derivatives of a regularised logistic regression by its weights."""
+
+    def loss(w: Tree) -> Tree:
+        return gnp.mean(nn.softplus(-y * (x @ w))) + 0.005 * gnp.sum(w**2)
+
+    return gc.hessian(loss)(p["w"])
+
+
 MODELS: dict[str, Callable[..., Tree]] = {
     "mlp": mlp,
     "lenet": lenet,
@@ -161,12 +170,31 @@ MODELS: dict[str, Callable[..., Tree]] = {
     "rows_grad": rows_gradient,
     "gemm": lambda p, a, b: a @ b,
     "linear": lambda p, x: nn.relu(mlp(p, x)),
+    "logistic_hessian": logistic_hessian,
     "add1": lambda p, x: x + 1,
 }
 
 
+def maml_loss(p: Params, *tasks: Tree, inner: int, rate: float) -> Tree:
+    """Mean query loss of tasks after `inner` steps of gradient descent on each task's support."""
+
+    def squared_error(q: Params, x: Tree, y: Tree) -> Tree:
+        return gnp.mean((mlp(q, x) - y) ** 2)
+
+    def task(x: Tree, y: Tree, query_x: Tree, query_y: Tree) -> Tree:
+        q = p
+        for _ in range(inner):
+            gradient = gc.grad(squared_error)(q, x, y)
+            q = tree.map(lambda v, g: v - rate * g, q, gradient)
+        return squared_error(q, query_x, query_y)
+
+    return gnp.mean(gc.vmap(task)(*tasks))
+
+
 def loss_of(w: Tree) -> Callable[..., Tree]:
     """`loss(params, *batch)` of a training workload."""
+    if w.model == "maml":
+        return partial(maml_loss, **w.sizes)
     if w.model == "autoencoder":
         return lambda p, x: gnp.mean((autoencoder(p, x) - x) ** 2)
 
@@ -216,8 +244,6 @@ OPTIMIZERS: dict[str, Callable[..., Tree]] = {"sgd": sgd, "adam": adam, "adamw":
 
 def make(w: Tree, loop: bool = False) -> tuple[Callable[[], Tree], dict[str, Tree]]:
     """The measured call of a workload."""
-    if w.model not in MODELS:
-        raise NotImplementedError(f"no {w.model} yet")
     return _training(w, loop) if w.kind == "train" else _evaluation(w, loop)
 
 

@@ -50,7 +50,7 @@ def lower_scatter(builder: Builder, node: Node, result: Buffer, schedule: Schedu
         found = [ZERO] * len(shape)
         for axis, coordinate in zip(a.axes, at, strict=True):
             found[axis] = coordinate
-        for axis, coordinate in zip(window, column, strict=False):
+        for axis, coordinate in zip(window, column, strict=True):
             found[axis] = coordinate
         return tuple(found)
 
