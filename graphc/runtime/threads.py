@@ -8,7 +8,6 @@ explicit `ThreadPools`, so that nothing is shared behind anyone's back; after
 from __future__ import annotations
 
 import ctypes
-import functools
 import os
 import threading
 import weakref
@@ -49,8 +48,7 @@ class ThreadPools:
         self._pools: dict[int, int] = {}
         # At exit the system ends the threads; only a pool nobody can reach is taken apart.
         weakref.finalize(self, _destroy, self._pools, library).atexit = False
-        forget = functools.partial(_forget, weakref.ref(self))
-        os.register_at_fork(after_in_child=forget)
+        _living.add(self)
 
     @property
     def run_address(self) -> int:
@@ -105,7 +103,11 @@ def _destroy(pools: dict[int, int], library: Library) -> None:
         destroy(pool)
 
 
-def _forget(reference: weakref.ref[ThreadPools]) -> None:
-    pools = reference()
-    if pools is not None:
+def _forget() -> None:
+    for pools in _living:
         pools.forget()
+
+
+# One hook for all: the system keeps each hook for good.
+_living: weakref.WeakSet[ThreadPools] = weakref.WeakSet()
+os.register_at_fork(after_in_child=_forget)
