@@ -1,9 +1,9 @@
 """Resident memory that calls and compilations leave behind: `python -m benchmarks.leak`.
 
-Each row of the table runs in a process of its own with an empty cache: first as often as it takes to
-fill what is bounded (caches of types, spare memory, the allocator's pools), then as often as it is
-measured. A hundred thousand calls may leave 64 kB, a compilation whose result is dropped 10 kB. Ends
-with status 1 where one leaves more.
+Each row of the table runs in a process of its own with an empty cache: first as often as it takes
+to fill what is bounded (caches of types, spare memory, the allocator's pools), then as often as it
+is measured. A hundred thousand calls may leave 64 kB, a compilation whose result is dropped 10 kB.
+Ends with status 1 where one leaves more.
 
     python -m benchmarks.leak                             # everything: some minutes
     python -m benchmarks.leak --calls 5000 --compiles 60 --only step,mixed

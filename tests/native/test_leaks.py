@@ -52,7 +52,7 @@ def test_a_dropped_function_frees_its_code_and_its_graph_at_once() -> None:
     function = gc.jit(lambda x: gnp.sum(x @ x), threads=2)
     function(np.ones((256, 256), np.float32))
     (compiled,) = function.compiled.values()
-    traces = [
+    traces: list[weakref.ref[object]] = [
         weakref.ref(compiled.executable),
         weakref.ref(compiled.executable.library),
         weakref.ref(compiled.lowered.graph),
@@ -83,7 +83,7 @@ def test_cache_folders_do_not_gather_threads(tmp_path: Path) -> None:
 
     before = threads()
     for number in range(24):
-        function = gc.jit(lambda x: x @ x, threads=3, cache_dir=tmp_path / str(number))
+        function = gc.jit(lambda x: x @ x, threads=3, cache_dir=str(tmp_path / str(number)))
         function(np.ones((256, 256), np.float32))
         del function
     assert threads() - before <= 8 * 2
