@@ -1,7 +1,7 @@
 # The verbs of the house. `demo` and `test` are the README's two commands, to the letter.
 # The others use the environment that `make test` made.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types fuzz bench leak replay clean
+.PHONY: help demo test check lint types fuzz bench leak memory replay clean
 RUN := .venv/bin/python
 BASE ?= main
 
@@ -31,6 +31,9 @@ bench: ## compile time, step time and peak memory beside NumPy, torch and JAX
 
 leak:  ## resident memory left behind by calls and by compilations, which must be next to none
 	$(RUN) -m benchmarks.leak
+
+memory: ## working memory of training steps against its lower bound, and peak memory
+	$(RUN) -m benchmarks.memory
 
 replay: ## prove a refactor: every dumped text is the same as at BASE (make replay BASE=main)
 	$(RUN) -m tests.replay $(BASE)

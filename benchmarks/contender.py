@@ -269,7 +269,8 @@ def _evaluation(w: Tree, loop: bool) -> tuple[Callable[[], Tree], dict[str, Tree
     return run, {"host": lambda y: list(y) if several else [y]}
 
 
-def _training(w: Tree, loop: bool) -> tuple[Callable[[], Tree], dict[str, Tree]]:
+def training_step(w: Tree) -> tuple[Callable[[Tree, Tree], Tree], Tree, tuple[Tree, ...]]:
+    """A step of a training workload, the state it starts from, and all batches."""
     value_and_grad = gc.value_and_grad(loss_of(w))
     start, update = OPTIMIZERS[w.opt[0]](**w.opt[1])
     params, data = channels_last(w)
@@ -278,18 +279,23 @@ def _training(w: Tree, loop: bool) -> tuple[Callable[[], Tree], dict[str, Tree]]
         value, gradients = value_and_grad(state[0], *batch)
         return update(state[0], gradients, state[1]), value
 
+    return step, (params, start(params)), data
+
+
+def _training(w: Tree, loop: bool) -> tuple[Callable[[], Tree], dict[str, Tree]]:
+    step, first, data = training_step(w)
     if loop:
 
         @gc.jit
-        def train(p: Params, optimizer: Tree, data: Tree) -> Tree:
-            return gc.scan(step, (p, optimizer), data)[1][-1]
+        def train(state: Tree, data: Tree) -> Tree:
+            return gc.scan(step, state, data)[1][-1]
 
-        return lambda: float(train(params, start(params), data)), {}
+        return lambda: float(train(first, data)), {}
     jitted = gc.jit(step, donate_argnums=0)
     batches = list(zip(*data, strict=True))
 
     def run() -> float:
-        state, value = (tree.map(np.copy, params), start(params)), np.zeros(())
+        state, value = tree.map(np.array, first), np.zeros(())
         for batch in batches:
             state, value = jitted(state, batch)
         return float(value)

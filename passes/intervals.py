@@ -45,8 +45,12 @@ def pack(intervals: Sequence[Interval]) -> tuple[list[Size], Size]:
     ([128, 0, 128], 192)
     """
     offsets: list[Size] = [0] * len(intervals)
-    numbers = [n for n, it in enumerate(intervals) if isinstance(it.size, int)]
-    fixed = [(int(it.size), it.first, it.last) for n in numbers for it in [intervals[n]]]  # type: ignore[call-overload]
+    fixed = [
+        (size, interval.first, interval.last)
+        for interval in intervals
+        if isinstance(size := interval.size, int)
+    ]
+    numbers = [n for n, interval in enumerate(intervals) if isinstance(interval.size, int)]
     places, top = _fixed(fixed)
     for number, at in zip(numbers, places, strict=True):
         offsets[number] = at

@@ -332,14 +332,14 @@ class _Planner:
             roots = [root(operand) for operand in step.operands]
             taken: set[Root] = set()
             for start, place in self._successors(step, roots):
-                alone = is_step(start[0]) and roots.count(start) == 1 and start not in taken
-                if not alone or last[start] != at[step] or place in within:
+                alone = is_step(start[0]) and roots.count(start) == 1
+                if not alone or last[start] != at[step] or taken & {start, place}:
                     continue
                 line = within.get(start, start)
                 slot = self.slots.get(place, "")
                 if line in self.slots or slot.startswith("input"):
                     continue
-                taken.add(start)
+                taken |= {start, place}
                 if slot:
                     self.slots.update(dict.fromkeys([line, *lines.pop(line, [])], slot))
                 else:
