@@ -129,7 +129,7 @@ def test_other_targets_agree(name: str, dtype: type) -> None:
     x, w, b = arguments(dtype)
     found = gc.jit(fed_forward, target=runnable(name))(x, w, b)
     expected = np.tanh(x.astype(np.float64) @ w + b)
-    np.testing.assert_allclose(found, expected, atol=64 * np.finfo(dtype).eps)
+    np.testing.assert_allclose(found, expected, atol=float(64 * np.finfo(dtype).eps))
 
 
 def test_a_gradient_runs_on_narrow_vectors() -> None:
