@@ -12,7 +12,7 @@ import os
 import threading
 import weakref
 
-from graphc.codegen.host import version
+from graphc.codegen.host import emitter
 from graphc.codegen.llvm.engine import Library, emit_object, load_object
 from graphc.codegen.llvm.pool import pool_text
 from graphc.codegen.target import Target
@@ -28,7 +28,7 @@ def load_pool(target: Target, cache: DiskCache | None = None) -> Library:
     text = pool_text(target)
     if cache is None:
         return load_object(emit_object(text, target))
-    key = cache_key("pool", version(), target.key(), text)
+    key = cache_key("pool", emitter(), target.key(), text)
     data = cache.get(key)
     if data is None:
         data = emit_object(text, target)
