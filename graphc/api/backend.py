@@ -19,6 +19,23 @@ if TYPE_CHECKING:
     from graphc.runtime.compiler import Compilation
 
 
+def prepare() -> None:
+    """Let LLVM be loaded, meanwhile, if it will be asked; then load what compiles."""
+    apart = importlib.import_module("graphc.codegen.llvm.apart")
+    cache = importlib.import_module("graphc.runtime.cache")
+    if not importlib.import_module("graphc.codegen.host").is_known(cache.DiskCache(strict=False)):
+        apart.start()
+    importlib.import_module("graphc.runtime.compiler")
+
+
+def know_processor() -> None:
+    """Have LLVM's words for the processor ready, from the disk or from LLVM."""
+    apart = importlib.import_module("graphc.codegen.llvm.apart")
+    cache = importlib.import_module("graphc.runtime.cache")
+    host = importlib.import_module("graphc.codegen.host").host
+    host(cache.DiskCache(strict=False), apart.host_apart)
+
+
 def prepared(graph: Graph) -> Graph:
     """A graph in the form of which the derivative is cheapest."""
     made: Graph = importlib.import_module("graphc.passes.gather_late").gather_late(graph)

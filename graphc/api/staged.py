@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from graphc import tree
 from graphc.api.arguments import Flattened, Form, unflatten
-from graphc.api.backend import compilation, cost_of, emit_assembly
+from graphc.api.backend import compilation, cost_of, emit_assembly, know_processor
 from graphc.api.leaves import leaf_type, lifted, to_array
 from graphc.api.matching import matching_leaves, require_sizes
 from graphc.codegen import print_for
@@ -57,6 +57,7 @@ class Traced:
         """
         require_sizes(self.graph)
         hidden = len(self.graph.outputs) - self.out_tree.count
+        know_processor()
         options = self.settings.resolve()
         return Lowered(self, compilation(self.graph, self.donated, options, hidden))
 

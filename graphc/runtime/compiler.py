@@ -15,7 +15,8 @@ from dataclasses import astuple, dataclass
 from typing import Any
 
 from graphc.codegen.host import emitter
-from graphc.codegen.llvm.engine import emit_objects, load_objects
+from graphc.codegen.llvm.apart import emit_objects_apart, start
+from graphc.codegen.llvm.engine import load_objects
 from graphc.codegen.llvm.entry import (
     print_array_entry,
     print_modules,
@@ -111,6 +112,7 @@ class Compilation:
         entry = None if watched else cache.get(key)
         clock.lap("key")
         if entry is None:
+            start()
             options.say("cache", f"miss: {cache.last_miss or 'every pass is to be watched'}")
             signature, objects = self._compiled(clock)
             cache.put(key, _packed(signature, objects))
@@ -133,7 +135,7 @@ class Compilation:
         clock.lap("loops")
         arrays = print_array_entry(self.program, ARRAY_ENTRY, DATA_OFFSET)
         modules = print_modules(self.program, options.target.vector_bytes, arrays)
-        objects = emit_objects(modules, options.target, options.threads)
+        objects = emit_objects_apart(modules, options.target, options.threads)
         clock.lap("print and emit")
         if options.dump is not None:
             write_targets(options.dump, self.program, self.llvm, options.target)

@@ -19,6 +19,7 @@ import numpy as np
 
 from graphc import tree
 from graphc.codegen.host import emitter
+from graphc.codegen.llvm.apart import emit_objects_apart
 from graphc.codegen.llvm.call import (
     FRAME_WORDS,
     NEW_ARRAY,
@@ -28,7 +29,7 @@ from graphc.codegen.llvm.call import (
     WRITEABLE,
     call_text,
 )
-from graphc.codegen.llvm.engine import Library, emit_object, load_object
+from graphc.codegen.llvm.engine import Library, load_object
 from graphc.codegen.target import host_target
 from graphc.ir.errors import UnsupportedError
 from graphc.ir.types import Shape, TensorType, static_shape
@@ -84,7 +85,7 @@ def _library() -> Library:
     key = cache_key("call", emitter(), target.key(), text)
     data = cache.get(key)
     if data is None:
-        data = emit_object(text, target)
+        (data,) = emit_objects_apart([text], target, 1)
         cache.put(key, data)
     symbols = {name: _address(getattr(ctypes.pythonapi, name)) for name in PYTHON_FUNCTIONS}
     symbols[NEW_ARRAY] = _numpy_function(NEW_ARRAY_NUMBER)

@@ -13,6 +13,7 @@ import threading
 import weakref
 
 from graphc.codegen.host import emitter
+from graphc.codegen.llvm.apart import emit_objects_apart
 from graphc.codegen.llvm.engine import Library, emit_object, load_object
 from graphc.codegen.llvm.pool import pool_text
 from graphc.codegen.target import Target
@@ -31,7 +32,7 @@ def load_pool(target: Target, cache: DiskCache | None = None) -> Library:
     key = cache_key("pool", emitter(), target.key(), text)
     data = cache.get(key)
     if data is None:
-        data = emit_object(text, target)
+        (data,) = emit_objects_apart([text], target, 1)
         cache.put(key, data)
     return load_object(data)
 
