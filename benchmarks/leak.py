@@ -183,7 +183,7 @@ COMPILE_ROWS: dict[str, Callable[[int], None]] = {
 def measured(name: str, count: int) -> tuple[float, float]:
     """The growth in kB of one row's repetitions, and the kB it starts from."""
     if name in CALL_ROWS:
-        CALL_ROWS[name](max(100, count // 10))
+        CALL_ROWS[name](max(5000, count // 10))
         before = resident()
         CALL_ROWS[name](count)
     else:
