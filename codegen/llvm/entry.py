@@ -9,15 +9,17 @@ owns. It returns 0, or the smallest code of a failed check.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import numpy as np
 
+from graphc.codegen.llvm.clocks import Clocks
 from graphc.codegen.llvm.function import Function
 from graphc.codegen.llvm.indices import IndexPrinter
 from graphc.codegen.llvm.kernel import print_kernel
 from graphc.codegen.llvm.values import Value
 from graphc.codegen.loops.index import ZERO, Index, Named
-from graphc.codegen.loops.language import chunks
+from graphc.codegen.loops.language import Kernel, chunks
 from graphc.codegen.loops.program import (
     Alternating,
     Call,
@@ -36,19 +38,22 @@ NO_FAILURE = 2**31 - 1
 PARALLEL_WORK = 60_000  # elementary steps from which waking a thread pays
 
 
-def print_program(program: Program, vector_bytes: int, threads: bool = True) -> str:
-    """The LLVM module of a program, ready for the engine."""
+def print_program(
+    program: Program, vector_bytes: int, threads: bool = True, clocks: Clocks | None = None
+) -> str:
+    """The LLVM module of a program, ready for the engine; with clocks, it measures itself."""
     declarations: dict[str, str] = {}
     functions: list[str] = []
     for kernel in program.kernels:
         text, needed = print_kernel(kernel, vector_bytes)
         functions.append(text)
         declarations.update(needed)
-    entry = _Entry(program, threads)
+    entry = _Entry(program, threads, clocks)
     functions.append(entry.text())
     declarations.update(entry.f.declarations)
     constants = [_constant(i, array) for i, array in enumerate(program.constants)]
-    return "\n".join([*constants, *declarations.values(), "", *functions])
+    table = [clocks.text()] if clocks else []
+    return "\n".join([*constants, *table, *declarations.values(), "", *functions])
 
 
 def _constant(number: int, array: np.ndarray) -> str:
@@ -88,6 +93,11 @@ def print_array_entry(program: Program, name: str, offset: int) -> str:
     return f.text(f"define i32 @{name}(ptr %words) nounwind", "ret i32 %result")
 
 
+def is_shared(kernel: Kernel, work: int) -> bool:
+    """Whether a kernel of so many elementary steps is dealt to threads."""
+    return work >= PARALLEL_WORK and chunks(kernel).as_int != 1
+
+
 def uses_threads(program: Program) -> bool:
     """Whether any step of a program is dealt to threads."""
     return any(_is_parallel(program, step) for step in program.steps)
@@ -96,8 +106,7 @@ def uses_threads(program: Program) -> bool:
 def _is_parallel(program: Program, step: Step) -> bool:
     match step:
         case Call():
-            pieces = chunks(program.kernels[step.kernel]).as_int
-            return step.work >= PARALLEL_WORK and pieces != 1
+            return is_shared(program.kernels[step.kernel], step.work)
         case Repeat(body=body):
             return any(_is_parallel(program, inner) for inner in body)
         case While(condition=condition, body=body):
@@ -110,8 +119,8 @@ def _is_parallel(program: Program, step: Step) -> bool:
 class _Entry:
     """Prints the entry function."""
 
-    def __init__(self, program: Program, threads: bool) -> None:
-        self.program, self.threads = program, threads
+    def __init__(self, program: Program, threads: bool, clocks: Clocks | None) -> None:
+        self.program, self.threads, self.clocks = program, threads, clocks
         self.f = Function()
         self.pointers: dict[str, Value] = {}
         self.indices = IndexPrinter(self.f)
@@ -133,7 +142,8 @@ class _Entry:
         self.context = f.alloca(f"[{longest + len(program.sizes) + 2} x i64]")
         f.allocas.append("  %status = alloca i32, align 4")
         f.line(f"store i32 {NO_FAILURE}, ptr %status, align 4")
-        self.steps(program.steps)
+        with self.clocks.whole(f) if self.clocks else nullcontext():
+            self.steps(program.steps)
         f.line("%code = load i32, ptr %status, align 4")
         f.line(f"%good = icmp eq i32 %code, {NO_FAILURE}")
         f.line("%result = select i1 %good, i32 0, i32 %code")
@@ -170,9 +180,11 @@ class _Entry:
         for step in steps:
             match step:
                 case Call():
-                    self._call(step)
+                    with self.clocks.kernel(self.f) if self.clocks else nullcontext():
+                        self._call(step)
                 case Copy(source, target, size):
-                    self._copy(self.address(source), self.address(target), size)
+                    with self.clocks.copy(self.f) if self.clocks else nullcontext():
+                        self._copy(self.address(source), self.address(target), size)
                 case Repeat():
                     self._repeat(step)
                 case While():

@@ -14,6 +14,7 @@ from dataclasses import astuple, dataclass
 from typing import Any
 
 from graphc.codegen.host import version as llvm_version
+from graphc.codegen.llvm.clocks import clocks_for
 from graphc.codegen.llvm.engine import emit_object, load_object
 from graphc.codegen.llvm.entry import print_array_entry, print_program, uses_threads
 from graphc.codegen.loops.assemble import arena_size, assemble
@@ -77,7 +78,9 @@ class Compilation:
     @property
     def llvm(self) -> str:
         """LLVM IR; printed anew each time, since it is long and seldom asked for."""
-        return print_program(self.program, self.options.target.vector_bytes)
+        target = self.options.target
+        clocks = clocks_for(self.program, target) if self.options.clocks else None
+        return print_program(self.program, target.vector_bytes, clocks=clocks)
 
     @property
     def key(self) -> str:
@@ -101,13 +104,14 @@ class Compilation:
         options, clock = self.options, _Clock()
         cache = DiskCache(options.cache_dir, strict=False)
         key = self.key
-        watched = options.dump is not None or options.verify
+        watched = options.dump is not None or options.verify or options.clocks
         entry = None if watched else cache.get(key)
         clock.lap("key")
         if entry is None:
             options.say("cache", f"miss: {cache.last_miss or 'every pass is to be watched'}")
             signature, data = self._compiled(clock)
-            cache.put(key, _packed(signature, data))
+            if not options.clocks:
+                cache.put(key, _packed(signature, data))
             if cache.last_unwritten:
                 options.say("cache", f"not written: {cache.last_unwritten}")
         else:
