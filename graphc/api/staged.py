@@ -95,9 +95,13 @@ class Lowered:
         raise ArgumentError(f"stage: got {stage!r}, expected one of {' '.join(STAGES)}")
 
     def cost_analysis(self) -> dict[str, float]:
-        """Floating-point operations and bytes moved by one call."""
+        """Floating-point operations, those of them that are transcendental, and bytes moved."""
         cost = cost_of(self.compilation.kernels)
-        return {"flops": float(cost.flops), "bytes accessed": float(cost.bytes)}
+        return {
+            "flops": float(cost.flops),
+            "transcendentals": float(cost.transcendentals),
+            "bytes accessed": float(cost.bytes),
+        }
 
     def compile(self) -> Compiled:
         """The next stage: native code."""
@@ -162,7 +166,7 @@ class Compiled:
         raise ArgumentError(f"as_text: got {kind!r}, expected llvm or asm")
 
     def cost_analysis(self) -> dict[str, float]:
-        """Floating-point operations and bytes moved by one call."""
+        """Floating-point operations, those of them that are transcendental, and bytes moved."""
         return self.lowered.cost_analysis()
 
     def memory_analysis(self) -> MemoryAnalysis:
