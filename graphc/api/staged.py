@@ -7,8 +7,9 @@ compiled = lowered.compile()        # compiled(x)
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from graphc import tree
@@ -42,6 +43,7 @@ class Traced:
     out_tree: Structure
     donated: tuple[int, ...]
     settings: Settings
+    seconds: float = field(default=0.0, compare=False)  # that tracing took
 
     @property
     def in_tree(self) -> Form:
@@ -57,7 +59,7 @@ class Traced:
         require_sizes(self.graph)
         hidden = len(self.graph.outputs) - self.out_tree.count
         options = self.settings.resolve()
-        return Lowered(self, compilation(self.graph, self.donated, options, hidden))
+        return Lowered(self, compilation(self.graph, self.donated, options, hidden, self.seconds))
 
 
 @dataclass(frozen=True)
@@ -210,8 +212,10 @@ def trace_call(
         names = tree.names(f"the result of {name}", structure)
         return [lifted(value, own) for value, own in zip(values, names, strict=True)]
 
+    started = time.perf_counter()
     graph = trace(run, [type_ for type_, _ in leaves], wrap, flat.names)
-    return Traced(graph, name, flat.form, found[0], tuple(donated), settings)
+    seconds = time.perf_counter() - started
+    return Traced(graph, name, flat.form, found[0], tuple(donated), settings, seconds)
 
 
 def wrap(node: Tree, frame: Frame) -> Array:

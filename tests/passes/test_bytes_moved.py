@@ -44,23 +44,23 @@ def moved(function: Callable[..., Tree], *arguments: Tree, donated: tuple[int, .
     return found
 
 
-def weighted(function: Callable[..., Array]) -> Callable[..., Array]:
+def weighted(function: Callable[..., Tree]) -> Callable[..., Tree]:
     """The sum of a result times its last argument, which makes gradients depend on both."""
     return lambda *arguments: gnp.sum(function(*arguments[:-1]) * arguments[-1])
 
 
-def cross_entropy(x: Array, labels: Array) -> Array:
+def cross_entropy(x: Array, labels: Array) -> Tree:
     """The mean over rows."""
     return gnp.mean(nn.cross_entropy(x, labels))
 
 
-def batch_norm(x: Array, gain: Array, bias: Array) -> Array:
+def batch_norm(x: Array, gain: Array, bias: Array) -> Tree:
     """Every channel with mean 0 and variance 1, scaled and moved."""
     mean, variance = gnp.mean(x, (0, 1, 2)), gnp.var(x, (0, 1, 2))
     return (x - mean) * (gnp.rsqrt(variance + 1e-5) * gain) + bias
 
 
-def block(x: Array, w: Array, b: Array, v: Array, c: Array) -> Array:
+def block(x: Array, w: Array, b: Array, v: Array, c: Array) -> Tree:
     """Two dense layers with GELU between them."""
     return nn.gelu(x @ w + b, approximate=True) @ v + c
 
@@ -72,7 +72,7 @@ def adam(p: Tree, g: Tree, m: Tree, v: Tree, t: Array) -> Tree:
     v = tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, v, g)
     first, second = 1 - 0.9**t, 1 - 0.999**t
 
-    def update(p: Array, m: Array, v: Array) -> Array:
+    def update(p: Array, m: Array, v: Array) -> Tree:
         return p - 1e-3 * (m / first) / (gnp.sqrt(v / second) + 1e-8)
 
     return tree.map(update, p, m, v), m, v, t
@@ -144,7 +144,7 @@ def test_costs_of_named_sizes() -> None:
 
 
 def test_a_window_moves_no_more_than_itself() -> None:
-    def function(table: Array, row: Array) -> Array:
+    def function(table: Array, row: Array) -> Tree:
         def body(table: Array, i: Array) -> tuple[Array, None]:
             return gc.lax.dynamic_update_slice(table, row, (i, 0)), None
 
