@@ -1,9 +1,10 @@
 """Clocks around the steps of a program, for who asks where its time goes.
 
-A program that is printed with clocks has one more variable, `gc_clocks`: per site two words, how
-often it was passed and the nanoseconds that took. Sites are the calls of kernels in the order of
-`calls(program.steps)`, then all copies, then the whole entry, then an empty one that
-tells what the clock itself takes. One call at a time may run such a program.
+A program that is printed with clocks has one more variable, `gc_clocks`: a row of words per site.
+They are how often it was passed, the nanoseconds that took in all, and those of the last
+passes, in no order. Sites are the calls of kernels in the order of `calls(program.steps)`, then
+all copies, then the whole entry, then an empty one that tells what the clock itself takes. One
+call at a time may run such a program.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ from graphc.ir.types import I64
 
 TABLE = "gc_clocks"
 EXTRA_SITES = 3
+SAMPLES = 64  # of the last passes; a power of two
+WORDS = 2 + SAMPLES  # per site
 
 _TEXT = Template("""
-@gc_clocks = global [$WORDS x i64] zeroinitializer, align 64
+@gc_clocks = global [$TABLE x i64] zeroinitializer, align 64
 declare i32 @clock_gettime(i32, ptr)
 
 define internal i64 @gc_now() nounwind {
@@ -41,7 +44,7 @@ define internal void @gc_clock(i64 %site, i64 %start) nounwind {
 entry:
   %now = call i64 @gc_now()
   %spent = sub i64 %now, %start
-  %word = shl i64 %site, 1
+  %word = mul i64 %site, $WORDS
   %count_at = getelementptr i64, ptr @gc_clocks, i64 %word
   %count = load i64, ptr %count_at
   %more = add i64 %count, 1
@@ -50,6 +53,10 @@ entry:
   %sum = load i64, ptr %sum_at
   %longer = add i64 %sum, %spent
   store i64 %longer, ptr %sum_at
+  %turn = and i64 %count, $LAST
+  %offset = add i64 %turn, 2
+  %sample_at = getelementptr i64, ptr %count_at, i64 %offset
+  store i64 %spent, ptr %sample_at
   ret void
 }
 """)
@@ -70,8 +77,8 @@ class Clocks:
 
     def text(self) -> str:
         """The variable and its functions."""
-        words = str(2 * (self.kernels + EXTRA_SITES))
-        return _TEXT.substitute(WORDS=words, CLOCK=self.clock)
+        table = WORDS * (self.kernels + EXTRA_SITES)
+        return _TEXT.substitute(TABLE=table, WORDS=WORDS, LAST=SAMPLES - 1, CLOCK=self.clock)
 
     @contextmanager
     def kernel(self, f: Function) -> Iterator[None]:

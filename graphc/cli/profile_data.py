@@ -17,7 +17,7 @@ Data: TypeAlias = dict[str, object]
 def data_of(profile: Profile) -> Data:
     """The figures, all in seconds, bytes and operations; `schema` counts changes of their form.
 
-    Per kernel, `seconds` is one run's and `share` that of all runs in a call.
+    Per kernel, `seconds` is one run's, `total` that of all runs in a call, `share` its part.
     """
     return {
         "schema": SCHEMA,
@@ -42,6 +42,7 @@ def _kernel(kernel: KernelProfile) -> Data:
         "name": kernel.name,
         "runs": kernel.runs,
         "seconds": kernel.seconds,
+        "total": kernel.total,
         "share": kernel.share,
         "flops": kernel.cost.flops,
         "transcendentals": kernel.cost.transcendentals,
@@ -55,6 +56,7 @@ def _kernel(kernel: KernelProfile) -> Data:
             {
                 "runs": site.runs,
                 "seconds": site.seconds,
+                "total": site.total,
                 "places": [
                     {
                         "file": place.file,

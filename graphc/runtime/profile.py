@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from graphc.codegen.llvm.clocks import EXTRA_SITES, TABLE
+from graphc.codegen.llvm.clocks import EXTRA_SITES, TABLE, WORDS
 from graphc.codegen.llvm.entry import PARALLEL_WORK, is_shared
 from graphc.codegen.loops.program import Call, Program, calls
 from graphc.codegen.loops.work import Cost, kernel_cost
@@ -37,10 +37,11 @@ Limits: TypeAlias = Callable[[int], Machine]  # of a number of threads
 
 @dataclass(frozen=True)
 class Site:
-    """One place of the program that calls a kernel; seconds are those of one run of it."""
+    """One place of the program that calls a kernel: seconds of a run, and of all its runs."""
 
     runs: int
     seconds: float
+    total: float
     places: Places
 
 
@@ -48,23 +49,20 @@ class Site:
 class KernelProfile:
     """All runs of one kernel in one call of the function.
 
-    `seconds` is what a run takes; `cost` and `floors` are those of a run, too: the least seconds
-    that its operations (`compute`), its bytes (`memory`) and its start (`overhead`) take.
+    `seconds` is what half of the runs take at most; `cost` and `floors` are those of a run, too:
+    the least seconds that its operations (`compute`), its bytes (`memory`) and its start
+    (`overhead`) take. `total` is what all runs take, `share` as a part of the call.
     """
 
     name: str
     runs: int
     seconds: float
+    total: float
     share: float
     cost: Cost
     shared: bool
     floors: Mapping[str, float]
     sites: tuple[Site, ...]
-
-    @property
-    def total(self) -> float:
-        """Seconds of all runs."""
-        return self.runs * self.seconds
 
     @property
     def floor(self) -> float:
@@ -138,19 +136,20 @@ def profile(
     plain, timed = compilation.loaded(), clocked.loaded()
     count = sum(1 for _ in calls(clocked.program.steps)) + EXTRA_SITES
     address = timed.library.address(TABLE)
-    table = np.ctypeslib.as_array((ctypes.c_int64 * (2 * count)).from_address(address))
+    words = (ctypes.c_int64 * (WORDS * count)).from_address(address)
+    table = np.ctypeslib.as_array(words).reshape(count, WORDS)
     for executable in (plain, timed):
         _called(executable, arrays, compilation.donated)
     calm: list[float] = []
     outer: list[float] = []
-    tables: list[np.ndarray] = []
+    passes: list[_Passes] = []
     started = time.perf_counter()
     while not _enough(len(outer), repeats, time.perf_counter() - started):
         calm.append(_called(plain, arrays, compilation.donated))
-        table[:] = 0
+        table[...] = 0
         outer.append(_called(timed, arrays, compilation.donated))
-        tables.append(table.reshape(-1, 2).copy())
-    measured = _Measured(np.stack(tables), np.array(outer))
+        passes.append(_Passes.of(table))
+    measured = _Measured(passes, np.array(outer))
     sizes = sizes_of(compilation, arrays)
     kernels = _kernels(clocked.program, measured, sizes, limits, options.threads)
     made = Profile(
@@ -159,7 +158,7 @@ def profile(
         limits(options.threads),
         median(calm),
         int(measured.runs[-3]),
-        float(measured.runs[-3] * measured.seconds[-3]),
+        float(measured.totals[-3]),
         measured.between,
         measured.outside,
         (),
@@ -193,19 +192,38 @@ def _called(executable: Executable, arrays: Sequence[np.ndarray], donated: Seque
     return time.perf_counter() - started
 
 
-class _Measured:
-    """Tables of clocks, one per call, as medians per site; the last three are no kernels."""
+@dataclass(frozen=True)
+class _Passes:
+    """The clocks of one call, per site: how often, nanoseconds in all, and of a pass."""
 
-    def __init__(self, tables: np.ndarray, outer: np.ndarray) -> None:
-        runs, nanoseconds = tables[..., 0], tables[..., 1].astype(np.float64)
-        self.runs = runs[-1]
-        clock = float(np.median(nanoseconds[:, -1]))  # what an empty site takes
-        each = nanoseconds / np.maximum(runs, 1) - clock
-        self.seconds = 1e-9 * np.maximum(np.median(each, 0), 0.0)
+    runs: np.ndarray
+    totals: np.ndarray
+    medians: np.ndarray
+
+    @staticmethod
+    def of(table: np.ndarray) -> _Passes:
+        """The same from a table of clocks."""
+        runs, totals, samples = table[:, 0], table[:, 1], table[:, 2:]
+        kept = np.minimum(runs, samples.shape[1])
+        ordered = np.sort(np.where(np.arange(samples.shape[1]) < kept[:, None], samples, 1 << 62))
+        medians = np.take_along_axis(ordered, np.maximum(kept[:, None] - 1, 0) // 2, 1)[:, 0]
+        return _Passes(runs.copy(), totals.copy(), np.where(kept, medians, 0))
+
+
+class _Measured:
+    """What the clocks of several calls come to, per site; the last three sites are no kernels."""
+
+    def __init__(self, passes: Sequence[_Passes], outer: np.ndarray) -> None:
+        self.runs = passes[-1].runs
+        totals = np.array([one.totals for one in passes], np.float64)
+        medians = np.median([one.medians for one in passes], 0)
+        clock = float(medians[-1])  # what an empty site takes
+        self.seconds = 1e-9 * np.maximum(medians - clock, 0.0)
+        self.totals = 1e-9 * np.maximum(np.median(totals, 0) - clock * self.runs, 0.0)
         # A clock takes as long again before and behind what it measures.
-        inside = nanoseconds[:, :-2].sum(1) + clock * runs[:, :-2].sum(1)
-        self.between = max(0.0, 1e-9 * float(np.median(nanoseconds[:, -2] - inside)))
-        self.outside = max(0.0, float(np.median(outer - 1e-9 * nanoseconds[:, -2])))
+        inside = totals[:, :-2].sum(1) + clock * self.runs[:-2].sum()
+        self.between = max(0.0, 1e-9 * float(np.median(totals[:, -2] - inside)))
+        self.outside = max(0.0, float(np.median(outer - 1e-9 * totals[:, -2])))
 
 
 def _kernels(
@@ -218,8 +236,9 @@ def _kernels(
     """A row for each kernel; equal ones, wherever they are called, are one."""
     found: dict[int, list[tuple[Call, Site]]] = {}
     for number, call in enumerate(calls(program.steps)):
-        runs, seconds = int(measured.runs[number]), float(measured.seconds[number])
-        found.setdefault(call.kernel, []).append((call, Site(runs, seconds, call.places)))
+        seconds, total = float(measured.seconds[number]), float(measured.totals[number])
+        site = Site(int(measured.runs[number]), seconds, total, call.places)
+        found.setdefault(call.kernel, []).append((call, site))
     rows = []
     for number, group in found.items():
         call, sites = group[0][0], tuple(site for _, site in group)
@@ -232,7 +251,10 @@ def _kernels(
         small = not shared and call.work < PARALLEL_WORK
         machine = limits(1 if small else threads)
         floors = _floors(cost, machine, shared, is_double(call.node))
-        rows.append(KernelProfile(kernel.name, runs, seconds, 0.0, cost, shared, floors, sites))
+        total = sum(site.total for site in sites)
+        rows.append(
+            KernelProfile(kernel.name, runs, seconds, total, 0.0, cost, shared, floors, sites)
+        )
     return rows
 
 

@@ -59,7 +59,17 @@ def same(x):
     return x
 """
 KERNEL = {
-    *("name", "runs", "seconds", "share", "flops", "transcendentals", "operations", "bytes"),
+    *(
+        "name",
+        "runs",
+        "seconds",
+        "total",
+        "share",
+        "flops",
+        "transcendentals",
+        "operations",
+        "bytes",
+    ),
     *("floors", "fraction", "bound", "threads", "sites"),
 }
 BOUNDS = ("compute", "memory", "overhead")
@@ -88,7 +98,7 @@ def require_sane(data: dict[str, Any]) -> None:
     assert all(value >= 0 for value in parts.values())
     assert parts["floor"] > 0
     kernels = data["kernels"]
-    spent = sum(k["runs"] * k["seconds"] for k in kernels)
+    spent = sum(k["total"] for k in kernels)
     rest = parts["copies"] + parts["between"] + parts["outside"]
     assert spent + rest == pytest.approx(parts["total"])
     assert spent < 5 * parts["call"] + 1e-3  # a busy machine may stop either
@@ -98,6 +108,7 @@ def require_sane(data: dict[str, Any]) -> None:
         assert kernel["bound"] in BOUNDS
         assert set(kernel["floors"]) == set(BOUNDS)
         assert kernel["bytes"] > 0
+        assert kernel["runs"] != 1 or kernel["total"] == pytest.approx(kernel["seconds"], 1, 1e-6)
         assert sum(site["runs"] for site in kernel["sites"]) == kernel["runs"]
     machine = data["machine"]
     assert machine["flops"] > machine["memory_rate"] > 1e8

@@ -9,7 +9,7 @@ import numpy as np
 
 import graphc as gc
 import graphc.numpy as gnp
-from graphc.codegen.llvm.clocks import EXTRA_SITES, TABLE
+from graphc.codegen.llvm.clocks import EXTRA_SITES, SAMPLES, TABLE, WORDS
 from graphc.codegen.loops.program import calls
 from graphc.numpy import Array
 from graphc.runtime.machine import Machine, machine, processor_cores
@@ -40,7 +40,8 @@ def test_same_bits_and_right_counts() -> None:
     kernels = [timed.program.kernels[call.kernel].name for call in calls(timed.program.steps)]
     count = len(kernels) + EXTRA_SITES
     address = executable.library.address(TABLE)
-    runs, spent = np.array((ctypes.c_int64 * (2 * count)).from_address(address)).reshape(-1, 2).T
+    table = np.array((ctypes.c_int64 * (WORDS * count)).from_address(address)).reshape(-1, WORDS)
+    runs, spent, samples = table[:, 0], table[:, 1], table[:, 2:]
     by_name = dict(zip(kernels, runs.tolist(), strict=False))
     assert max(by_name.values()) == len(X)
     assert [by_name[name] for name in kernels if "dot" in name] == [1]
@@ -49,12 +50,14 @@ def test_same_bits_and_right_counts() -> None:
     assert (copies >= 1, whole, empty) == (True, 1, 1)
     assert spent.min() >= 0
     assert spent[-2] >= spent[:-2].sum()
+    assert all(samples[runs == 1].sum(1) == spent[runs == 1])
+    assert (samples > 0).sum(1).max() == SAMPLES
     executable([X])
-    assert ctypes.c_int64.from_address(address + 16 * (count - 2)).value == 2
+    assert ctypes.c_int64.from_address(address + 8 * WORDS * (count - 2)).value == 2
 
 
 def test_profile_of_equal_kernels_at_several_places() -> None:
-    def twice(x: Array) -> Array:
+    def twice(x: Array) -> Tree:
         y = x @ x
         return y @ y
 
