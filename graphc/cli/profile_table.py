@@ -67,6 +67,6 @@ def parts(profile: Profile) -> list[tuple[str, int, float]]:
     found = [
         ("copies", profile.copy_count, profile.copies),
         ("between kernels", 0, profile.between),
-        ("outside, in Python", 0, profile.outside),
+        ("the call itself", 0, profile.outside),
     ]
     return [part for part in found if part[1] or part[2]]

@@ -17,6 +17,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from graphc import tree
 from graphc.codegen.llvm.clocks import EXTRA_SITES, TABLE, WORDS
 from graphc.codegen.llvm.entry import PARALLEL_WORK, is_shared
 from graphc.codegen.loops.program import Call, Program, calls
@@ -28,6 +29,7 @@ from graphc.ops.control import KernelAttrs
 from graphc.runtime.compiler import Compilation
 from graphc.runtime.executable import Executable
 from graphc.runtime.machine import Machine
+from graphc.tree import Structure
 
 LEAST, MOST, SECONDS = 5, 500, 1.0  # calls, where nobody says how many
 START_SECONDS = 5e-9  # a call of a kernel that is not shared, arguments included
@@ -91,7 +93,7 @@ class Profile:
 
     `call` is a call of the program as it runs otherwise. The others were measured with clocks:
     `copies` are moves of whole arrays between kernels, `between` is the rest of the native code,
-    `outside` what Python takes around it.
+    `outside` what a call takes around it.
     """
 
     name: str
@@ -133,21 +135,22 @@ def profile(
     """
     options = compilation.options
     clocked = replace(compilation, options=replace(options, clocks=True))
-    plain, timed = compilation.loaded(), clocked.loaded()
+    timed = clocked.loaded()
+    callers = _caller(compilation.loaded()), _caller(timed)
     count = sum(1 for _ in calls(clocked.program.steps)) + EXTRA_SITES
     address = timed.library.address(TABLE)
     words = (ctypes.c_int64 * (WORDS * count)).from_address(address)
     table = np.ctypeslib.as_array(words).reshape(count, WORDS)
-    for executable in (plain, timed):
-        _called(executable, arrays, compilation.donated)
+    for call in callers:
+        _timed(call, arrays, compilation.donated)
     calm: list[float] = []
     outer: list[float] = []
     passes: list[_Passes] = []
     started = time.perf_counter()
     while not _enough(len(outer), repeats, time.perf_counter() - started):
-        calm.append(_called(plain, arrays, compilation.donated))
+        calm.append(_timed(callers[0], arrays, compilation.donated))
         table[...] = 0
-        outer.append(_called(timed, arrays, compilation.donated))
+        outer.append(_timed(callers[1], arrays, compilation.donated))
         passes.append(_Passes.of(table))
     measured = _Measured(passes, np.array(outer))
     sizes = sizes_of(compilation, arrays)
@@ -184,11 +187,32 @@ def _enough(done: int, repeats: int | None, seconds: float) -> bool:
     return done >= MOST or (done >= LEAST and seconds > SECONDS)
 
 
-def _called(executable: Executable, arrays: Sequence[np.ndarray], donated: Sequence[int]) -> float:
+def _caller(executable: Executable) -> Callable[[Sequence[np.ndarray]], object]:
+    """Calls as `jit` makes them: without walking through Python, where that can be."""
+    signature = executable.signature
+    inputs = [Structure(None)] * len(signature.inputs)
+    results = tree.flatten(list(range(len(signature.outputs))))[1]
+    direct = executable.planned(inputs, results)
+
+    def call(arrays: Sequence[np.ndarray]) -> object:
+        if direct is not None:
+            result = direct(*arrays)
+            if result is not NotImplemented:
+                return result
+        return executable(arrays)
+
+    return call
+
+
+def _timed(
+    call: Callable[[Sequence[np.ndarray]], object],
+    arrays: Sequence[np.ndarray],
+    donated: Sequence[int],
+) -> float:
     """Seconds of one call."""
     given = [array.copy() if i in donated else array for i, array in enumerate(arrays)]
     started = time.perf_counter()
-    executable(given)
+    call(given)
     return time.perf_counter() - started
 
 
