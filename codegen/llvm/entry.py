@@ -18,6 +18,7 @@ from graphc.codegen.llvm.clocks import Clocks
 from graphc.codegen.llvm.function import Function
 from graphc.codegen.llvm.indices import IndexPrinter
 from graphc.codegen.llvm.kernel import print_kernel
+from graphc.codegen.llvm.step_table import GIVEN, RUNNER, runs, table
 from graphc.codegen.llvm.values import Value
 from graphc.codegen.loops.index import ZERO, Index, Named
 from graphc.codegen.loops.language import Kernel, chunks
@@ -215,7 +216,42 @@ class _Entry:
     # steps
 
     def steps(self, steps: Sequence[Step]) -> None:
-        """Print steps in order."""
+        """Print steps in order, long runs of calls as tables."""
+        for is_long, run in runs(self.program, steps):
+            if is_long:
+                self._run_table(run)
+            else:
+                self._each(run)
+
+    def _run_table(self, calls: Sequence[Step]) -> None:
+        f = self.f
+        name = f"table{f.fresh()}"
+        text, names = table(self.program, calls, name, self._is_shared)
+        others = self._table_of([self.address(Ref(base)).text for base in names])
+        bases = self._table_of([*(f"%{kind}s" for kind in GIVEN), others])
+        f.declarations[name] = text
+        f.declarations["gc_run_table"] = RUNNER
+        f.declare("void @gc_pool_run(ptr, ptr, ptr, i64)")
+        given = [f"@{name}.kernels", f"@{name}.numbers"]
+        rest = [bases, self.context, "%status", "%pool"]
+        f.line(
+            f"call void @gc_run_table(ptr {given[0]}, ptr {given[1]}, i64 {len(calls)}, "
+            f"{', '.join(f'ptr {value}' for value in rest)})"
+        )
+
+    def _table_of(self, pointers: Sequence[str]) -> str:
+        """A table of pointers in memory."""
+        f = self.f
+        table = f.alloca(f"[{max(len(pointers), 1)} x ptr]", 8)
+        for number, pointer in enumerate(pointers):
+            at = f.effect(f"getelementptr inbounds ptr, ptr {table}, i64 {number}", I64, 1)
+            f.line(f"store ptr {pointer}, ptr {at.text}, align 8")
+        return table
+
+    def _is_shared(self, step: Step) -> bool:
+        return self.threads and _is_parallel(self.program, step)
+
+    def _each(self, steps: Sequence[Step]) -> None:
         for step in steps:
             match step:
                 case Call():
@@ -244,7 +280,7 @@ class _Entry:
             at = f.pure(place, I64, 1, [])
             f.line(f"store {value}, ptr {at.text}, align 8")
         count = self.indices.index(chunks(kernel))
-        if self.threads and _is_parallel(self.program, call):
+        if self._is_shared(call):
             f.declare("void @gc_pool_run(ptr, ptr, ptr, i64)")
             f.line(
                 f"call void @gc_pool_run(ptr %pool, ptr @{kernel.name}, ptr {self.context}, "
@@ -318,10 +354,7 @@ class _Entry:
         told = f.effect(f"icmp ne i8 {flag.text}, 0", I64, 1)
         f.line(f"br i1 {told.text}, label %tell{name}, label %told{name}")
         with f.branch(f"tell{name}", f"told{name}"):
-            table = f.alloca(f"[{max(len(places), 1)} x ptr]", 8)
-            for number, place in enumerate(places):
-                slot = f.effect(f"getelementptr inbounds ptr, ptr {table}, i64 {number}", I64, 1)
-                f.line(f"store ptr {place.text}, ptr {slot.text}, align 8")
+            table = self._table_of([place.text for place in places])
             f.declare("void @gc_tell(i64, i64, ptr, ptr)")
             handed = f"i64 {step.number}, i64 {step.code}, ptr {table}, ptr %sizes"
             f.line(f"call void @gc_tell({handed})")
