@@ -218,7 +218,7 @@ class _Entry:
     def steps(self, steps: Sequence[Step]) -> None:
         """Print steps in order, long runs of calls as tables."""
         for is_long, run in runs(self.program, steps):
-            if is_long:
+            if is_long and self.clocks is None:  # clocks stand between calls
                 self._run_table(run)
             else:
                 self._each(run)
