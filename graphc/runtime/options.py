@@ -50,6 +50,7 @@ class Options:
     log: frozenset[str]
     memory_budget: int = 0  # 0 for none
     debug_nans: bool = False
+    clocks: bool = False  # time each kernel; `runtime/profile.py` asks for it, nobody else
 
     def say(self, topic: str, text: str) -> None:
         """Tell something on standard error, if its topic is asked for."""
