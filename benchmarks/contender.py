@@ -250,12 +250,11 @@ def make(w: Tree, loop: bool = False) -> tuple[Callable[[], Tree], dict[str, Tre
 
 def step(w: Tree) -> tuple[Jitted, tuple[Tree, ...]]:
     """What is called for each step of a workload, compiled when called, and its arguments."""
-    params, data = channels_last(w)
     if w.kind == "train":
-        start, update = OPTIMIZERS[w.opt[0]](**w.opt[1])
-        state = (tree.map(np.copy, params), start(params))
+        one, first, data = training_step(w)
         batch = tuple(array[0] for array in data)
-        return gc.jit(_update(w, update), donate_argnums=0), (state, batch)
+        return gc.jit(one, donate_argnums=0), (tree.map(np.array, first), batch)
+    params, data = channels_last(w)
     model = MODELS[w.model]
     if params:
         return gc.jit(lambda p, *data: model(p, *data, **w.sizes)), (params, *data)
@@ -278,33 +277,33 @@ def _evaluation(w: Tree, loop: bool) -> tuple[Callable[[], Tree], dict[str, Tree
     return run, {"host": lambda y: list(y) if several else [y]}
 
 
-def _update(w: Tree, update: Callable[..., Tree]) -> Callable[..., Tree]:
-    """A step of training: `(state, batch) -> (state, loss)`."""
+def training_step(w: Tree) -> tuple[Callable[[Tree, Tree], Tree], Tree, tuple[Tree, ...]]:
+    """A step of a training workload, the state it starts from, and all batches."""
     value_and_grad = gc.value_and_grad(loss_of(w))
+    start, update = OPTIMIZERS[w.opt[0]](**w.opt[1])
+    params, data = channels_last(w)
 
     def one(state: Tree, batch: Tree) -> Tree:
         value, gradients = value_and_grad(state[0], *batch)
         return update(state[0], gradients, state[1]), value
 
-    return one
+    return one, (params, start(params)), data
 
 
 def _training(w: Tree, loop: bool) -> tuple[Callable[[], Tree], dict[str, Tree]]:
-    start, update = OPTIMIZERS[w.opt[0]](**w.opt[1])
-    params, data = channels_last(w)
+    one, first, data = training_step(w)
     if loop:
-        one = _update(w, update)
 
         @gc.jit
-        def train(p: Params, optimizer: Tree, data: Tree) -> Tree:
-            return gc.scan(one, (p, optimizer), data)[1][-1]
+        def train(state: Tree, data: Tree) -> Tree:
+            return gc.scan(one, state, data)[1][-1]
 
-        return lambda: float(train(params, start(params), data)), {}
-    jitted, _ = step(w)
+        return lambda: float(train(first, data)), {}
+    jitted = gc.jit(one, donate_argnums=0)
     batches = list(zip(*data, strict=True))
 
     def run() -> float:
-        state, value = (tree.map(np.copy, params), start(params)), np.zeros(())
+        state, value = tree.map(np.array, first), np.zeros(())
         for batch in batches:
             state, value = jitted(state, batch)
         return float(value)

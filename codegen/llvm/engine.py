@@ -20,6 +20,7 @@ from typing import Protocol, TypeAlias
 
 from graphc.codegen.host import binding
 from graphc.codegen.llvm.elf import undefined_symbols
+from graphc.codegen.llvm.place import Placed, placed
 from graphc.codegen.target import Target
 from graphc.ir.errors import CompileError
 
@@ -56,12 +57,9 @@ class Library:
     Example: `load_object(emit_object(text, target)).address("main")`.
     """
 
-    def __init__(self, machine: _Engine, tracker: _Tracker) -> None:
-        self._machine = machine
+    def __init__(self, code: Placed | _Linked) -> None:
+        self._code = code
         self._addresses: dict[str, int] = {}
-        # The engine must go last. At exit nothing goes: threads may still run the code.
-        self._parts: list[_Closeable] = [machine, tracker]
-        weakref.finalize(self, _close_backwards, self._parts).atexit = False
 
     def address(self, name: str) -> int:
         """Where the function or variable `name` starts.
@@ -73,15 +71,32 @@ class Library:
             if not re.fullmatch(r"[\w.$]+", name, re.ASCII):
                 raise CompileError(f"load: got symbol name {name!r}, expected letters and digits")
             try:
-                tracker = self._machine.lookup(_LIBRARY, name)
-            except RuntimeError as error:
+                self._addresses[name] = self._code.address(name)
+            except LookupError as error:
+                reason = f"load: {error.args[0]}, got {name!r}"
                 raise CompileError(
-                    f"load: {_one_line(str(error))}, got {name!r}, "
-                    "expected a symbol that the object defines"
+                    f"{reason}, expected a symbol that the object defines"
                 ) from error
-            self._parts.append(tracker)
-            self._addresses[name] = tracker[name]
         return self._addresses[name]
+
+
+class _Linked:
+    """Code that LLVM placed in memory."""
+
+    def __init__(self, machine: _Engine, tracker: _Tracker) -> None:
+        self._machine = machine
+        # The engine must go last. At exit nothing goes: threads may still run the code.
+        self._parts: list[_Closeable] = [machine, tracker]
+        weakref.finalize(self, _close_backwards, self._parts).atexit = False
+
+    def address(self, name: str) -> int:
+        """Where a symbol is; LookupError where there is none."""
+        try:
+            tracker = self._machine.lookup(_LIBRARY, name)
+        except RuntimeError as error:
+            raise LookupError(_one_line(str(error))) from error
+        self._parts.append(tracker)
+        return tracker[name]
 
 
 def emit_object(
@@ -141,17 +156,29 @@ def load_object(data: bytes, symbols: Mapping[str, int] | None = None) -> Librar
 def load_objects(objects: Sequence[bytes], symbols: Mapping[str, int] | None = None) -> Library:
     """Place objects in memory as one library and connect it to this process and to `symbols`.
 
-    An engine of its own for each library costs 0.8 ms and gives all memory back;
-    libraries in a shared engine would leave 10 kB each behind.
-
     Example: `load_objects(emit_objects(texts, target))`.
     """
-    llvmlite = binding()
     given = dict(symbols or {})
     process = ctypes.CDLL(None)
     for name in undefined_symbols(*objects):
         if name not in given and not hasattr(process, name):
             raise CompileError(f"load: unresolved symbol, got {name!r}, expected a known one")
+
+    def find(name: str) -> int:
+        if name in given:
+            return given[name]
+        return ctypes.cast(process[name], ctypes.c_void_p).value or 0
+
+    return Library(placed(objects, find) or _linked(objects, given))
+
+
+def _linked(objects: Sequence[bytes], given: Mapping[str, int]) -> _Linked:
+    """Code placed by LLVM.
+
+    An engine of its own for each library costs 0.8 ms and gives all memory back;
+    libraries in a shared engine would leave 10 kB each behind.
+    """
+    llvmlite = binding()
     machine: _Engine = llvmlite.create_lljit_compiler(use_jit_link=True, suppress_errors=True)
     builder = llvmlite.JITLibraryBuilder().add_current_process()
     for data in objects:
@@ -162,7 +189,7 @@ def load_objects(objects: Sequence[bytes], symbols: Mapping[str, int] | None = N
         tracker: _Tracker = builder.link(machine, _LIBRARY)
     except RuntimeError as error:
         raise CompileError(f"load: {_one_line(str(error))}, expected a loadable object") from error
-    return Library(machine, tracker)
+    return _Linked(machine, tracker)
 
 
 def _close_backwards(parts: list[_Closeable]) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field
 from typing import Any
 
-from graphc.codegen.host import version as llvm_version
+from graphc.codegen.host import emitter
 from graphc.codegen.llvm.clocks import clocks_for
 from graphc.codegen.llvm.engine import emit_objects, load_objects
 from graphc.codegen.llvm.entry import (
@@ -100,7 +100,7 @@ class Compilation:
             print_graph(self.graph, full_constants=True, places=_is_checked(self.graph)),
             repr((self.donated, self.hidden, self.options.memory_budget)),
             self.options.target.key(),
-            llvm_version(),
+            emitter(),
             fingerprint(),
         )
         return cache_key(*parts)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from graphc import tree
-from graphc.codegen.host import version
+from graphc.codegen.host import emitter
 from graphc.codegen.llvm.call import (
     FRAME_WORDS,
     NEW_ARRAY,
@@ -81,7 +81,7 @@ def _library() -> Library:
     target = host_target()
     text = call_text(HEAD, tuple.__basicsize__)
     cache = DiskCache(None, strict=False)
-    key = cache_key("call", version(), target.key(), text)
+    key = cache_key("call", emitter(), target.key(), text)
     data = cache.get(key)
     if data is None:
         data = emit_object(text, target)

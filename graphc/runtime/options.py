@@ -21,8 +21,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from graphc.codegen.host import host
 from graphc.codegen.target import Target, parse_target
 from graphc.ir.errors import ArgumentError, CompileError
+from graphc.runtime.cache import DiskCache
 from graphc.runtime.thread_count import resolve_threads
 
 LOGS = ("compile", "cache", "passes")
@@ -105,6 +107,8 @@ def _resolved(
         raise ArgumentError(
             f"{log.name}: got {log.value[:40]!r}, expected some of {', '.join(LOGS)}"
         )
+    if target.value in ("", "native"):
+        host(DiskCache(strict=False))  # from the disk, where it has been asked for before
     try:
         found = parse_target(target.value or "native")
     except CompileError as error:
