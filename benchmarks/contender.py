@@ -17,6 +17,7 @@ import numpy as np
 import graphc as gc
 import graphc.numpy as gnp
 from graphc import lax, nn, tree
+from graphc.api.staged import Lowered
 from graphc.tree import Tree
 
 Params = dict[str, Tree]
@@ -247,18 +248,30 @@ def make(w: Tree, loop: bool = False) -> tuple[Callable[[], Tree], dict[str, Tre
     return _training(w, loop) if w.kind == "train" else _evaluation(w, loop)
 
 
+def lowered(w: Tree) -> Lowered:
+    """One step, or one evaluation, of a workload as the compiler sees it."""
+    if w.kind != "train":
+        compiled, *arguments = _map(w)
+        return compiled.lower(*arguments)
+    step, params, optimizer, data = _step(w)
+    batch = tuple(part[0] for part in data)
+    return gc.jit(step, donate_argnums=0).lower((params, optimizer), batch)
+
+
+def _map(w: Tree) -> Tree:
+    """A jitted model, and its arguments."""
+    model = MODELS[w.model]
+    params, data = channels_last(w)
+    if params:
+        return gc.jit(lambda p, *data: model(p, *data, **w.sizes)), params, *data
+    return gc.jit(lambda *data: model({}, *data, **w.sizes)), *data
+
+
 def _evaluation(w: Tree, loop: bool) -> tuple[Callable[[], Tree], dict[str, Tree]]:
     if loop:
         raise NotImplementedError("not a loop")
-    model = MODELS[w.model]
     several = "grad" in w.model and w.model.startswith("rows")
-    params, data = channels_last(w)
-    if params:
-        compiled = gc.jit(lambda p, *data: model(p, *data, **w.sizes))
-        call = partial(compiled, params, *data)
-    else:
-        compiled = gc.jit(lambda *data: model({}, *data, **w.sizes))
-        call = partial(compiled, *data)
+    call = partial(*_map(w))
 
     def run() -> Tree:
         y = call()
@@ -269,7 +282,8 @@ def _evaluation(w: Tree, loop: bool) -> tuple[Callable[[], Tree], dict[str, Tree
     return run, {"host": lambda y: list(y) if several else [y]}
 
 
-def _training(w: Tree, loop: bool) -> tuple[Callable[[], Tree], dict[str, Tree]]:
+def _step(w: Tree) -> Tree:
+    """One step of a training run; its parameters, the optimiser's first state, the data."""
     value_and_grad = gc.value_and_grad(loss_of(w))
     start, update = OPTIMIZERS[w.opt[0]](**w.opt[1])
     params, data = channels_last(w)
@@ -278,18 +292,23 @@ def _training(w: Tree, loop: bool) -> tuple[Callable[[], Tree], dict[str, Tree]]
         value, gradients = value_and_grad(state[0], *batch)
         return update(state[0], gradients, state[1]), value
 
+    return step, params, start(params), data
+
+
+def _training(w: Tree, loop: bool) -> tuple[Callable[[], Tree], dict[str, Tree]]:
+    step, params, first, data = _step(w)
     if loop:
 
         @gc.jit
         def train(p: Params, optimizer: Tree, data: Tree) -> Tree:
             return gc.scan(step, (p, optimizer), data)[1][-1]
 
-        return lambda: float(train(params, start(params), data)), {}
+        return lambda: float(train(params, first, data)), {}
     jitted = gc.jit(step, donate_argnums=0)
     batches = list(zip(*data, strict=True))
 
     def run() -> float:
-        state, value = (tree.map(np.copy, params), start(params)), np.zeros(())
+        state, value = (tree.map(np.copy, params), tree.map(np.copy, first)), np.zeros(())
         for batch in batches:
             state, value = jitted(state, batch)
         return float(value)

@@ -17,7 +17,7 @@ from graphc.codegen.llvm.indices import IndexPrinter
 from graphc.codegen.llvm.kernel import print_kernel
 from graphc.codegen.llvm.values import Value
 from graphc.codegen.loops.index import ZERO, Index, Named
-from graphc.codegen.loops.language import chunks
+from graphc.codegen.loops.language import Kernel, chunks
 from graphc.codegen.loops.program import (
     Alternating,
     Call,
@@ -88,6 +88,11 @@ def print_array_entry(program: Program, name: str, offset: int) -> str:
     return f.text(f"define i32 @{name}(ptr %words) nounwind", "ret i32 %result")
 
 
+def is_shared(kernel: Kernel, work: int) -> bool:
+    """Whether a kernel of so many elementary steps is dealt to threads."""
+    return work >= PARALLEL_WORK and chunks(kernel).as_int != 1
+
+
 def uses_threads(program: Program) -> bool:
     """Whether any step of a program is dealt to threads."""
     return any(_is_parallel(program, step) for step in program.steps)
@@ -96,8 +101,7 @@ def uses_threads(program: Program) -> bool:
 def _is_parallel(program: Program, step: Step) -> bool:
     match step:
         case Call():
-            pieces = chunks(program.kernels[step.kernel]).as_int
-            return step.work >= PARALLEL_WORK and pieces != 1
+            return is_shared(program.kernels[step.kernel], step.work)
         case Repeat(body=body):
             return any(_is_parallel(program, inner) for inner in body)
         case While(condition=condition, body=body):

@@ -18,6 +18,7 @@ from graphc.codegen.loops.elements import converted, literal
 from graphc.codegen.loops.index import ONE, ZERO, Index, Var, index, product, unfolded
 from graphc.codegen.loops.index import piece as piece_size
 from graphc.codegen.loops.language import Apply, Buffer, Expr, Load, Local, Stmt, Store
+from graphc.codegen.loops.schedule import ALWAYS, NEVER
 from graphc.ir.types import DType
 
 FEW_ROWS = 2  # rows that make a contraction a walk over its other side
@@ -85,14 +86,17 @@ class _Tiles:
 
     def _tile_size(self) -> tuple[int, int]:
         """Rows and vectors of a tile: as many as registers hold, balanced over the rows."""
+        schedule = self.schedule
         columns = self.c.columns.size if self.c.columns else 1
         rows = self.c.row_count().as_int
-        vectors = 2
-        if isinstance(columns, int):
+        vectors = schedule.tile_vectors or 2
+        if isinstance(columns, int) and not schedule.tile_vectors:
             # A row or two alone leave registers for long rows of sums, which hide latencies.
             longest = LONG_ROW if rows is not None and rows <= FEW_ROWS else 2
             vectors = min(longest, max(1, -(-columns // self.lanes)))
-        most = (self.schedule.registers - 1 - vectors) // vectors
+        if schedule.tile_rows:
+            return schedule.tile_rows if rows is None else min(schedule.tile_rows, rows), vectors
+        most = max(1, (schedule.registers - 1 - vectors) // vectors)
         most = min(most, 24 if vectors == 1 else 14)
         if rows is None:
             return most // 2, vectors
@@ -210,8 +214,10 @@ class _Tiles:
 
     def _wants_packing(self, tiles: int) -> bool:
         """Whether rows of the panel are strided, or far apart and read often."""
-        if tiles < 2:
+        if tiles < 2 or self.schedule.packing == NEVER:
             return False
+        if self.schedule.packing == ALWAYS:
+            return True
         lane = Var("lane", index(self.lanes))
         loads = self.c.loads(True, lane)
         strided = any(load.index.stride(lane) != 1 for load in loads)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from graphc.codegen.llvm.entry import print_array_entry, print_program, uses_thr
 from graphc.codegen.loops.assemble import arena_size, assemble
 from graphc.codegen.loops.program import Message, Program
 from graphc.codegen.loops.schedule import schedule_for
-from graphc.codegen.target import Target, require_runnable
+from graphc.codegen.target import require_runnable
 from graphc.ir.dims import dim
 from graphc.ir.graph import Graph
 from graphc.ir.node import regions
@@ -27,7 +27,9 @@ from graphc.ir.places import Place
 from graphc.ir.text.printer import print_graph
 from graphc.ir.types import Size, tensor
 from graphc.passes.rematerialize import Rematerialized
+from graphc.runtime.autotune import chosen, program_key, schedules
 from graphc.runtime.cache import DiskCache, cache_key
+from graphc.runtime.candidates import Knobs
 from graphc.runtime.dump import write_targets
 from graphc.runtime.executable import DATA_OFFSET, Executable, Failure, Signature
 from graphc.runtime.nans import watched
@@ -35,7 +37,7 @@ from graphc.runtime.options import Options
 from graphc.runtime.pipeline import optimise
 from graphc.runtime.source import fingerprint
 from graphc.runtime.telling import Told
-from graphc.runtime.threads import ThreadPools, load_pool
+from graphc.runtime.threads import pools_of
 
 ENTRY = "graphc_main"  # takes tables of data pointers; what executables link
 ARRAY_ENTRY = "graphc_arrays"  # takes tables of array objects; what Python calls
@@ -72,16 +74,28 @@ class Compilation:
     @functools.cached_property
     def program(self) -> Program:
         """Loops and steps."""
-        return assemble(self.kernels, schedule_for(self.options.target), ENTRY, self.hidden)
+        tuned = schedules(self.kernels, self.found, self.options)
+        rules = schedule_for(self.options.target)
+        return assemble(self.kernels, rules, ENTRY, self.hidden, tuned)
 
     @property
     def llvm(self) -> str:
         """LLVM IR; printed anew each time, since it is long and seldom asked for."""
         return print_program(self.program, self.options.target.vector_bytes)
 
+    @functools.cached_property
+    def found(self) -> Mapping[str, Knobs]:
+        """Schedules, by kernel, that a search found; it runs now if that is asked for."""
+        return chosen(self._graph_key, lambda: self.kernels, self.options)
+
     @property
     def key(self) -> str:
-        """What the cache knows the result by; lines count only where an error would name them."""
+        """What the cache knows the result by."""
+        return program_key(self._graph_key, self.found)
+
+    @functools.cached_property
+    def _graph_key(self) -> str:
+        """All of the key but schedules; lines count only where an error would name them."""
         parts = (
             print_graph(self.graph, full_constants=True, places=_is_checked(self.graph)),
             repr((self.donated, self.hidden, self.options.memory_budget)),
@@ -186,19 +200,13 @@ def _is_checked(graph: Graph) -> bool:
 
 def _load(signature: Signature, data: bytes, options: Options, cache: DiskCache) -> Executable:
     require_runnable(options.target)
-    pools = _pools(options.target, cache.directory)
+    pools = pools_of(options.target, cache.directory)
     symbols = {"gc_pool_run": pools.run_address}
     told = Told(signature.messages, signature.sizes)
     if signature.messages:
         symbols["gc_tell"] = told.address
     library = load_object(data, symbols)
     return Executable(signature, library, pools, options.threads, told)
-
-
-@functools.lru_cache(maxsize=8)
-def _pools(target: Target, directory: object) -> ThreadPools:
-    """Threads are shared by the programs of one target."""
-    return ThreadPools(load_pool(target, DiskCache(directory, strict=False)))  # type: ignore[arg-type]
 
 
 def _packed(signature: Signature, data: bytes) -> bytes:
