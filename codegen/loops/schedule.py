@@ -24,6 +24,7 @@ KNOBS: Mapping[str, tuple[int, int]] = {
     "packing": (AS_IT_PAYS, NEVER),
     "tile_rows": (0, 64),
     "tile_vectors": (0, 16),
+    "depth": (0, 1 << 20),
     "edge_rows": (0, 16),
     "edge_columns": (0, 16),
     "strip_columns": (1, 1 << 12),
@@ -49,6 +50,7 @@ class Schedule:
     packing: int = AS_IT_PAYS  # whether panels are packed at all
     tile_rows: int = 0  # of a contraction; 0 is as many as registers hold
     tile_vectors: int = 0  # vectors in a row of a tile; 0 is as many as the columns ask for
+    depth: int = 0  # steps along the sums of one packed panel; 0 is what `panel_bytes` hold
     edge_rows: int = 0  # sums side by side in inner products; 0 is what registers hold
     edge_columns: int = 0
     strip_columns: int = 64  # inner products that are gathered before what follows is computed

@@ -19,10 +19,8 @@ from graphc.codegen.loops.index import ONE, ZERO, Index, Var, index, product, un
 from graphc.codegen.loops.index import piece as piece_size
 from graphc.codegen.loops.language import Apply, Buffer, Expr, Load, Local, Stmt, Store
 from graphc.codegen.loops.schedule import ALWAYS, NEVER
+from graphc.codegen.loops.tile_size import depth_of, tile_size
 from graphc.ir.types import DType
-
-FEW_ROWS = 2  # rows that make a contraction a walk over its other side
-LONG_ROW = 8  # vectors of a tile of so few rows
 
 
 def write_tiles(contraction: Contraction) -> None:
@@ -82,26 +80,8 @@ class _Tiles:
         self.c = contraction
         self.builder, self.dtype = contraction.builder, contraction.dtype
         self.schedule, self.lanes = contraction.schedule, contraction.lanes
-        self.height, self.vectors = self._tile_size()
-
-    def _tile_size(self) -> tuple[int, int]:
-        """Rows and vectors of a tile: as many as registers hold, balanced over the rows."""
-        schedule = self.schedule
-        columns = self.c.columns.size if self.c.columns else 1
-        rows = self.c.row_count().as_int
-        vectors = schedule.tile_vectors or 2
-        if isinstance(columns, int) and not schedule.tile_vectors:
-            # A row or two alone leave registers for long rows of sums, which hide latencies.
-            longest = LONG_ROW if rows is not None and rows <= FEW_ROWS else 2
-            vectors = min(longest, max(1, -(-columns // self.lanes)))
-        if schedule.tile_rows:
-            return schedule.tile_rows if rows is None else min(schedule.tile_rows, rows), vectors
-        most = max(1, (schedule.registers - 1 - vectors) // vectors)
-        most = min(most, 24 if vectors == 1 else 14)
-        if rows is None:
-            return most // 2, vectors
-        pieces = max(1, -(-rows // most))
-        return max(1, -(-rows // pieces)), vectors
+        self.height, self.vectors = tile_size(contraction)
+        self.depth = depth_of(contraction, self.vectors * self.lanes)
 
     def write(self) -> None:
         """Write the kernel: whole panels of columns, then the last, narrower one."""
@@ -158,25 +138,24 @@ class _Tiles:
             others *= axis.size if isinstance(axis.size, int) else 16
         every = tiles * (positions.as_int or 64)
         found = max(1, every // max(1, self.schedule.pieces // others))
-        if self._packed_size() > self.schedule.panel_bytes > 0:
+        if self._steps() > self.depth:
             # Sums are kept between blocks, and they must stay near, too.
             kept = self.height * self.vectors * self.lanes * self.dtype.bytes
             found = min(found, max(1, self.schedule.panel_bytes // kept))
         return found
 
-    def _packed_size(self) -> int:
-        """Bytes of a panel along the whole of the contracted axes, 0 when unknown."""
-        depth = product(index(axis.size) for axis in self.c.summed).as_int or 0
-        return depth * self.vectors * self.lanes * self.dtype.bytes
+    def _steps(self) -> int:
+        """Steps along the whole of the contracted axes, 0 when unknown."""
+        return product(index(axis.size) for axis in self.c.summed).as_int or 0
 
     # a piece of parallel work: tiles on one panel
 
     def _piece(self, share: _Share) -> None:
         """Some tiles, with a contiguous copy of the panel where it pays."""
-        size = self._packed_size()
-        if not size or self.schedule.panel_bytes == 0 or not self._wants_packing(share.tiles):
+        steps = self._steps()
+        if not steps or self.schedule.panel_bytes == 0 or not self._wants_packing(share.tiles):
             self._each(share, lambda tile, _: self._tile(tile, None))
-        elif size <= self.schedule.panel_bytes:
+        elif steps <= self.depth:
             packed = self._pack(share, self._depth())
             self._each(share, lambda tile, _: self._tile(tile, packed))
         else:
@@ -277,7 +256,7 @@ class _Tiles:
         """
         builder, c = self.builder, self.c
         sizes = [axis.size for axis in c.summed if isinstance(axis.size, int)]
-        most = max(1, self.schedule.panel_bytes // (self.vectors * self.lanes * self.dtype.bytes))
+        most = self.depth
         cut = next(i for i in range(len(sizes)) if math.prod(sizes[i + 1 :]) <= most)
         count = -(-sizes[cut] * math.prod(sizes[cut + 1 :]) // most)
         step = -(-sizes[cut] // count)

@@ -26,7 +26,8 @@ def stages(schedule: Schedule, partition: bool) -> Sequence[Sequence[Knobs]]:
     grains = [{"grain": schedule.grain * share // 16} for share in (4, 64, 256)]
     return (
         [*_tiles(schedule), *_edges(schedule)],
-        [{"packing": NEVER}, {"packing": ALWAYS}, *_panels(schedule)],
+        [{"packing": NEVER}, {"packing": ALWAYS},
+         *({"depth": steps} for steps in (256, 128, 512, 64, 1024))],
         [*pieces, *grains] if partition else [],
         [*({"map_vectors": count} for count in (2, 4)),
          *({"column_vectors": count} for count in (2, 8, 1))],
@@ -48,8 +49,3 @@ def _edges(schedule: Schedule) -> Iterator[Knobs]:
     for rows, columns in EDGES:
         if rows * columns + rows + 1 <= schedule.registers:
             yield {"edge_rows": rows, "edge_columns": columns}
-
-
-def _panels(schedule: Schedule) -> Iterator[Knobs]:
-    for size in (schedule.panel_bytes // 4, schedule.panel_bytes * 2, schedule.panel_bytes // 8):
-        yield {"panel_bytes": size}
