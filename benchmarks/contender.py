@@ -17,6 +17,7 @@ import numpy as np
 import graphc as gc
 import graphc.numpy as gnp
 from graphc import lax, nn, tree
+from graphc.api.jit import Jitted
 from graphc.api.staged import Lowered
 from graphc.tree import Tree
 
@@ -251,11 +252,14 @@ def make(w: Tree, loop: bool = False) -> tuple[Callable[[], Tree], dict[str, Tre
 def lowered(w: Tree) -> Lowered:
     """One step, or one evaluation, of a workload as the compiler sees it."""
     if w.kind != "train":
-        compiled, *arguments = _map(w)
-        return compiled.lower(*arguments)
+        model, *arguments = _map(w)
+        assert isinstance(model, Jitted)
+        return model.lower(*arguments)
     step, params, optimizer, data = _step(w)
     batch = tuple(part[0] for part in data)
-    return gc.jit(step, donate_argnums=0).lower((params, optimizer), batch)
+    trained = gc.jit(step, donate_argnums=0)
+    assert isinstance(trained, Jitted)
+    return trained.lower((params, optimizer), batch)
 
 
 def _map(w: Tree) -> Tree:

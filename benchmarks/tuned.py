@@ -1,9 +1,9 @@
 """How close the rules' schedules come to tuned ones: `python -m benchmarks.tuned`.
 
 Per program, the time of its kernels by the rules over that by the best schedules that a search
-found; 1.10 means that the rules cost a tenth more. Kernels run alone, on one thread by default, whose
-processor time others on the machine can hardly lengthen. `--workloads FILE` adds those of a file
-with `WORKLOADS` and `build(name)`, as models that `benchmarks/contender.py` knows.
+found; 1.10 means that the rules cost a tenth more. Kernels run alone, on one thread by default:
+others on the machine can hardly lengthen its processor time. `--workloads FILE` adds those of a
+file with `WORKLOADS` and `build(name)`, of models that `benchmarks/contender.py` knows.
 """
 
 from __future__ import annotations

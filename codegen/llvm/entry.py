@@ -8,7 +8,8 @@ owns. It returns 0, or the smallest code of a failed check.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -34,21 +35,55 @@ from graphc.ir.types import I64
 
 NO_FAILURE = 2**31 - 1
 PARALLEL_WORK = 60_000  # elementary steps from which waking a thread pays
+MODULE_LENGTH = 100_000  # characters of kernels that are worth a module of their own
 
 
 def print_program(program: Program, vector_bytes: int, threads: bool = True) -> str:
     """The LLVM module of a program, ready for the engine."""
-    declarations: dict[str, str] = {}
-    functions: list[str] = []
+    module = _Module()
     for kernel in program.kernels:
-        text, needed = print_kernel(kernel, vector_bytes)
-        functions.append(text)
-        declarations.update(needed)
-    entry = _Entry(program, threads)
-    functions.append(entry.text())
-    declarations.update(entry.f.declarations)
-    constants = [_constant(i, array) for i, array in enumerate(program.constants)]
-    return "\n".join([*constants, *declarations.values(), "", *functions])
+        module.add(*print_kernel(kernel, vector_bytes))
+    module.add_entry(program, threads)
+    return module.text()
+
+
+def print_modules(program: Program, vector_bytes: int, more: str) -> Iterator[str]:
+    """A program as modules that can be compiled side by side; the last has the entry and `more`."""
+    module, earlier, names = _Module(), dict[str, str](), list[str]()
+    for kernel in program.kernels:
+        module.add(*print_kernel(kernel, vector_bytes, linkage=""))
+        names.append(kernel.name)
+        if sum(map(len, module.functions)) > MODULE_LENGTH:
+            yield module.text()
+            earlier |= {name: f"declare void @{name}(ptr, i64, i64)" for name in names}
+            module, names = _Module(), []
+    module.add_entry(program, True)
+    module.add(more, earlier)
+    yield module.text()
+
+
+@dataclass
+class _Module:
+    """An LLVM module being written."""
+
+    constants: list[str] = field(default_factory=list)
+    declarations: dict[str, str] = field(default_factory=dict)
+    functions: list[str] = field(default_factory=list)
+
+    def add(self, function: str, needed: Mapping[str, str]) -> None:
+        """Append a function, and the declarations that it needs."""
+        self.functions.append(function)
+        self.declarations.update(needed)
+
+    def add_entry(self, program: Program, threads: bool) -> None:
+        """Append the entry function, and the program's constants."""
+        entry = _Entry(program, threads)
+        self.add(entry.text(), entry.f.declarations)
+        self.constants = [_constant(i, array) for i, array in enumerate(program.constants)]
+
+    def text(self) -> str:
+        """The whole module."""
+        return "\n".join([*self.constants, *self.declarations.values(), "", *self.functions])
 
 
 def _constant(number: int, array: np.ndarray) -> str:
