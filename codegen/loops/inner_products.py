@@ -23,7 +23,8 @@ from graphc.codegen.loops.language import (
 )
 
 SHORTEST = 4  # vectors that the contracted axis must have for adding up lanes to pay
-LONG = 16  # vectors from which on it pays whatever else; before, only where packing would not
+LONG = 16  # vectors from which on it pays for few columns; before, only where packing would not
+WIDE = 2  # vectors of columns that make a panel worth packing
 MANY_ROWS = 64  # rows that share a packed panel
 FEW_ROWS = 4  # so few do not fill a tile
 
@@ -54,12 +55,14 @@ def _has_few_rows(c: Contraction) -> bool:
 
 
 def _packs_better(c: Contraction, size: int) -> bool:
-    """Whether many rows share a panel, along an axis that is short for adding up lanes."""
+    """Whether many rows share a panel, and that is wide or not along a long axis."""
     rows = c.row_count()
     for axis in c.walked:
         rows = rows * index(axis.size)
     many = rows.as_int is None or rows.as_int >= MANY_ROWS
-    return many and size < LONG * c.lanes and c.schedule.panel_bytes > 0
+    columns = c.column_count().as_int or 0
+    wide = columns >= WIDE * c.lanes
+    return many and (wide or size < LONG * c.lanes) and c.schedule.panel_bytes > 0
 
 
 def write_inner_products(contraction: Contraction) -> None:

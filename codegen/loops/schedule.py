@@ -19,6 +19,7 @@ KNOBS: Mapping[str, tuple[int, int]] = {
     "grain": (1, 1 << 30),
     "column_vectors": (1, 16),
     "pieces": (1, 1 << 16),
+    "piece_work": (1, 1 << 40),
     "panel_bytes": (1 << 10, 1 << 30),
     "packing_strips": (1, 1 << 16),
     "packing": (AS_IT_PAYS, NEVER),
@@ -45,6 +46,7 @@ class Schedule:
     column_vectors: int = 4  # vectors of neighbouring columns reduced side by side
     scratch_bytes: int = 1 << 17  # largest row kept in scratch
     pieces: int = 16  # pieces of parallel work that a contraction should have, if it is large
+    piece_work: int = 1 << 19  # products that a piece should have, if it turns what it packs
     panel_bytes: int = 1 << 18  # largest panel of a contraction's right side that is packed
     packing_strips: int = 4  # strips of rows that must read a panel for packing to pay
     packing: int = AS_IT_PAYS  # whether panels are packed at all

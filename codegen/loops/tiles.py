@@ -137,7 +137,11 @@ class _Tiles:
         for axis in self.c.apart:
             others *= axis.size if isinstance(axis.size, int) else 16
         every = tiles * (positions.as_int or 64)
-        found = max(1, every // max(1, self.schedule.pieces // others))
+        pieces = self.schedule.pieces
+        if self._is_strided():
+            # Each piece turns its panel anew, so it must be worth that.
+            pieces = min(pieces, every * others * self._tile_work() // self.schedule.piece_work)
+        found = max(1, every // max(1, pieces // others))
         if self._steps() > self.depth:
             # Sums are kept between blocks, and they must stay near, too.
             kept = self.height * self.vectors * self.lanes * self.dtype.bytes
@@ -197,12 +201,19 @@ class _Tiles:
             return False
         if self.schedule.packing == ALWAYS:
             return True
-        lane = Var("lane", index(self.lanes))
-        loads = self.c.loads(True, lane)
-        strided = any(load.index.stride(lane) != 1 for load in loads)
+        loads = self.c.loads(True, Var("lane", index(self.lanes)))
         steps = [abs(load.index.stride(v) or 0) for load in loads for v in self.c.sums]
         far = max(steps, default=0) > 2 * self.vectors * self.lanes
-        return strided or (far and tiles >= self.schedule.packing_strips)
+        return self._is_strided() or (far and tiles >= self.schedule.packing_strips)
+
+    def _is_strided(self) -> bool:
+        """Whether neighbouring columns lie apart."""
+        lane = Var("lane", index(self.lanes))
+        return any(load.index.stride(lane) != 1 for load in self.c.loads(True, lane))
+
+    def _tile_work(self) -> int:
+        """Products in one tile."""
+        return self._steps() * self.height * self.vectors * self.lanes
 
     def _depth(self) -> _Depth:
         """The whole of the contracted axes."""
@@ -222,7 +233,11 @@ class _Tiles:
                 body.append(Store(buffer, depth.place * width + index(lane), value))
             builder.loop(lane, "vector", body, self.vectors)
 
-        builder.nest(depth.variables, ["serial"] * len(depth.variables), copy)
+        kinds = ["serial"] * len(depth.variables)
+        loads = self.c.loads(True, lane)
+        if loads and all(load.index.stride(depth.variables[-1]) == 1 for load in loads):
+            kinds[-1] = "turned"
+        builder.nest(depth.variables, kinds, copy)
         return _Packed(buffer, depth)
 
     def _in_blocks(self, share: _Share) -> None:

@@ -73,10 +73,9 @@ def jit(
     Arguments and results are trees of arrays. A static argument is a part of the program and must
     be hashable. A donated one gives its memory to the results; it must not be used again.
     Beyond `memory_budget` bytes of working memory, cheap values are computed again instead of
-    kept; `memory_analysis()` tells which. With `debug_nans` a NaN is a `NanError` with your line.
-    `autotune=True` (or seconds) searches schedules by measuring, and keeps them for all later
-    compilations; False ignores what was found. All options from `cache_dir` on default to
-    `GRAPHC_CACHE_DIR` and so on.
+    kept. With `debug_nans` a NaN is a `NanError` with your line. `autotune=True` (or seconds)
+    searches schedules by measuring, and keeps them for all later compilations; False ignores
+    them. All options from `cache_dir` on default to `GRAPHC_CACHE_DIR` and so on.
 
     >>> import numpy as np
     >>> import graphc as gc

@@ -23,12 +23,13 @@ def stages(schedule: Schedule, partition: bool) -> Sequence[Sequence[Knobs]]:
     `partition` allows changes of how work is cut into pieces, which threads take.
     """
     pieces = [{"pieces": count} for count in (1, 4, 2, 8, 32, 64)]
+    works = [{"piece_work": schedule.piece_work * share // 8} for share in (1, 64)]
     grains = [{"grain": schedule.grain * share // 16} for share in (4, 64, 256)]
     return (
-        [*_tiles(schedule), *_edges(schedule)],
+        [*_tiles(schedule), {"tile_rows": 2, "tile_vectors": 8, "depth": 64}, *_edges(schedule)],
         [{"packing": NEVER}, {"packing": ALWAYS},
          *({"depth": steps} for steps in (256, 128, 512, 64, 1024))],
-        [*pieces, *grains] if partition else [],
+        [*pieces, *works, *grains] if partition else [],
         [*({"map_vectors": count} for count in (2, 4)),
          *({"column_vectors": count} for count in (2, 8, 1))],
         [{"strip_columns": count} for count in (32, 128, 256)],
