@@ -1,7 +1,7 @@
 # The verbs of the house. `demo` and `test` are the README's two commands, to the letter.
 # The others use the environment that `make test` made.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types fuzz bench replay clean
+.PHONY: help demo test check lint types fuzz bench tuned replay clean
 RUN := .venv/bin/python
 BASE ?= main
 
@@ -28,6 +28,9 @@ fuzz:  ## 10,000 random programs and their derivatives and batches: interpreter 
 
 bench: ## compile time, step time and peak memory beside NumPy, torch and JAX
 	$(RUN) -m benchmarks
+
+tuned:  ## how close the rules' schedules come to those that a search finds
+	$(RUN) -m benchmarks.tuned
 
 replay: ## prove a refactor: every dumped text is the same as at BASE (make replay BASE=main)
 	$(RUN) -m tests.replay $(BASE)

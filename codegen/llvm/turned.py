@@ -9,12 +9,19 @@ Computers C-21, 1972) and written.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
-from graphc.codegen.llvm.indices import IndexPrinter
-from graphc.codegen.llvm.memory import address_of, shuffled
+from graphc.codegen.llvm.memory import Indexer, address_of, shuffled
 from graphc.codegen.llvm.values import Value, memory_type, vector_of
-from graphc.codegen.loops.index import Index, Var, index
+from graphc.codegen.loops.index import Atom, Index, Var, index
 from graphc.codegen.loops.language import For, Let, Load, Read, Store
+
+
+class Printer(Indexer, Protocol):
+    """What copying needs of a kernel's printer."""
+
+    variables: dict[Atom, Value]
+    constants: dict[Atom, Index]
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,7 @@ def copy_of(loop: For) -> Copy | None:
     return Copy(loop.var, inner.var, columns, source, target)
 
 
-def print_turned(p: IndexPrinter, copy: Copy, lanes: int, end: Value) -> None:
+def print_turned(p: Printer, copy: Copy, lanes: int, end: Value) -> None:
     """Copy steps 0 to `end` of the outer loop, a multiple of `lanes`."""
     with p.f.loop(p.f.number(0), end, lanes) as counter:
         p.variables[copy.outer] = counter
@@ -56,7 +63,7 @@ def print_turned(p: IndexPrinter, copy: Copy, lanes: int, end: Value) -> None:
             _block(p, copy, lanes, first)
 
 
-def _block(p: IndexPrinter, copy: Copy, lanes: int, first: int) -> None:
+def _block(p: Printer, copy: Copy, lanes: int, first: int) -> None:
     """As many columns, from `first`, as steps of the outer loop: a square."""
     f, dtype = p.f, copy.source.buffer.dtype
     vector = vector_of(memory_type(dtype), lanes)
@@ -69,16 +76,16 @@ def _block(p: IndexPrinter, copy: Copy, lanes: int, first: int) -> None:
         place = address_of(p, copy.source.buffer, at)
         rows.append(f.effect(f"load {vector}, ptr {place.text}, align {dtype.bytes}", dtype, lanes))
     for number, row in enumerate(_transposed(p, rows)):
-        step = {copy.lane: index(first), copy.outer: index(copy.outer) + number}
+        step: dict[Atom, Index] = {copy.lane: index(first), copy.outer: index(copy.outer) + number}
         place = address_of(p, copy.target.buffer, _at(p, copy.target.index, step))
         f.line(f"store {row}, ptr {place.text}, align {dtype.bytes}")
 
 
-def _at(p: IndexPrinter, at: Index, values: dict[Var, Index]) -> Index:
-    return at.replace(p.constants).replace(dict(values))
+def _at(p: Printer, at: Index, values: dict[Atom, Index]) -> Index:
+    return at.replace(p.constants).replace(values)
 
 
-def _transposed(p: IndexPrinter, rows: list[Value]) -> list[Value]:
+def _transposed(p: Printer, rows: list[Value]) -> list[Value]:
     """Rows as columns: squares off the diagonal change places, ever larger ones."""
     count, half = len(rows), 1
     while half < count:

@@ -46,7 +46,7 @@ class Schedule:
     column_vectors: int = 4  # vectors of neighbouring columns reduced side by side
     scratch_bytes: int = 1 << 17  # largest row kept in scratch
     pieces: int = 16  # pieces of parallel work that a contraction should have, if it is large
-    piece_work: int = 1 << 19  # products that a piece should have, if it turns what it packs
+    piece_work: int = 1 << 21  # products that a piece should have, if it turns what it packs
     panel_bytes: int = 1 << 18  # largest panel of a contraction's right side that is packed
     packing_strips: int = 4  # strips of rows that must read a panel for packing to pay
     packing: int = AS_IT_PAYS  # whether panels are packed at all

@@ -28,7 +28,8 @@ def tile_size(c: Contraction) -> tuple[int, int]:
     longest = LONG_ROW if few else WIDE if crowded and schedule.registers >= 32 else 2
     vectors = schedule.tile_vectors or 2
     if isinstance(columns, int) and not schedule.tile_vectors:
-        vectors = min(longest, max(1, -(-columns // c.lanes)))
+        # Registers are taken in powers of two: others would be spilled.
+        vectors = min(longest, 1 << (max(1, -(-columns // c.lanes)).bit_length() - 1))
     if schedule.tile_rows:
         return schedule.tile_rows if rows is None else min(schedule.tile_rows, rows), vectors
     most = max(1, (schedule.registers - 1 - vectors) // vectors)

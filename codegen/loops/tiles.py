@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 from graphc.codegen.loops.contraction import Contraction, Outer, Tile
 from graphc.codegen.loops.elements import converted, literal
-from graphc.codegen.loops.index import ONE, ZERO, Index, Var, index, product, unfolded
+from graphc.codegen.loops.index import ONE, ZERO, Index, Var, index, product, unfolded, upper_bound
 from graphc.codegen.loops.index import piece as piece_size
 from graphc.codegen.loops.language import Apply, Buffer, Expr, Load, Local, Stmt, Store
-from graphc.codegen.loops.schedule import ALWAYS, NEVER
+from graphc.codegen.loops.schedule import ALWAYS, AS_IT_PAYS
 from graphc.codegen.loops.tile_size import depth_of, tile_size
 from graphc.ir.types import DType
 
@@ -197,14 +197,22 @@ class _Tiles:
 
     def _wants_packing(self, tiles: int) -> bool:
         """Whether rows of the panel are strided, or far apart and read often."""
-        if tiles < 2 or self.schedule.packing == NEVER:
-            return False
-        if self.schedule.packing == ALWAYS:
+        if self.schedule.packing != AS_IT_PAYS:
+            return self.schedule.packing == ALWAYS
+        if self._is_turned(self.c.sums[-1]):
             return True
+        if tiles < 2:
+            return False
         loads = self.c.loads(True, Var("lane", index(self.lanes)))
         steps = [abs(load.index.stride(v) or 0) for load in loads for v in self.c.sums]
         far = max(steps, default=0) > 2 * self.vectors * self.lanes
         return self._is_strided() or (far and tiles >= self.schedule.packing_strips)
+
+    def _is_turned(self, along: Var) -> bool:
+        """Whether the panel's source lies along the sums, as whole vectors of it can be read."""
+        loads = self.c.loads(True, Var("lane", index(self.lanes)))
+        apart = self._is_strided() and (upper_bound(along.extent or ZERO) or 0) >= self.lanes
+        return apart and all(load.index.stride(along) == 1 for load in loads)
 
     def _is_strided(self) -> bool:
         """Whether neighbouring columns lie apart."""
@@ -234,8 +242,7 @@ class _Tiles:
             builder.loop(lane, "vector", body, self.vectors)
 
         kinds = ["serial"] * len(depth.variables)
-        loads = self.c.loads(True, lane)
-        if loads and all(load.index.stride(depth.variables[-1]) == 1 for load in loads):
+        if self._is_turned(depth.variables[-1]):
             kinds[-1] = "turned"
         builder.nest(depth.variables, kinds, copy)
         return _Packed(buffer, depth)
