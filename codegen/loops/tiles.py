@@ -199,7 +199,7 @@ class _Tiles:
         """Whether rows of the panel are strided, or far apart and read often."""
         if self.schedule.packing != AS_IT_PAYS:
             return self.schedule.packing == ALWAYS
-        if self._is_turned(self.c.sums[-1]):
+        if self._is_turned(self.c.sums):
             return True
         if tiles < 2:
             return False
@@ -208,11 +208,13 @@ class _Tiles:
         far = max(steps, default=0) > 2 * self.vectors * self.lanes
         return self._is_strided() or (far and tiles >= self.schedule.packing_strips)
 
-    def _is_turned(self, along: Var) -> bool:
+    def _is_turned(self, depth: Sequence[Var]) -> bool:
         """Whether the panel's source lies along the sums, as whole vectors of it can be read."""
+        if not depth or not self._is_strided():
+            return False
         loads = self.c.loads(True, Var("lane", index(self.lanes)))
-        apart = self._is_strided() and (upper_bound(along.extent or ZERO) or 0) >= self.lanes
-        return apart and all(load.index.stride(along) == 1 for load in loads)
+        long = (upper_bound(depth[-1].extent or ZERO) or 0) >= self.lanes
+        return long and all(load.index.stride(depth[-1]) == 1 for load in loads)
 
     def _is_strided(self) -> bool:
         """Whether neighbouring columns lie apart."""
@@ -242,7 +244,7 @@ class _Tiles:
             builder.loop(lane, "vector", body, self.vectors)
 
         kinds = ["serial"] * len(depth.variables)
-        if self._is_turned(depth.variables[-1]):
+        if self._is_turned(depth.variables):
             kinds[-1] = "turned"
         builder.nest(depth.variables, kinds, copy)
         return _Packed(buffer, depth)
