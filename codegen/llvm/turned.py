@@ -59,25 +59,30 @@ def print_turned(p: Printer, copy: Copy, lanes: int, end: Value) -> None:
     """Copy steps 0 to `end` of the outer loop, a multiple of `lanes`."""
     with p.f.loop(p.f.number(0), end, lanes) as counter:
         p.variables[copy.outer] = counter
-        for first in range(0, copy.columns, lanes):
-            _block(p, copy, lanes, first)
+        rest = copy.columns % lanes
+        with p.f.loop(p.f.number(0), p.f.number(copy.columns - rest), lanes) as first:
+            p.variables[copy.lane] = first
+            _square(p, copy, lanes, lanes)
+        if rest:
+            p.variables[copy.lane] = p.f.number(copy.columns - rest)
+            _square(p, copy, lanes, rest)
 
 
-def _block(p: Printer, copy: Copy, lanes: int, first: int) -> None:
-    """As many columns, from `first`, as steps of the outer loop: a square."""
+def _square(p: Printer, copy: Copy, lanes: int, columns: int) -> None:
+    """As many columns as steps of the outer loop, or fewer."""
     f, dtype = p.f, copy.source.buffer.dtype
     vector = vector_of(memory_type(dtype), lanes)
     rows = []
-    for column in range(first, first + lanes):
-        if column >= copy.columns:  # nobody reads what is behind the last column
+    for column in range(lanes):
+        if column >= columns:  # nobody reads what is behind the last column
             rows.append(Value("zeroinitializer", dtype, lanes))
             continue
-        at = _at(p, copy.source.index, {copy.lane: index(column)})
+        at = _at(p, copy.source.index, {copy.lane: index(copy.lane) + column})
         place = address_of(p, copy.source.buffer, at)
         rows.append(f.effect(f"load {vector}, ptr {place.text}, align {dtype.bytes}", dtype, lanes))
     for number, row in enumerate(_transposed(p, rows)):
-        step: dict[Atom, Index] = {copy.lane: index(first), copy.outer: index(copy.outer) + number}
-        place = address_of(p, copy.target.buffer, _at(p, copy.target.index, step))
+        step = _at(p, copy.target.index, {copy.outer: index(copy.outer) + number})
+        place = address_of(p, copy.target.buffer, step)
         f.line(f"store {row}, ptr {place.text}, align {dtype.bytes}")
 
 
