@@ -1,12 +1,12 @@
 # The verbs of the house. `demo` and `test` are the README's two commands, to the letter.
 # The others use the environment that `make test` made.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types fuzz bench tuned replay clean
+.PHONY: help demo test check lint types fuzz bench tuned roofline replay clean
 RUN := .venv/bin/python
 BASE ?= main
 
 help:  ## list these verbs
-	@awk -F': *## ' '/^[a-z]+: *## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F': *## ' '/^[a-z]+: *## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
 demo:  ## make an environment, install, train a network on handwritten digits
 	python3 -m venv .venv && .venv/bin/python -m pip install --quiet --editable '.[examples]' && .venv/bin/python examples/train_digits.py
@@ -31,6 +31,9 @@ bench: ## compile time, step time and peak memory beside NumPy, torch and JAX
 
 tuned:  ## how close the rules' schedules come to those that a search finds
 	$(RUN) -m benchmarks.tuned
+
+roofline: ## how near each workload comes to what the machine can do (make roofline WORKLOADS=FILE.py)
+	$(RUN) -m benchmarks.roofline $(if $(WORKLOADS),--workloads $(WORKLOADS))
 
 replay: ## prove a refactor: every dumped text is the same as at BASE (make replay BASE=main)
 	$(RUN) -m tests.replay $(BASE)

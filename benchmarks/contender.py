@@ -18,7 +18,6 @@ import graphc as gc
 import graphc.numpy as gnp
 from graphc import lax, nn, tree
 from graphc.api.jit import Jitted
-from graphc.api.staged import Lowered
 from graphc.tree import Tree
 
 Params = dict[str, Tree]
@@ -249,33 +248,26 @@ def make(w: Tree, loop: bool = False) -> tuple[Callable[[], Tree], dict[str, Tre
     return _training(w, loop) if w.kind == "train" else _evaluation(w, loop)
 
 
-def lowered(w: Tree) -> Lowered:
-    """One step, or one evaluation, of a workload as the compiler sees it."""
-    if w.kind != "train":
-        model, *arguments = _map(w)
-        assert isinstance(model, Jitted)
-        return model.lower(*arguments)
-    step, params, optimizer, data = _step(w)
-    batch = tuple(part[0] for part in data)
-    trained = gc.jit(step, donate_argnums=0)
-    assert isinstance(trained, Jitted)
-    return trained.lower((params, optimizer), batch)
-
-
-def _map(w: Tree) -> Tree:
-    """A jitted model, and its arguments."""
-    model = MODELS[w.model]
+def step(w: Tree) -> tuple[Jitted, tuple[Tree, ...]]:
+    """What is called for each step of a workload, compiled when called, and its arguments."""
     params, data = channels_last(w)
+    if w.kind == "train":
+        start, update = OPTIMIZERS[w.opt[0]](**w.opt[1])
+        state = (tree.map(np.copy, params), start(params))
+        batch = tuple(array[0] for array in data)
+        return gc.jit(_update(w, update), donate_argnums=0), (state, batch)
+    model = MODELS[w.model]
     if params:
-        return gc.jit(lambda p, *data: model(p, *data, **w.sizes)), params, *data
-    return gc.jit(lambda *data: model({}, *data, **w.sizes)), *data
+        return gc.jit(lambda p, *data: model(p, *data, **w.sizes)), (params, *data)
+    return gc.jit(lambda *data: model({}, *data, **w.sizes)), data
 
 
 def _evaluation(w: Tree, loop: bool) -> tuple[Callable[[], Tree], dict[str, Tree]]:
     if loop:
         raise NotImplementedError("not a loop")
     several = "grad" in w.model and w.model.startswith("rows")
-    call = partial(*_map(w))
+    compiled, given = step(w)
+    call = partial(compiled, *given)
 
     def run() -> Tree:
         y = call()
@@ -286,33 +278,33 @@ def _evaluation(w: Tree, loop: bool) -> tuple[Callable[[], Tree], dict[str, Tree
     return run, {"host": lambda y: list(y) if several else [y]}
 
 
-def _step(w: Tree) -> Tree:
-    """One step of a training run; its parameters, the optimiser's first state, the data."""
+def _update(w: Tree, update: Callable[..., Tree]) -> Callable[..., Tree]:
+    """A step of training: `(state, batch) -> (state, loss)`."""
     value_and_grad = gc.value_and_grad(loss_of(w))
-    start, update = OPTIMIZERS[w.opt[0]](**w.opt[1])
-    params, data = channels_last(w)
 
-    def step(state: Tree, batch: Tree) -> Tree:
+    def one(state: Tree, batch: Tree) -> Tree:
         value, gradients = value_and_grad(state[0], *batch)
         return update(state[0], gradients, state[1]), value
 
-    return step, params, start(params), data
+    return one
 
 
 def _training(w: Tree, loop: bool) -> tuple[Callable[[], Tree], dict[str, Tree]]:
-    step, params, first, data = _step(w)
+    start, update = OPTIMIZERS[w.opt[0]](**w.opt[1])
+    params, data = channels_last(w)
     if loop:
+        one = _update(w, update)
 
         @gc.jit
         def train(p: Params, optimizer: Tree, data: Tree) -> Tree:
-            return gc.scan(step, (p, optimizer), data)[1][-1]
+            return gc.scan(one, (p, optimizer), data)[1][-1]
 
-        return lambda: float(train(params, first, data)), {}
-    jitted = gc.jit(step, donate_argnums=0)
+        return lambda: float(train(params, start(params), data)), {}
+    jitted, _ = step(w)
     batches = list(zip(*data, strict=True))
 
     def run() -> float:
-        state, value = (tree.map(np.copy, params), tree.map(np.copy, first)), np.zeros(())
+        state, value = (tree.map(np.copy, params), start(params)), np.zeros(())
         for batch in batches:
             state, value = jitted(state, batch)
         return float(value)

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 import graphc as gc
-from benchmarks.contender import lowered
+from benchmarks.contender import step
 from benchmarks.workloads import WORKLOADS
 from graphc.api.staged import Lowered
 from graphc.runtime.options import Settings
@@ -51,15 +51,21 @@ def products(dtype: str) -> Iterator[tuple[str, Program]]:
             yield f"{case} {m}x{k}x{n} {np.dtype(dtype)}", partial(jitted.lower, *types)
 
 
+def of_workload(workload: Tree) -> Lowered:
+    """One step, or one evaluation, of a workload."""
+    jitted, arguments = step(workload)
+    return jitted.lower(*arguments)
+
+
 def programs(chosen: str, file: str | None) -> Iterator[tuple[str, Program]]:
     """All programs whose name contains one of the chosen words."""
     words = chosen.split(",")
     found = [*products("float32"), *products("float64")]
-    found += [(name, lambda make=make: lowered(make())) for name, make in WORKLOADS.items()]  # type: ignore[misc]
+    found += [(name, lambda make=make: of_workload(make())) for name, make in WORKLOADS.items()]  # type: ignore[misc]
     if file is not None:
         sys.path.insert(0, str(Path(file).resolve().parent))
         module = runpy.run_path(file)
-        found += [(n, lambda n=n: lowered(module["build"](n))) for n in module["WORKLOADS"]]  # type: ignore[misc]
+        found += [(n, lambda n=n: of_workload(module["build"](n))) for n in module["WORKLOADS"]]  # type: ignore[misc]
     for name, program in found:
         if any(word in name for word in words):
             yield name, program

@@ -108,12 +108,20 @@ def _first(graph: Graph, output: Node) -> int:
 
 @dataclass(frozen=True)
 class _Frame:
-    """A graph being assembled: where its parameters and outputs are and its arena begins."""
+    """A graph being assembled: where its parameters and outputs are and its arena begins.
+
+    `places` are those of the loop or branch that it is a part of.
+    """
 
     graph: Graph
     inputs: Sequence[Ref]
     outputs: Sequence[Ref]
     base: Index
+    places: Places = ()
+
+    def place(self, node: Node) -> Places:
+        """Where a step was written, as narrowly as known."""
+        return self.graph.place(node) or self.places
 
 
 @dataclass
@@ -200,7 +208,8 @@ class _Assembly:
             self.checks.append(_check(inner, frame.graph.place(inner), frame.graph.place(node)))
         number = self._kernel(a)
         results = self._results(frame, node)
-        call = Call(number, (*arguments, *results), code, work_of(body, a.window))
+        work = work_of(body, a.window)
+        call = Call(number, (*arguments, *results), code, work, node, frame.place(node))
         if not a.window:
             return [call]
         whole = arguments[body.params.index(body.outputs[0].operands[0])]
@@ -267,7 +276,8 @@ class _Assembly:
             )
         ]
         outputs = [*self._written(carries), *stacked]
-        body = self.region(_Frame(a.body, [*fixed, *carries, *rows], outputs, base))
+        inputs = [*fixed, *carries, *rows]
+        body = self.region(_Frame(a.body, inputs, outputs, base, frame.place(node)))
         return [*steps, Repeat(counter, a.length, a.reverse, tuple(pairs), body)]
 
     def _while(self, frame: _Frame, node: Node, a: WhileAttrs) -> list[Step]:
@@ -275,16 +285,17 @@ class _Assembly:
         carries, pairs, steps, base = self._loop_frame(frame, node, a.body, a.invariant, carried)
         flag = Ref("arena", frame.base + index(slot_offset(a.frame)))
         fixed = [self.ref(frame, operand) for operand in node.operands[: a.invariant]]
-        inputs = [*fixed, *carries]
-        condition = self.region(_Frame(a.condition, inputs, [flag], base))
-        body = self.region(_Frame(a.body, inputs, self._written(carries), base))
+        inputs, place = [*fixed, *carries], frame.place(node)
+        condition = self.region(_Frame(a.condition, inputs, [flag], base, place))
+        body = self.region(_Frame(a.body, inputs, self._written(carries), base, place))
         return [*steps, While(condition, flag, tuple(pairs), body)]
 
     def _switch(self, frame: _Frame, node: Node, a: SwitchAttrs) -> Step:
         base = frame.base + index(slot_offset(a.frame))
         chosen, *inputs = [self.ref(frame, operand) for operand in node.operands]
         results = self._results(frame, node)
-        branches = [self.region(_Frame(b, inputs, results, base)) for b in a.branches]
+        place = frame.place(node)
+        branches = [self.region(_Frame(b, inputs, results, base, place)) for b in a.branches]
         return Choose(chosen, tuple(branches))
 
     def _tell(self, frame: _Frame, node: Node, a: TellAttrs) -> list[Step]:

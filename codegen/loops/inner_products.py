@@ -76,8 +76,8 @@ class _InnerProducts:
     def __init__(self, contraction: Contraction) -> None:
         self.c, self.builder = contraction, contraction.builder
         schedule = contraction.schedule
-        edge = 4 if schedule.registers >= 32 else 2
-        self.high, self.wide = schedule.edge_rows or edge, schedule.edge_columns or edge
+        high, wide = (4, 6) if schedule.registers >= 32 else (2, 2)
+        self.high, self.wide = schedule.edge_rows or high, schedule.edge_columns or wide
         self.panel = schedule.strip_columns
 
     def write(self) -> None:

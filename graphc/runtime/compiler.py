@@ -9,12 +9,12 @@ from __future__ import annotations
 import functools
 import itertools
 import json
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
 from graphc.codegen.host import version as llvm_version
+from graphc.codegen.llvm.clocks import clocks_for
 from graphc.codegen.llvm.engine import emit_objects, load_objects
 from graphc.codegen.llvm.entry import (
     print_array_entry,
@@ -32,12 +32,14 @@ from graphc.ir.node import regions
 from graphc.ir.places import Place
 from graphc.ir.text.printer import print_graph
 from graphc.ir.types import Size, tensor
+from graphc.passes.observers import Timing
 from graphc.passes.rematerialize import Rematerialized
 from graphc.runtime.autotune import chosen, program_key, schedules
 from graphc.runtime.cache import DiskCache, cache_key
 from graphc.runtime.candidates import Knobs
 from graphc.runtime.dump import write_targets
 from graphc.runtime.executable import DATA_OFFSET, Executable, Failure, Signature
+from graphc.runtime.laps import Laps
 from graphc.runtime.nans import watched
 from graphc.runtime.options import Options
 from graphc.runtime.pipeline import optimise
@@ -57,6 +59,7 @@ class Compilation:
     donated: tuple[int, ...]
     options: Options
     hidden: int = 0  # outputs behind the others that nobody gets: tokens
+    tracing: float = field(default=0.0, compare=False)  # seconds that the graph took to make
 
     @functools.cached_property
     def report(self) -> list[Rematerialized]:
@@ -64,8 +67,13 @@ class Compilation:
         return []
 
     @functools.cached_property
+    def timing(self) -> Timing:
+        """How long each pass takes; it fills while passes run."""
+        return Timing()
+
+    @functools.cached_property
     def _stages(self) -> tuple[Graph, Graph]:
-        return optimise(self.graph, self.donated, self.options, self.report)
+        return optimise(self.graph, self.donated, self.options, self.report, self.timing)
 
     @property
     def optimized(self) -> Graph:
@@ -118,37 +126,40 @@ class Compilation:
 
     def loaded(self) -> Executable:
         """The program, from the cache or compiled now."""
-        options, clock = self.options, _Clock()
+        options, laps = self.options, Laps(self.tracing, self.timing)
         cache = DiskCache(options.cache_dir, strict=False)
         key = self.key
-        watched = options.dump is not None or options.verify
+        watched = options.dump is not None or options.verify or options.clocks
         entry = None if watched else cache.get(key)
-        clock.lap("key")
+        laps.lap("key")
         if entry is None:
             options.say("cache", f"miss: {cache.last_miss or 'every pass is to be watched'}")
-            signature, objects = self._compiled(clock)
-            cache.put(key, _packed(signature, objects))
+            signature, objects = self._compiled(laps)
+            if not options.clocks:
+                cache.put(key, _packed(signature, objects))
             if cache.last_unwritten:
                 options.say("cache", f"not written: {cache.last_unwritten}")
         else:
             options.say("cache", f"hit: {key[:16]}")
             signature, objects = _unpacked(self.graph, entry, self.hidden)
         made = _load(signature, objects, options, cache)
-        clock.lap("load")
-        options.say("compile", f"{len(self.graph.nodes)} nodes: {clock}")
+        laps.lap("link")
+        options.say("compile", f"{len(self.graph.nodes)} nodes: {laps}")
         return made
 
-    def _compiled(self, clock: _Clock) -> tuple[Signature, list[bytes]]:
+    def _compiled(self, laps: Laps) -> tuple[Signature, list[bytes]]:
         """Signature and object code, all steps run and dumped where that is asked for."""
         options = self.options
         _ = self._stages
-        clock.lap("passes")
+        laps.lap("passes")
         signature = self.signature
-        clock.lap("loops")
-        arrays = print_array_entry(self.program, ARRAY_ENTRY, DATA_OFFSET)
-        modules = print_modules(self.program, options.target.vector_bytes, arrays)
-        objects = emit_objects(modules, options.target, options.threads)
-        clock.lap("print and emit")
+        laps.lap("loops")
+        program, target = self.program, options.target
+        arrays = print_array_entry(program, ARRAY_ENTRY, DATA_OFFSET)
+        clocks = clocks_for(program, target) if options.clocks else None
+        modules = print_modules(program, target.vector_bytes, arrays, clocks)
+        objects = emit_objects(laps.printed(modules), target, options.threads, laps.watch)
+        laps.lap("print and emit")
         if options.dump is not None:
             write_targets(options.dump, self.program, self.llvm, options.target)
         return signature, objects
@@ -172,25 +183,6 @@ class Compilation:
             program.messages,
             self.report[0] if self.report else None,
         )
-
-
-class _Clock:
-    """How long each part of a compilation took."""
-
-    def __init__(self) -> None:
-        self.last = time.perf_counter()
-        self.laps: list[tuple[str, float]] = []
-
-    def lap(self, name: str) -> None:
-        """End a part."""
-        now = time.perf_counter()
-        self.laps.append((name, 1e3 * (now - self.last)))
-        self.last = now
-
-    def __str__(self) -> str:
-        total = sum(spent for _, spent in self.laps)
-        parts = ", ".join(f"{name} {spent:.1f}" for name, spent in self.laps)
-        return f"{total:.1f} ms ({parts})"
 
 
 def _is_checked(graph: Graph) -> bool:

@@ -55,6 +55,7 @@ class Options:
     memory_budget: int = 0  # 0 for none
     debug_nans: bool = False
     autotune: float | None = None  # seconds of a search; 0 ignores what was found before
+    clocks: bool = False  # time each kernel; `runtime/profile.py` asks for it, nobody else
 
     def say(self, topic: str, text: str) -> None:
         """Tell something on standard error, if its topic is asked for."""
