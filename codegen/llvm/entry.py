@@ -231,9 +231,11 @@ class _Entry:
         bases = self._table_of([*(f"%{kind}s" for kind in GIVEN), others])
         f.declarations[name] = text
         f.declarations["gc_run_table"] = RUNNER
-        f.declare("void @gc_pool_run(ptr, ptr, ptr, i64)")
+        shared = any(map(self._is_shared, calls))
+        if shared:
+            f.declare("void @gc_pool_run(ptr, ptr, ptr, i64)")
         given = [f"@{name}.kernels", f"@{name}.numbers"]
-        rest = [bases, self.context, "%status", "%pool"]
+        rest = [bases, self.context, "%status", "%pool", "@gc_pool_run" if shared else "null"]
         f.line(
             f"call void @gc_run_table(ptr {given[0]}, ptr {given[1]}, i64 {len(calls)}, "
             f"{', '.join(f'ptr {value}' for value in rest)})"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -52,13 +53,21 @@ from graphc.passes.plan_buffers import (
 )
 
 
-def assemble(graph: Graph, schedule: Schedule, name: str = "main", hidden: int = 0) -> Program:
+def assemble(
+    graph: Graph,
+    schedule: Schedule,
+    name: str = "main",
+    hidden: int = 0,
+    tuned: Mapping[Graph, Schedule] = MappingProxyType({}),
+) -> Program:
     """The program of a planned graph; the last `hidden` outputs are tokens that nobody gets.
+
+    Kernels whose bodies are in `tuned` have a schedule of their own.
 
     Raises:
         CompileError: a kernel is none of the shapes that kernels may have.
     """
-    assembly = _Assembly(schedule)
+    assembly = _Assembly(schedule, tuned)
     inputs = tuple(Ref(f"input {i}") for i in range(len(graph.params)))
     shown = len(graph.outputs) - hidden
     outputs = tuple(Ref(f"output {k}") for k in range(shown))
@@ -120,6 +129,7 @@ class _Assembly:
     """Kernels, constants and checks gathered while steps are made."""
 
     schedule: Schedule
+    tuned: Mapping[Graph, Schedule]
     kernels: list[Kernel] = field(default_factory=list)
     constants: list[np.ndarray] = field(default_factory=list)
     checks: list[Checked] = field(default_factory=list)
@@ -194,7 +204,7 @@ class _Assembly:
         body = a.body
         arguments = [self.ref(frame, operand) for operand in node.operands]
         code = len(self.checks) + 1
-        for inner in _checked(body):
+        for inner in checks_of(body):
             self.checks.append(_check(inner, frame.graph.place(inner), frame.graph.place(node)))
         number = self._kernel(a)
         results = self._results(frame, node)
@@ -209,8 +219,9 @@ class _Assembly:
     def _kernel(self, a: KernelAttrs) -> int:
         body, known = a.body, (a.body, a.window)
         if known not in self.by_body:
-            codes = {node: i for i, node in enumerate(_checked(body))}
-            kernel = lower_kernel("kernel", body, self.schedule, codes, a.window)
+            codes = checks_of(body)
+            schedule = self.schedule if a.window else self.tuned.get(body, self.schedule)
+            kernel = lower_kernel("kernel", body, schedule, codes, a.window)
             text = show(kernel)
             if text not in self.by_text:
                 self.by_text[text] = len(self.kernels)
@@ -325,11 +336,12 @@ def _check(node: Node, own: Places, kernel: Places) -> Checked:
     return Checked(message + str(node.operands[0].tensor), places)
 
 
-def _checked(body: Graph) -> list[Node]:
-    """Nodes of a kernel that can find an index out of range."""
-    return [
+def checks_of(body: Graph) -> dict[Node, int]:
+    """Nodes of a kernel that can find an index out of range, with their numbers."""
+    found = [
         node
         for node in body.nodes
         if isinstance(node.attrs, indexing.GatherAttrs | indexing.ScatterAttrs)
         and node.attrs.mode == "error"
     ]
+    return {node: number for number, node in enumerate(found)}

@@ -43,6 +43,7 @@ ARGUMENTS = {
     "GRAPHC_LOG": "log",
     "GRAPHC_MEMORY_BUDGET": "memory_budget",
     "GRAPHC_DEBUG_NANS": "debug_nans",
+    "GRAPHC_AUTOTUNE": "autotune",
 }
 SECONDS = 10.0  # for a tool to tell its version
 

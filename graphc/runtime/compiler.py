@@ -9,7 +9,8 @@ from __future__ import annotations
 import functools
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import astuple, dataclass, field
 from typing import Any
 
@@ -25,7 +26,7 @@ from graphc.codegen.llvm.entry import (
 from graphc.codegen.loops.assemble import arena_size, assemble
 from graphc.codegen.loops.program import Message, Program
 from graphc.codegen.loops.schedule import schedule_for
-from graphc.codegen.target import Target, require_runnable
+from graphc.codegen.target import require_runnable
 from graphc.ir.dims import dim
 from graphc.ir.graph import Graph
 from graphc.ir.node import regions
@@ -34,7 +35,9 @@ from graphc.ir.text.printer import print_graph
 from graphc.ir.types import Size, tensor
 from graphc.passes.observers import Timing
 from graphc.passes.rematerialize import Rematerialized
+from graphc.runtime.autotune import chosen, program_key, schedules
 from graphc.runtime.cache import DiskCache, cache_key
+from graphc.runtime.candidates import Knobs
 from graphc.runtime.dump import write_targets
 from graphc.runtime.executable import DATA_OFFSET, Executable, Failure, Signature
 from graphc.runtime.laps import Laps
@@ -43,7 +46,7 @@ from graphc.runtime.options import Options
 from graphc.runtime.pipeline import optimise
 from graphc.runtime.source import fingerprint
 from graphc.runtime.telling import Told
-from graphc.runtime.threads import ThreadPools, load_pool
+from graphc.runtime.threads import pools_of
 
 ENTRY = "graphc_main"  # takes tables of data pointers; what executables link
 ARRAY_ENTRY = "graphc_arrays"  # takes tables of array objects; what Python calls
@@ -86,16 +89,28 @@ class Compilation:
     @functools.cached_property
     def program(self) -> Program:
         """Loops and steps."""
-        return assemble(self.kernels, schedule_for(self.options.target), ENTRY, self.hidden)
+        tuned = schedules(self.kernels, self.found, self.options)
+        rules = schedule_for(self.options.target)
+        return assemble(self.kernels, rules, ENTRY, self.hidden, tuned)
 
     @property
     def llvm(self) -> str:
         """LLVM IR; printed anew each time, since it is long and seldom asked for."""
         return print_program(self.program, self.options.target.vector_bytes)
 
+    @functools.cached_property
+    def found(self) -> Mapping[str, Knobs]:
+        """Schedules, by kernel, that a search found; it runs now if that is asked for."""
+        return chosen(self._graph_key, lambda: self.kernels, self.options)
+
     @property
     def key(self) -> str:
-        """What the cache knows the result by; lines count only where an error would name them."""
+        """What the cache knows the result by."""
+        return program_key(self._graph_key, self.found)
+
+    @functools.cached_property
+    def _graph_key(self) -> str:
+        """All of the key but schedules; lines count only where an error would name them."""
         parts = (
             print_graph(self.graph, full_constants=True, places=_is_checked(self.graph)),
             repr((self.donated, self.hidden, self.options.memory_budget)),
@@ -120,7 +135,8 @@ class Compilation:
         laps.lap("key")
         if entry is None:
             options.say("cache", f"miss: {cache.last_miss or 'every pass is to be watched'}")
-            signature, objects = self._compiled(laps)
+            with ThreadPoolExecutor(1) as beside:
+                signature, objects = self._compiled(laps, beside)
             if not options.clocks:
                 cache.put(key, _packed(signature, objects))
             if cache.last_unwritten:
@@ -133,7 +149,7 @@ class Compilation:
         options.say("compile", f"{len(self.graph.nodes)} nodes: {laps}")
         return made
 
-    def _compiled(self, laps: Laps) -> tuple[Signature, list[bytes]]:
+    def _compiled(self, laps: Laps, beside: Executor) -> tuple[Signature, list[bytes]]:
         """Signature and object code, all steps run and dumped where that is asked for."""
         options = self.options
         _ = self._stages
@@ -141,6 +157,8 @@ class Compilation:
         signature = self.signature
         laps.lap("loops")
         program, target = self.program, options.target
+        if signature.parallel:  # the pool's own code takes as long as a small program's
+            beside.submit(pools_of, target, DiskCache(options.cache_dir, strict=False).directory)
         arrays = print_array_entry(program, ARRAY_ENTRY, DATA_OFFSET)
         clocks = clocks_for(program, target) if options.clocks else None
         modules = print_modules(program, target.vector_bytes, arrays, clocks)
@@ -185,19 +203,13 @@ def _load(
     signature: Signature, objects: Sequence[bytes], options: Options, cache: DiskCache
 ) -> Executable:
     require_runnable(options.target)
-    pools = _pools(options.target, cache.directory)
-    symbols = {"gc_pool_run": pools.run_address}
+    pools = pools_of(options.target, cache.directory) if signature.parallel else None
+    symbols: dict[str, int] = {} if pools is None else {"gc_pool_run": pools.run_address}
     told = Told(signature.messages, signature.sizes)
     if signature.messages:
         symbols["gc_tell"] = told.address
     library = load_objects(objects, symbols)
     return Executable(signature, library, pools, options.threads, told)
-
-
-@functools.lru_cache(maxsize=8)
-def _pools(target: Target, directory: object) -> ThreadPools:
-    """Threads are shared by the programs of one target."""
-    return ThreadPools(load_pool(target, DiskCache(directory, strict=False)))  # type: ignore[arg-type]
 
 
 def _packed(signature: Signature, objects: Sequence[bytes]) -> bytes:
