@@ -1,7 +1,7 @@
 # The verbs of the house. `demo` and `test` are the README's two commands, to the letter.
 # The others use the environment that `make test` made.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types fuzz bench gemm convolutions scaling calls leak memory replay clean
+.PHONY: help demo test check lint types fuzz bench roofline gemm convolutions scaling calls leak memory tuned replay clean
 RUN := .venv/bin/python
 BASE ?= main
 
@@ -28,6 +28,12 @@ fuzz:  ## 10,000 random programs and their derivatives and batches: interpreter 
 
 bench: ## compile time, step time and peak memory beside NumPy, torch and JAX
 	$(RUN) -m benchmarks
+
+tuned:  ## how close the rules' schedules come to those that a search finds
+	$(RUN) -m benchmarks.tuned
+
+roofline: ## how near each workload comes to what the machine can do (make roofline WORKLOADS=FILE.py)
+	$(RUN) -m benchmarks.roofline $(if $(WORKLOADS),--workloads $(WORKLOADS))
 
 gemm: ## matrix products beside NumPy's and PyTorch's
 	$(RUN) -m benchmarks.gemm

@@ -20,11 +20,11 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import IO, Any
 
 from graphc.codegen.host import Host, binding, host, packed_host, unpacked_host
-from graphc.codegen.llvm.engine import emit_object, emit_objects
+from graphc.codegen.llvm.engine import Watch, emit_object, emit_objects
 from graphc.codegen.target import Target
 from graphc.ir.errors import CompileError
 
@@ -48,12 +48,12 @@ def _send(stream: IO[bytes], header: Header, data: bytes) -> None:
     stream.flush()
 
 
-def _receive(stream: IO[bytes]) -> tuple[dict[str, object], bytes]:
+def _receive(stream: IO[bytes]) -> tuple[dict[str, Any], bytes]:
     """The next message; EOFError at the end of all."""
     line = stream.readline()
     if not line.endswith(b"\n"):
         raise EOFError
-    header: dict[str, object] = json.loads(line)
+    header: dict[str, Any] = json.loads(line)
     count = header["bytes"]
     assert isinstance(count, int)
     data = stream.read(count)
@@ -73,12 +73,14 @@ def serve() -> None:
     threading.Thread(target=_end_when_idle, args=(asked, open_requests), daemon=True).start()
 
     def answer(number: object, target: Target, text: str) -> None:
+        seconds = list[tuple[str, float]]()
         try:
-            data, error = emit_object(text, target), ""
+            noted = emit_object(text, target, watch=lambda *part: seconds.append(part))
+            data, error = noted, ""
         except CompileError as refused:
             data, error = b"", str(refused)
         with lock, contextlib.suppress(BrokenPipeError):
-            _send(replies, {"number": number, "error": error}, data)
+            _send(replies, {"number": number, "error": error, "seconds": seconds}, data)
         asked.set()
         open_requests.discard(number)
 
@@ -89,7 +91,7 @@ def serve() -> None:
             asked.set()
             if not data:
                 with lock:
-                    _send(replies, {"error": ""}, packed_host(host()))
+                    _send(replies, header | {"error": "", "seconds": []}, packed_host(host()))
                 continue
             open_requests.add(header["number"])
             target, text = data.split(b"\n", 1)
@@ -106,14 +108,31 @@ def _end_when_idle(asked: threading.Event, open_requests: set[object]) -> None:
 # the program's side
 
 
+class _EndedError(Exception):
+    """The process does not answer any more."""
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """An object, or why there is none, and what its parts took."""
+
+    data: bytes
+    error: str
+    seconds: tuple[tuple[str, float], ...]
+
+
 class _Process:
-    """A process that emits, started by this one."""
+    """A process that emits, started by this one. Several threads may ask it at once."""
 
     def __init__(self) -> None:
         paths = [os.path.abspath(entry) for entry in sys.path]
         where = json.dumps([paths, list(sys.modules["graphc"].__path__)])
         self.owner = os.getpid()
-        self.lock = threading.Lock()
+        self.numbers = itertools.count(1)
+        self.sending, self.change = threading.Lock(), threading.Condition()
+        self.is_read = False  # by some thread, which takes the others' answers, too
+        self.is_over = False
+        self.answers: dict[int, _Answer] = {}
         self.process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _PROGRAM, where],
             stdin=subprocess.PIPE,
@@ -124,7 +143,7 @@ class _Process:
     @property
     def is_alive(self) -> bool:
         """Whether it may be asked; a fork does not own its parent's."""
-        return self.owner == os.getpid() and self.process.poll() is None
+        return self.owner == os.getpid() and not self.is_over and self.process.poll() is None
 
     @property
     def was_stopped(self) -> bool:
@@ -135,51 +154,83 @@ class _Process:
 
     def host(self) -> bytes:
         """What LLVM says of the processor."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        with self.lock:
-            _send(self.process.stdin, {}, b"")
-            return _receive(self.process.stdout)[1]
+        return self._answer(self._ask(b"")).data
 
-    def emit(self, texts: Iterable[str], target: Target) -> list[bytes]:
+    def emit(self, texts: Iterable[str], target: Target, watch: Watch | None) -> list[bytes]:
         """Objects of several modules."""
-        sent, found = 0, dict[object, bytes]()
         head = json.dumps(asdict(target)) + "\n"
-        with self.lock:
-            assert self.process.stdin is not None
-            assert self.process.stdout is not None
-            try:
-                for text in texts:
-                    _send(self.process.stdin, {"number": sent}, (head + text).encode())
-                    sent += 1
-                while len(found) < sent:
-                    header, data = _receive(self.process.stdout)
-                    if header["error"]:
-                        raise CompileError(str(header["error"]))
-                    found[header["number"]] = data
-            except (EOFError, OSError):
-                with contextlib.suppress(OSError):
-                    self.process.stdin.close()
-                raise
-            except BaseException:
-                self.process.kill()  # it may be in the middle of something
-                raise
-        return [found[number] for number in range(sent)]
+        asked = [self._ask((head + text).encode()) for text in texts]
+        found = [self._answer(number) for number in asked]
+        for answer in found:
+            if answer.error:
+                raise CompileError(answer.error)
+            for part, seconds in answer.seconds:
+                if watch is not None:
+                    watch(part, seconds)
+        return [answer.data for answer in found]
+
+    def _ask(self, data: bytes) -> int:
+        """Send a request; its number."""
+        number = next(self.numbers)
+        assert self.process.stdin is not None
+        with self.sending, self._kept_whole():
+            _send(self.process.stdin, {"number": number}, data)
+        return number
+
+    def _answer(self, number: int) -> _Answer:
+        """Wait for an answer, and read whatever comes before it if nobody else does."""
+        while True:
+            with self.change:
+                while number not in self.answers and self.is_read and not self.is_over:
+                    self.change.wait()
+                if number in self.answers:
+                    return self.answers.pop(number)
+                if self.is_over:
+                    raise _EndedError
+                self.is_read = True
+            self._read()
+
+    def _read(self) -> None:
+        """Take the next answer, whosever it is."""
+        assert self.process.stdout is not None
+        try:
+            with self._kept_whole():
+                header, data = _receive(self.process.stdout)
+                seconds = tuple((str(part), float(took)) for part, took in header["seconds"])
+                self.answers[header["number"]] = _Answer(data, str(header["error"]), seconds)
+        finally:
+            with self.change:
+                self.is_read = False
+                self.change.notify_all()
+
+    @contextlib.contextmanager
+    def _kept_whole(self) -> Iterator[None]:
+        """A message that is not sent or read to its end is the last one."""
+        try:
+            yield
+        except BaseException as error:
+            self.is_over = True
+            if self.process.poll() is None:
+                self.process.kill()
+            if isinstance(error, EOFError | OSError | ValueError):
+                raise _EndedError from error
+            raise
 
 
 _running: list[_Process] = []
 _lock = threading.Lock()
 
 
-def start() -> None:
-    """Let LLVM be loaded elsewhere, if it is neither there nor here yet."""
+def start() -> _Process | None:
+    """Let LLVM be loaded elsewhere, if it is neither there nor here yet; None if it cannot be."""
     with _lock:
-        if "llvmlite.binding" in sys.modules or (_running and _running[-1].is_alive):
-            return
+        if _running and _running[-1].is_alive:
+            return _running[-1]
         _running.clear()
-        if _can_start():
+        if "llvmlite.binding" not in sys.modules and _can_start():
             with contextlib.suppress(OSError):
                 _running.append(_Process())
+        return _running[-1] if _running else None
 
 
 def _can_start() -> bool:
@@ -198,21 +249,23 @@ def host_apart() -> Host:
 
     Example: `host(store, host_apart).cpu`.
     """
-    start()
-    with contextlib.suppress(EOFError, OSError, ValueError):
-        if _running:
-            return unpacked_host(_running[-1].host())
+    process = start()
+    if process is not None:
+        with contextlib.suppress(_EndedError):
+            return unpacked_host(process.host())
     return host()
 
 
-def emit_objects_apart(texts: Iterable[str], target: Target, threads: int) -> list[bytes]:
+def emit_objects_apart(
+    texts: Iterable[str], target: Target, threads: int, watch: Watch | None = None
+) -> list[bytes]:
     """The same as `emit_objects`, in another process where that is possible.
 
     Example: `emit_objects_apart(print_modules(program, 64), host_target(), threads=2)`.
     """
-    start()
-    if not _running:
-        return emit_objects(texts, target, threads)
+    process = start()
+    if process is None:
+        return emit_objects(texts, target, threads, watch)
     rest, made = iter(texts), list[str]()
 
     def kept() -> Iterator[str]:
@@ -220,11 +273,10 @@ def emit_objects_apart(texts: Iterable[str], target: Target, threads: int) -> li
             made.append(text)
             yield text
 
-    process = _running[-1]
     try:
-        return process.emit(kept(), target)
-    except (EOFError, OSError, ValueError) as error:
+        return process.emit(kept(), target, watch)
+    except _EndedError as error:
         if process.was_stopped:
             raise CompileError("llvm: got a crash, expected code that can be emitted") from error
         # It ended for being idle: what it did not do is done here.
-        return emit_objects(itertools.chain(made, rest), target, threads)
+        return emit_objects(itertools.chain(made, rest), target, threads, watch)

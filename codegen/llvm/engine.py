@@ -11,11 +11,12 @@ import contextlib
 import ctypes
 import functools
 import re
+import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from graphc.codegen.host import binding
 from graphc.codegen.llvm.elf import undefined_symbols
@@ -24,6 +25,7 @@ from graphc.codegen.target import Target
 from graphc.ir.errors import CompileError
 
 _LIBRARY = "graphc"
+Watch: TypeAlias = Callable[[str, float], None]
 
 
 class _Closeable(Protocol):
@@ -97,21 +99,28 @@ class _Linked:
         return tracker[name]
 
 
-def emit_object(text: str, target: Target, *, passes: bool = True) -> bytes:
+def emit_object(
+    text: str, target: Target, *, passes: bool = True, watch: Watch | None = None
+) -> bytes:
     """Relocatable machine code, for `load_object` as well as for the system's linker.
 
     Example: `emit_object("define void @f() { ret void }", host_target())`.
     """
-    with _prepared(text, target, passes=passes) as module:
+    with _prepared(text, target, passes=passes, watch=watch) as module, _watched(watch, "emit"):
         return _object_of(module, _machine(target))
 
 
-def emit_objects(texts: Iterable[str], target: Target, threads: int) -> list[bytes]:
+def emit_objects(
+    texts: Iterable[str], target: Target, threads: int, watch: Watch | None = None
+) -> list[bytes]:
     """Machine code of several modules, emitted side by side while the next text is made.
+
+    `watch` is told the seconds of each part, which is `parse`, `optimise` or `emit`, on whatever
+    thread it ran.
 
     Example: `emit_objects(print_modules(program, 64), host_target(), threads=2)`.
     """
-    emit = functools.partial(emit_object, target=target)
+    emit = functools.partial(emit_object, target=target, watch=watch)
     if threads == 1:
         return [emit(text) for text in texts]
     with ThreadPoolExecutor(threads) as emitters:
@@ -189,7 +198,9 @@ def _close_backwards(parts: list[_Closeable]) -> None:
 
 
 @contextlib.contextmanager
-def _prepared(text: str, target: Target, *, passes: bool) -> Iterator[_Module]:
+def _prepared(
+    text: str, target: Target, *, passes: bool, watch: Watch | None = None
+) -> Iterator[_Module]:
     """The module of `text`, verified and ready to be emitted.
 
     Module and context are closed here and in this order: left to the garbage
@@ -197,17 +208,27 @@ def _prepared(text: str, target: Target, *, passes: bool) -> Iterator[_Module]:
     """
     context: _Closeable = binding().create_context()
     try:
-        module = _parse(text, target, context)
+        with _watched(watch, "parse"):
+            module = _parse(text, target, context)
         try:
-            _verify(module, text)
+            with _watched(watch, "parse"):
+                _verify(module, text)
             if passes:
-                with _lent_passes(target) as lent:
+                with _watched(watch, "optimise"), _lent_passes(target) as lent:
                     lent.run(module)
             yield module
         finally:
             module.close()
     finally:
         context.close()
+
+
+@contextlib.contextmanager
+def _watched(watch: Watch | None, part: str) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    if watch is not None:
+        watch(part, time.perf_counter() - started)
 
 
 def _parse(text: str, target: Target, context: _Closeable) -> _Module:

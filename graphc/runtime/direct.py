@@ -31,7 +31,7 @@ from graphc.codegen.llvm.call import (
 )
 from graphc.codegen.llvm.engine import Library, load_object
 from graphc.codegen.target import host_target
-from graphc.ir.errors import UnsupportedError
+from graphc.ir.errors import ArgumentError, UnsupportedError
 from graphc.ir.types import Shape, TensorType, static_shape
 from graphc.runtime.cache import DiskCache, cache_key
 from graphc.runtime.spare import Lease
@@ -305,6 +305,11 @@ def plan_call(
         plan.build(result)
     except _UnknownKindError:
         return None
+    if len(plan.leaves) != len(signature.inputs) or plan.results != len(signature.outputs):
+        raise ArgumentError(
+            f"trees of a call: got {len(plan.leaves)} arrays in and {plan.results} out, expected "
+            f"{len(signature.inputs)} and {len(signature.outputs)}"
+        )
     donated = set(aliases.values())
     inputs, outputs = list[int](), list[int]()
     for i, (slot, type_) in enumerate(zip(plan.leaves, signature.inputs, strict=True)):

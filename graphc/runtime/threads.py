@@ -8,9 +8,11 @@ explicit `ThreadPools`, so that nothing is shared behind anyone's back; after
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import threading
 import weakref
+from pathlib import Path
 
 from graphc.codegen.host import emitter
 from graphc.codegen.llvm.apart import emit_objects_apart
@@ -35,6 +37,15 @@ def load_pool(target: Target, cache: DiskCache | None = None) -> Library:
         (data,) = emit_objects_apart([text], target, 1)
         cache.put(key, data)
     return load_object(data)
+
+
+@functools.lru_cache(maxsize=8)
+def pools_of(target: Target, directory: Path) -> ThreadPools:
+    """The threads that all programs of one target share; the code of pools is kept in `directory`.
+
+    Example: `pools_of(host_target(), DiskCache().directory).address(2)`.
+    """
+    return ThreadPools(load_pool(target, DiskCache(directory, strict=False)))
 
 
 class ThreadPools:

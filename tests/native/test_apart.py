@@ -64,14 +64,15 @@ def test_faults_are_told_and_the_next_program_is_compiled() -> None:
     assert emit_objects_apart(TEXTS, TARGET, 2) == EXPECTED
 
 
-def failing() -> Iterator[str]:
+def failing(error: Exception) -> Iterator[str]:
     yield TEXTS[0]
-    raise KeyError("the printer failed")
+    raise error
 
 
-def test_a_maker_of_text_that_fails() -> None:
-    with pytest.raises(KeyError):
-        emit_objects_apart(failing(), TARGET, 2)
+@pytest.mark.parametrize("error", [KeyError("one"), ValueError("two"), OSError("three")])
+def test_a_maker_of_text_that_fails(error: Exception) -> None:
+    with pytest.raises(type(error), match=error.args[0]):
+        emit_objects_apart(failing(error), TARGET, 2)
     assert emit_objects_apart(TEXTS, TARGET, 2) == EXPECTED
 
 
