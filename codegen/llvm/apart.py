@@ -1,8 +1,9 @@
 """LLVM in a process of its own, so that its 130 MB and its crashes are not the program's.
 
-The process is started when a program is compiled, works while its maker still makes text (it loads
-LLVM while graphs are rewritten), and ends when nothing has been asked of it for a while or the
-program is gone. Where no process can be started, LLVM works here.
+The process is started when a large program is compiled, works while its maker still makes text (it
+loads LLVM while graphs are rewritten), and ends when nothing has been asked of it for a while or
+the program is gone. For a small program LLVM works here, which takes less time, and where no
+process can be started, too.
 
 Messages are a line of JSON and the bytes that it announces. Requests are answered in any order,
 under their numbers.
@@ -29,6 +30,7 @@ from graphc.codegen.target import Target
 from graphc.ir.errors import CompileError
 
 IDLE_SECONDS = 20.0
+LARGE = 48  # nodes of a graph whose compilation takes longer than to start a process
 # The rooms that LLVM needs, without those that the front door opens.
 _PROGRAM = """
 import json, sys, types
@@ -221,16 +223,18 @@ _running: list[_Process] = []
 _lock = threading.Lock()
 
 
-def start() -> _Process | None:
-    """Let LLVM be loaded elsewhere, if it is neither there nor here yet; None if it cannot be."""
+def start() -> None:
+    """Let LLVM be loaded elsewhere, if it is neither there nor here yet."""
     with _lock:
-        if _running and _running[-1].is_alive:
-            return _running[-1]
-        _running.clear()
-        if "llvmlite.binding" not in sys.modules and _can_start():
+        if _current() is None and "llvmlite.binding" not in sys.modules and _can_start():
+            _running.clear()
             with contextlib.suppress(OSError):
                 _running.append(_Process())
-        return _running[-1] if _running else None
+
+
+def _current() -> _Process | None:
+    """The process that answers, if there is one."""
+    return next((process for process in _running if process.is_alive), None)
 
 
 def _can_start() -> bool:
@@ -245,11 +249,11 @@ def _can_start() -> bool:
 
 
 def host_apart() -> Host:
-    """What LLVM says of the processor, without LLVM in this process where that is possible.
+    """What LLVM says of the processor; the process that has been started is asked, if there is one.
 
     Example: `host(store, host_apart).cpu`.
     """
-    process = start()
+    process = _current()
     if process is not None:
         with contextlib.suppress(_EndedError):
             return unpacked_host(process.host())
@@ -259,11 +263,11 @@ def host_apart() -> Host:
 def emit_objects_apart(
     texts: Iterable[str], target: Target, threads: int, watch: Watch | None = None
 ) -> list[bytes]:
-    """The same as `emit_objects`, in another process where that is possible.
+    """The same as `emit_objects`, in the process that has been started, if there is one.
 
     Example: `emit_objects_apart(print_modules(program, 64), host_target(), threads=2)`.
     """
-    process = start()
+    process = _current()
     if process is None:
         return emit_objects(texts, target, threads, watch)
     rest, made = iter(texts), list[str]()

@@ -19,21 +19,18 @@ if TYPE_CHECKING:
     from graphc.runtime.compiler import Compilation
 
 
-def prepare() -> None:
-    """Let LLVM be loaded, meanwhile, if it will be asked; then load what compiles."""
+def know_processor(graph: Graph) -> None:
+    """Have LLVM's words for the processor ready, from the disk or from LLVM.
+
+    Where LLVM is to be asked, and is to work apart, the compiler is loaded while it loads.
+    """
     apart = importlib.import_module("graphc.codegen.llvm.apart")
-    cache = importlib.import_module("graphc.runtime.cache")
-    if not importlib.import_module("graphc.codegen.host").is_known(cache.DiskCache(strict=False)):
+    own = importlib.import_module("graphc.codegen.host")
+    store = importlib.import_module("graphc.runtime.cache").DiskCache(strict=False)
+    if len(graph.nodes) >= apart.LARGE and not own.is_known(store):
         apart.start()
     importlib.import_module("graphc.runtime.compiler")
-
-
-def know_processor() -> None:
-    """Have LLVM's words for the processor ready, from the disk or from LLVM."""
-    apart = importlib.import_module("graphc.codegen.llvm.apart")
-    cache = importlib.import_module("graphc.runtime.cache")
-    host = importlib.import_module("graphc.codegen.host").host
-    host(cache.DiskCache(strict=False), apart.host_apart)
+    own.host(store, apart.host_apart)
 
 
 def prepared(graph: Graph) -> Graph:

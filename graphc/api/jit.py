@@ -11,7 +11,6 @@ import numpy as np
 
 from graphc import tree
 from graphc.api.arguments import Flattened, Function, Signature, require_callable, unflatten
-from graphc.api.backend import prepare
 from graphc.api.leaves import leaf_type, lifted, to_array
 from graphc.api.shapes import struct_of
 from graphc.api.staged import Compiled, Lowered, Traced, trace_call
@@ -179,7 +178,7 @@ class Jitted:
             if not all(leaf.dtype.isnative for leaf in leaves):
                 return self._call(args, kwargs)
             flat = self.signature.flatten(args, {})
-            compiled = self.compiled[key] = self._compile(flat)
+            compiled = self.compiled[key] = self._trace(flat).lower().compile()
         else:
             self.direct = compiled.direct
             # It has taken the memory that the first call left: another call would take as much.
@@ -206,7 +205,7 @@ class Jitted:
         key = (flat.form, types)
         compiled = self.compiled.get(key)
         if compiled is None:
-            compiled = self.compiled[key] = self._compile(flat)
+            compiled = self.compiled[key] = self._trace(flat).lower().compile()
         arrays = [
             to_array(leaf, type_, name)
             for leaf, (type_, _), name in zip(flat.leaves, types, flat.names, strict=True)
@@ -216,10 +215,6 @@ class Jitted:
     def __get__(self, instance: object, owner: type | None = None) -> Callable[..., Tree]:
         """A method of a class, like a plain function."""
         return self if instance is None else MethodType(self, instance)
-
-    def _compile(self, flat: Flattened) -> Compiled:
-        prepare()
-        return self._trace(flat).lower().compile()
 
     def _trace(self, flat: Flattened) -> Traced:
         donated = [i for i, owner in enumerate(flat.owners) if owner in self.donated]

@@ -15,7 +15,7 @@ from dataclasses import astuple, dataclass, field
 from typing import Any
 
 from graphc.codegen.host import emitter
-from graphc.codegen.llvm.apart import emit_objects_apart, start
+from graphc.codegen.llvm.apart import LARGE, emit_objects_apart, start
 from graphc.codegen.llvm.clocks import clocks_for
 from graphc.codegen.llvm.engine import load_objects
 from graphc.codegen.llvm.entry import (
@@ -135,7 +135,8 @@ class Compilation:
         entry = None if watched else cache.get(key)
         laps.lap("key")
         if entry is None:
-            start()
+            if len(self.graph.nodes) >= LARGE:
+                start()
             options.say("cache", f"miss: {cache.last_miss or 'every pass is to be watched'}")
             with ThreadPoolExecutor(1) as beside:
                 signature, objects = self._compiled(laps, beside)

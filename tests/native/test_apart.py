@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -39,19 +39,30 @@ def apart_although_here(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         process.process.wait()
 
 
+def emitted(texts: Iterable[str]) -> list[bytes]:
+    apart.start()
+    return emit_objects_apart(texts, TARGET, 2)
+
+
 def running() -> subprocess.Popen[bytes]:
     (process,) = apart._running
     return process.process
 
 
 def test_the_same_objects_come_back_in_order() -> None:
-    assert emit_objects_apart(iter(TEXTS), TARGET, 2) == EXPECTED
-    assert emit_objects_apart(TEXTS[:1], TARGET, 1) == EXPECTED[:1]
+    assert emitted(iter(TEXTS)) == EXPECTED
+    assert emitted(TEXTS[:1]) == EXPECTED[:1]
     assert running().poll() is None
 
 
 def test_it_knows_the_processor() -> None:
+    apart.start()
     assert host_apart() == host()
+
+
+def test_without_it_the_work_is_done_here() -> None:
+    assert emit_objects_apart(TEXTS, TARGET, 2) == EXPECTED
+    assert not apart._running
 
 
 def test_faults_are_told_and_the_next_program_is_compiled() -> None:
@@ -59,9 +70,9 @@ def test_faults_are_told_and_the_next_program_is_compiled() -> None:
     with pytest.raises(CompileError) as here:
         emit_object(wrong, TARGET)
     with pytest.raises(CompileError) as there:
-        emit_objects_apart([*TEXTS, wrong], TARGET, 2)
+        emitted([*TEXTS, wrong])
     assert str(there.value) == str(here.value)
-    assert emit_objects_apart(TEXTS, TARGET, 2) == EXPECTED
+    assert emitted(TEXTS) == EXPECTED
 
 
 def failing(error: Exception) -> Iterator[str]:
@@ -72,18 +83,18 @@ def failing(error: Exception) -> Iterator[str]:
 @pytest.mark.parametrize("error", [KeyError("one"), ValueError("two"), OSError("three")])
 def test_a_maker_of_text_that_fails(error: Exception) -> None:
     with pytest.raises(type(error), match=error.args[0]):
-        emit_objects_apart(failing(error), TARGET, 2)
-    assert emit_objects_apart(TEXTS, TARGET, 2) == EXPECTED
+        emitted(failing(error))
+    assert emitted(TEXTS) == EXPECTED
 
 
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGKILL])
 def test_a_process_that_was_ended_is_replaced(kind: signal.Signals) -> None:
-    emit_objects_apart(TEXTS, TARGET, 2)
+    emitted(TEXTS)
     ended = running()
     ended.send_signal(kind)
-    assert emit_objects_apart(TEXTS, TARGET, 2) == EXPECTED
+    assert emitted(TEXTS) == EXPECTED
     ended.wait()
-    assert emit_objects_apart(TEXTS, TARGET, 2) == EXPECTED
+    assert emitted(TEXTS) == EXPECTED
 
 
 def test_a_crash_is_an_error_of_the_program() -> None:
@@ -93,16 +104,16 @@ def test_a_crash_is_an_error_of_the_program() -> None:
         running().wait()
         yield TEXTS[1]
 
-    emit_objects_apart(TEXTS, TARGET, 2)
+    emitted(TEXTS)
     with pytest.raises(CompileError, match="got a crash"):
-        emit_objects_apart(crashing(), TARGET, 2)
+        emitted(crashing())
 
 
 def test_many_threads_at_once() -> None:
     found: list[list[bytes]] = []
 
     def work() -> None:
-        found.append(emit_objects_apart(TEXTS, TARGET, 2))
+        found.append(emitted(TEXTS))
 
     threads = [threading.Thread(target=work) for _ in range(6)]
     for thread in threads:
@@ -124,39 +135,52 @@ def in_fork(work: Callable[[], bool]) -> bool:
 
 
 def test_a_fork_starts_its_own() -> None:
-    emit_objects_apart(TEXTS, TARGET, 2)
+    emitted(TEXTS)
     mine = running().pid
 
     def work() -> bool:
-        done = emit_objects_apart(TEXTS, TARGET, 2) == EXPECTED and running().pid != mine
+        done = emitted(TEXTS) == EXPECTED and running().pid != mine
         running().kill()
         return done
 
     assert in_fork(work)
-    assert emit_objects_apart(TEXTS, TARGET, 2) == EXPECTED
+    assert emitted(TEXTS) == EXPECTED
     assert running().pid == mine
 
 
-def test_it_ends_with_its_program(tmp_path: Path) -> None:
-    script = (
-        "import numpy as np, graphc as gc, sys\n"
-        "from graphc.codegen.llvm import apart\n"
-        "gc.jit(lambda x: x + 1)(np.ones(3, np.float32))\n"
-        "print(apart._running[0].process.pid, 'llvmlite.binding' in sys.modules)\n"
-    )
+def told(script: str, cache: Path) -> list[str]:
+    """The words that a program of its own prints."""
+    head = "import sys\nimport numpy as np, graphc as gc\nimport graphc.numpy as gnp\n"
+    head += "from graphc.codegen.llvm import apart\n"
     done = subprocess.run(
-        [sys.executable, "-c", script],
-        env={**os.environ, "GRAPHC_CACHE_DIR": str(tmp_path)},
+        [sys.executable, "-c", head + script],
+        env={**os.environ, "GRAPHC_CACHE_DIR": str(cache)},
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
         check=True,
     )
-    number, loaded = done.stdout.split()
-    assert loaded == "False"
     assert done.stderr == ""
+    return done.stdout.split()
+
+
+def test_a_large_program_has_it_and_it_ends_with_the_program(tmp_path: Path) -> None:
+    number, loaded = told(
+        "def f(x):\n"
+        "    for i in range(60): x = gnp.tanh(x) * i\n"
+        "    return x\n"
+        "gc.jit(f)(np.ones(3, np.float32))\n"
+        "print(apart._running[0].process.pid, 'llvmlite.binding' in sys.modules)\n",
+        tmp_path,
+    )
+    assert loaded == "False"
     for _ in range(200):
         if not Path(f"/proc/{number}").exists():
             break
         threading.Event().wait(0.05)
     assert not Path(f"/proc/{number}").exists()
+
+
+def test_a_small_program_does_without(tmp_path: Path) -> None:
+    script = "gc.jit(lambda x: x + 1)(np.ones(3, np.float32))\nprint(len(apart._running))\n"
+    assert told(script, tmp_path) == ["0"]
