@@ -1,7 +1,8 @@
 """Attention that is written out becomes one row, of which kernels keep no array of all scores.
 
-Run before differentiation, so that the derivatives are rows as well. Where few queries meet few keys
-the scores stay in the caches anyway, and contractions of the whole batch are faster.
+Run before differentiation, so that the derivatives are rows as well. These compute all products
+again, which pays where a mask of places leaves out enough of them, or where all scores together
+do not fit the caches (docs/performance.md has the figures).
 """
 
 from __future__ import annotations
@@ -9,50 +10,86 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from graphc.ir.graph import Graph, inline, order, substitute
 from graphc.ir.node import Node, make
 from graphc.ir.types import tensor
 from graphc.ops import control, duals, elementwise, leaf, movement, reduction
-from graphc.ops.attention import AttentionAttrs, attention, converted, work_of_scores
+from graphc.ops.attention import AttentionAttrs, attention, converted, is_together, work_of_scores
 from graphc.ops.axes import axes_in_result
 from graphc.ops.contraction import DotAttrs, dot_general, free_axes
 from graphc.ops.control import GroupAttrs
+from graphc.ops.reach import reach_of
 from graphc.passes.revise import in_regions, revise
 
-LEAST_SCORES = 1 << 12  # per batch: queries times keys from which on tiles pay
+LEAST_SCORES = 1 << 10  # of a batch: below, a tile is hardly filled
+MOST_BYTES = 1 << 22  # of all scores together that stay near between contractions
+# Products that take part in a gradient: plainly, in tiles of all keys of a batch, in other tiles.
+PLAIN, TOGETHER, APART = 6, 7, 9
+EDGE = 32  # queries that are walked together, half of which meet a causal mask's edge in vain
 MOST_READ = 8  # arrays that scores may read beside the products
 e = elementwise
 
 
-def tile_attention(graph: Graph) -> Graph:
-    """Make softmax(f(q k)) v one operation, if f works element by element.
+def tile_attention(graph: Graph, *, differentiated: bool = False) -> Graph:
+    """Make softmax(f(q k)) v one operation, if f works element by element and tiles pay.
 
     before: %0 = dot_general %q, %k ... : f32[8,512,512]
             %1 = mul %0, 0.125 ...
             %2 = composite %1 {name=softmax, ...}
             %3 = dot_general %2, %v ... : f32[8,512,64]
     after:  %0 = attention %q, %k, %v {scores=@scores} : f32[8,512,64]
+
+    `differentiated` says that gradients will follow.
     """
+    inside = partial(tile_attention, differentiated=differentiated)
 
     def change(node: Node, current: Node) -> Node:
         if isinstance(current.attrs, DotAttrs):
-            return _found(graph, node, current) or current
-        return in_regions(current, tile_attention)
+            found = _found(graph, node, current)
+            return current if found is None or not _pays(found, differentiated) else found
+        return in_regions(current, inside)
 
     return revise(graph, change)
 
 
+def _pays(node: Node, differentiated: bool) -> bool:
+    """Whether tiles are faster than contractions of whole batches."""
+    row = node.operands[0] if node.op is movement.transpose else node
+    assert isinstance(row.attrs, AttentionAttrs)
+    product = row.attrs.scores.input_types[0]
+    *batches, queries, keys = (size for size in product.shape if isinstance(size, int))
+    if queries * keys < LEAST_SCORES:
+        return False
+    if not differentiated or math.prod((*batches, queries, keys)) * product.dtype.bytes > MOST_BYTES:
+        return True
+    reach = reach_of(row.attrs.scores)
+    one_sided = reach.ahead is not None or reach.behind is not None
+    share = (1 + 2 * EDGE / min(queries, keys)) / 2 if one_sided else 1.0
+    return share * (TOGETHER if is_together(row) else APART) <= PLAIN
+
+
 def _found(graph: Graph, node: Node, current: Node) -> Node | None:
-    """The row for a product of weights and values."""
+    """The row for a product of weights and values, if nothing else reads what is between."""
     for side in (0, 1):
         match = _Match(current, side)
-        weights = _unconverted(node.operands[side])
-        if match.fits() and all(len(graph.users[x]) == 1 for x in (weights, node.operands[side])):
+        if match.fits() and _is_alone(graph, node, side):
             found = match.row()
             if found is not None:
                 return found
     return None
+
+
+def _is_alone(graph: Graph, node: Node, side: int) -> bool:
+    """Whether the weights, as they were before anything was rewritten, are read here only."""
+    weights = node.operands[side]
+    softmax = _softmax(_unconverted(weights))
+    product = None if softmax is None else _product(softmax.scores)
+    inside = [weights, _unconverted(weights), *([] if product is None else [product])]
+    return product is not None and all(
+        len(graph.users.get(x, ())) <= 1 and x not in graph.outputs for x in inside
+    )
 
 
 @dataclass(frozen=True)
@@ -88,9 +125,6 @@ class _Match:
 
     def row(self) -> Node | None:
         """The row, if the weights are a softmax of what is computed from one product."""
-        queries, keys = self.weights.tensor.shape[-2:]
-        if math.prod((queries, keys)) < LEAST_SCORES:
-            return None
         softmax = _softmax(_unconverted(self.weights))
         product = None if softmax is None else _product(softmax.scores)
         if softmax is None or product is None:
@@ -277,7 +311,7 @@ def _scores(scores: Node, product: Node, query: Node) -> tuple[Graph, list[Node]
             continue
         opened[node] = node
         if node in depends:
-            if not node.op.elementwise:
+            if not node.op.elementwise or node.op.expand is not None:
                 return None
         elif _is_read(node, square):
             rest[node] = None
@@ -309,4 +343,5 @@ def _is_read(node: Node, square: int) -> bool:
     if node.op is duals.broadcast or (node.op is movement.reshape and axes_in_result(node)):
         return False
     size = node.tensor.size
-    return not (node.op.elementwise and isinstance(size, int) and size >= square)
+    written_out = node.op.elementwise and node.op.expand is None
+    return not (written_out and isinstance(size, int) and size >= square)

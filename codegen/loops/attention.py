@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 
 from graphc.codegen.loops.elements import Builder, Place, compare, converted, literal, work_type
 from graphc.codegen.loops.index import (
+    ONE,
     ZERO,
     Index,
     Var,
@@ -39,7 +40,7 @@ from graphc.codegen.loops.language import (
     Store,
     Update,
 )
-from graphc.codegen.loops.reach import reach_of
+from graphc.ops.reach import reach_of
 from graphc.codegen.loops.schedule import Schedule
 from graphc.codegen.loops.strips import Element, Strips, Walk
 from graphc.ir.errors import CompileError
@@ -62,6 +63,8 @@ def lower_attention(builder: Builder, outputs: Sequence[Output], schedule: Sched
     elif ops == {rows.attention_query_gradient}:
         kernel.write(kernel.query, kernel.of_queries)
     else:
+        by_op = {node.op: buffer for node, buffer in outputs}
+        kernel.query_sums = by_op.get(rows.attention_query_gradient)
         kernel.write(kernel.key, kernel.of_keys)
 
 
@@ -105,7 +108,7 @@ class _Attention:
         self.outer: Place = ()
         self.first = ZERO
         self.count = ZERO  # of places in the strip
-        self.guard: Expr | None = None
+        self.query_sums: Buffer | None = None  # where they gather, all strips in one piece
 
     # strips
 
@@ -114,16 +117,35 @@ class _Attention:
         builder, wide = self.builder, self.strips.width
         lead = [index(size) for size in self.product.shape[:-2]]
         places = index(strip.tensor.shape[-2])
-        extents = [*lead, (places + (wide - 1)) // wide]
+        count = (places + (wide - 1)) // wide
+        extents = [*lead, ONE if self.query_sums else count]
         piece = Var(builder.fresh("c"), product(extents))
         *outer, at = unfolded(index(piece), extents)
-        self.outer, self.first = tuple(outer), at * wide
-        self.count = piece_size(wide, at, places)
+        self.outer, self.places = tuple(outer), places
         self.partial = places % wide != ZERO
-        self.places = places
-        with builder.inside() as written:
+
+        def strip_at(number: Index) -> None:
+            self.first, self.count = number * wide, piece_size(wide, number, places)
             body()
+
+        with builder.inside() as written:
+            if self.query_sums is None:
+                strip_at(at)
+            else:
+                self._clear(self.query_sums)
+                self.strips.rows_of(count, strip_at)
         builder.loop(piece, "parallel", written)
+
+    def _clear(self, result: Buffer) -> None:
+        """Zeros for the queries' cotangents of one batch."""
+        rows_, shape = index(self.query.tensor.shape[-2]), self.query.tensor.shape
+
+        def row(at: Index) -> None:
+            self.strips.in_lanes(lambda lane: self._put(
+                result, flat((*self.outer, at, lane), shape), literal(0, self.dtype)
+            ), index(self.width))  # fmt: skip
+
+        self.strips.rows_of(rows_, row)
 
     def _guard(self, lane: Index) -> Expr | None:
         """That a lane is a place of the array, None where all are."""
@@ -379,12 +401,31 @@ class _Attention:
                 strips.spread(tile, count, cotangents, self.features, by_value)
             if rows.attention_key_gradient in wanted:
                 strips.spread(pulled, count, queries, self.width, by_key)
+            if self.query_sums is not None:
+                self._gather_queries(walk, pulled, first, count)
 
         strips.walk(walk, block)
         for node, buffer in self.outputs:
+            if buffer is self.query_sums:
+                continue
             is_key = node.op is rows.attention_key_gradient
             features = self.width if is_key else self.features
             self._store_rows(node, buffer, by_key if is_key else by_value, features)
+
+    def _gather_queries(self, walk: Walk, tile: Buffer, first: Index, count: Index) -> None:
+        """Add the strip's keys, each times a cotangent of the tile, to the queries' cotangents."""
+        assert self.query_sums is not None
+        strips, key, result = self.strips, self._of(self.key), self.query_sums
+        shape = self.query.tensor.shape
+
+        def own(at: Index, height: int) -> None:
+            strips.add_rows(
+                (tile, at * strips.width, strips.width, ONE),
+                (result, lambda row, lane: flat((*self.outer, first + at + row, lane), shape)),
+                height, self.count, lambda row, i: key(self.first + row, i), self.width,
+            )  # fmt: skip
+
+        strips.in_tiles(walk, count, own)
 
     def _cotangent(
         self, tiles: tuple[Buffer, Buffer], place: Index, at: tuple[Index, Index],

@@ -13,12 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from graphc.codegen.loops.elements import Builder, converted, literal
-from graphc.codegen.loops.index import ZERO, Index, Var, index, minimum
+from graphc.codegen.loops.index import ONE, ZERO, Index, Var, index, minimum
 from graphc.codegen.loops.language import Apply, Buffer, Expr, Load, Local, Store
 from graphc.codegen.loops.schedule import Schedule
 from graphc.ir.types import DType
 
 Element = Callable[[Index, Index], Expr]  # of a row and a feature
+Place = Callable[[Index, Index], Index]  # likewise
 MOST_ROWS = 8  # of a tile
 VECTORS = 2  # of a tile's row
 LEAST_BLOCK = 16
@@ -113,14 +114,18 @@ class Strips:
         def strip(first: Index, height: int) -> None:
             self._tile(tile, first, height, panel, features, element)
 
-        self.rows_of(count // self.height, lambda at: strip(at * self.height, self.height))
+        self.in_tiles(walk, count, strip)
+        return tile
+
+    def in_tiles(self, walk: Walk, count: Index, write: Callable[[Index, int], None]) -> None:
+        """The rows of a block, a tile's height at a time: where each begins, and how many."""
+        self.rows_of(count // self.height, lambda at: write(at * self.height, self.height))
         whole, left = count // self.height * self.height, count % self.height
         if walk.rest is None:
-            self.rows_of(left, lambda at: strip(whole + at, 1))
+            self.rows_of(left, lambda at: write(whole + at, 1))
         elif walk.rest:
             rest = walk.rest  # all of them or none
-            self.rows_of((left + (rest - 1)) // rest, lambda at: strip(whole, rest))
-        return tile
+            self.rows_of((left + (rest - 1)) // rest, lambda at: write(whole, rest))
 
     def _tile(
         self, tile: Buffer, first: Index, height: int, panel: Buffer, features: int,
@@ -168,27 +173,51 @@ class Strips:
 
         What is there already is multiplied by the place's factor first.
         """
+        self.rows_of(index(self.width // self.height), lambda at: self.add_rows(
+            (tile, at * self.height, ONE, index(self.width)),
+            (results, lambda row, lane: (at * self.height + row) * features + lane),
+            self.height, count, element, features,
+            None if factors is None else lambda row: Load(factors, at * self.height + row),
+        ))  # fmt: skip
+
+    def add_rows(
+        self,
+        numbers: tuple[Buffer, Index, Index, Index],
+        results: tuple[Buffer, Place],
+        height: int,
+        count: Index,
+        element: Element,
+        features: int,
+        factor: Callable[[Index], Expr] | None = None,
+    ) -> None:
+        """Add to `height` rows of results the sums of `count` other rows, each times a number.
+
+        `numbers` are a buffer, the first place in it, and the steps by row of the results and by
+        summed row.
+        """
         columns = VECTORS * self.lanes
         whole, rest = divmod(features, columns)
+        buffer, place = results
 
         def panel(first: Index, extent: int) -> None:
-            self.rows_of(index(self.width // self.height), lambda at: self._spread(
-                tile, count, lambda row, lane: element(row, first + lane), extent,
-                (results, at * self.height, first, features), factors,
-            ))  # fmt: skip
+            self._add_panel(
+                numbers, (buffer, lambda row, lane: place(row, first + lane)), height, count,
+                lambda row, lane: element(row, first + lane), extent, factor,
+            )  # fmt: skip
 
         if whole:
             self.rows_of(index(whole), lambda at: panel(at * columns, columns))
         if rest:
             panel(index(whole * columns), rest)
 
-    def _spread(
-        self, tile: Buffer, count: Index, element: Element, extent: int,
-        where: tuple[Buffer, Index, Index, int], factors: Buffer | None,
+    def _add_panel(
+        self, numbers: tuple[Buffer, Index, Index, Index], results: tuple[Buffer, Place],
+        height: int, count: Index, element: Element, extent: int,
+        factor: Callable[[Index], Expr] | None,
     ) -> None:  # fmt: skip
-        builder, dtype, height = self.builder, self.dtype, self.height
-        results, own, first, features = where
-        columns = VECTORS * self.lanes
+        builder, dtype, columns = self.builder, self.dtype, VECTORS * self.lanes
+        buffer, place = results
+        tile, start, by_row, by_sum = numbers
         sums = self.local("acc", height * columns, "registers")
 
         def over(write: Callable[[Index, Index], Store]) -> None:
@@ -196,13 +225,10 @@ class Strips:
                 index(height), lambda row: builder.block.append(write(row, lane)), "unrolled"
             ), index(extent))  # fmt: skip
 
-        def place(row: Index, lane: Index) -> Index:
-            return (own + row) * features + first + lane
-
         def begin(row: Index, lane: Index) -> Store:
-            known: Expr = builder.let(Load(results, place(row, lane)))
-            if factors is not None:
-                known = Apply("mul", (known, Load(factors, own + row)), dtype)
+            known: Expr = builder.let(Load(buffer, place(row, lane)))
+            if factor is not None:
+                known = Apply("mul", (known, factor(row)), dtype)
             return Store(sums, row * columns + lane, known)
 
         def step(at: Index) -> None:
@@ -210,7 +236,7 @@ class Strips:
                 right = self._work(element(at, lane))
 
                 def add(row: Index) -> None:
-                    left = builder.let(Load(tile, at * self.width + own + row))
+                    left = builder.let(Load(tile, start + row * by_row + at * by_sum))
                     total = Apply("fma", (left, right, Load(sums, row * columns + lane)), dtype)
                     builder.block.append(Store(sums, row * columns + lane, total))
 
@@ -220,9 +246,7 @@ class Strips:
 
         over(begin)
         self.rows_of(count, step)
-        over(lambda row, lane: Store(
-            results, place(row, lane), Load(sums, row * columns + lane)
-        ))  # fmt: skip
+        over(lambda row, lane: Store(buffer, place(row, lane), Load(sums, row * columns + lane)))
 
 
 __all__ = ["Element", "Strips", "Walk"]

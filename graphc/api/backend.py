@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def prepared(graph: Graph) -> Graph:
     """A graph in the form of which the derivative is cheapest."""
     passes = importlib.import_module("graphc.passes")
-    made: Graph = passes.tile_attention(passes.gather_late(graph))
+    made: Graph = passes.tile_attention(passes.gather_late(graph), differentiated=True)
     return made
 
 

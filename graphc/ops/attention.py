@@ -417,21 +417,48 @@ attention_value_gradient: Op = _row(
 
 GRADIENTS = (attention_query_gradient, attention_key_gradient, attention_value_gradient)
 ROWS = (attention, attention_totals, *GRADIENTS)
+DEFINITIONS: dict[Op, Definition] = {
+    attention: _attend,
+    attention_totals: _totals,
+    attention_query_gradient: _query_gradient,
+    attention_key_gradient: _key_gradient,
+    attention_value_gradient: _value_gradient,
+}
+# Batches from which on each may be one piece of parallel work.
+ENOUGH_BATCHES = 4
 # Operands before what else the scores read.
 FIXED = {attention: 3, attention_totals: 2, **dict.fromkeys(GRADIENTS, 6)}
 
 
 def shared_tiles(node: Node) -> object:
-    """What rows have in common that compute from the same tiles, None for other operations."""
+    """What rows have in common that compute from the same tiles, None for other operations.
+
+    All three gradients do where one piece of work may have all keys of a batch, whose parts of a
+    query's gradient must be added in a fixed order.
+    """
     a = node.attrs
     if not isinstance(a, AttentionAttrs):
         return None
     fixed = FIXED[node.op]
     given, rest = node.operands[:fixed], node.operands[fixed:]
-    if fixed < len(GRADIENTS) + 3:
-        return "queries", given[:2], rest, a.scores, a.empty
-    side = "query gradient" if node.op is attention_query_gradient else "key gradient"
-    return side, given, rest, a.scores, a.empty
+    if node.op not in GRADIENTS:
+        return "results", given[:2], rest, a.scores, a.empty
+    query = node.op is attention_query_gradient and not is_together(node)
+    return "gradients", query, given, rest, a.scores, a.empty
+
+
+def is_together(node: Node) -> bool:
+    """Whether one kernel computes all gradients of (or for) a row."""
+    a = node.attrs
+    assert isinstance(a, AttentionAttrs)
+    product = a.scores.input_types[0]
+    batches = math.prod(size for size in product.shape[:-2] if isinstance(size, int))
+    return batches >= ENOUGH_BATCHES and node.operands[0].tensor.dtype is product.dtype
+
+
+def definition(node: Node) -> Graph:
+    """What a row is in terms of other operations."""
+    return _opened(DEFINITIONS[node.op], node)
 
 
 __all__ = [
@@ -444,6 +471,9 @@ __all__ = [
     "attention_query_gradient",
     "attention_totals",
     "attention_value_gradient",
+    "converted",
+    "definition",
+    "is_together",
     "scaled",
     "shared_tiles",
     "slopes",
