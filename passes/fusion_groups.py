@@ -29,7 +29,8 @@ from graphc.ops import (
     reduction,
     special,
 )
-from graphc.ops.attention import AttentionAttrs, shared_tiles
+from graphc.ops.attention import AttentionAttrs
+from graphc.ops.attention_tiles import shared_tiles
 from graphc.ops.contraction import dot_general
 from graphc.ops.partial_sums import PartialAttrs, partial_sums
 from graphc.ops.windows import WindowsAttrs, windows
@@ -235,6 +236,8 @@ class Grouping:
         group = self.sharing.get(tiles) if tiles is not None else None
         if group is None or group in self.readers.get(node, ()):
             return False
+        if any(output.op is node.op for output in group.outputs):
+            return False  # of other values
         readers = self._units_that_read(node)
         if any(self.precedence.precedes(reader, group) for reader in readers):
             return False

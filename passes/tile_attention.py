@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from graphc.ir.graph import Graph, inline, order, substitute
 from graphc.ir.node import Node, make
 from graphc.ir.types import tensor
 from graphc.ops import control, duals, elementwise, leaf, movement, reduction
-from graphc.ops.attention import AttentionAttrs, attention, converted, is_together, work_of_scores
+from graphc.ops.attention import AttentionAttrs, attention, converted, work_of_scores
+from graphc.ops.attention_tiles import is_together
 from graphc.ops.axes import axes_in_result
 from graphc.ops.contraction import DotAttrs, dot_general, free_axes
 from graphc.ops.control import GroupAttrs
@@ -49,6 +50,8 @@ def tile_attention(graph: Graph, *, differentiated: bool = False) -> Graph:
         if isinstance(current.attrs, DotAttrs):
             found = _found(graph, node, current)
             return current if found is None or not _pays(found, differentiated) else found
+        if current.op is movement.transpose and len(graph.users[node.operands[0]]) == 1:
+            return _arranged_result(current) or current
         return in_regions(current, inside)
 
     return revise(graph, change)
@@ -62,12 +65,26 @@ def _pays(node: Node, differentiated: bool) -> bool:
     *batches, queries, keys = (size for size in product.shape if isinstance(size, int))
     if queries * keys < LEAST_SCORES:
         return False
-    if not differentiated or math.prod((*batches, queries, keys)) * product.dtype.bytes > MOST_BYTES:
+    if (
+        not differentiated
+        or math.prod((*batches, queries, keys)) * product.dtype.bytes > MOST_BYTES
+    ):
         return True
     reach = reach_of(row.attrs.scores)
     one_sided = reach.ahead is not None or reach.behind is not None
     share = (1 + 2 * EDGE / min(queries, keys)) / 2 if one_sided else 1.0
     return share * (TOGETHER if is_together(row) else APART) <= PLAIN
+
+
+def _arranged_result(node: Node) -> Node | None:
+    """transpose(attention) as one operation, where features stay side by side."""
+    match (node.attrs, node.operands):
+        case (
+            movement.PermutationAttrs(order),
+            (Node(attrs=AttentionAttrs(permutation=()) as a, op=op) as row,),
+        ) if op is attention and order[-1] == len(order) - 1:
+            return make(attention, row.operands, replace(a, permutation=order))
+    return None
 
 
 def _found(graph: Graph, node: Node, current: Node) -> Node | None:

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
-from graphc.codegen.loops.elements import Builder, Place, compare, converted, literal, work_type
+from graphc.codegen.loops.elements import Builder, Place, compare, converted, literal
 from graphc.codegen.loops.index import (
     ONE,
     ZERO,
@@ -40,15 +41,15 @@ from graphc.codegen.loops.language import (
     Store,
     Update,
 )
-from graphc.ops.reach import reach_of
 from graphc.codegen.loops.schedule import Schedule
 from graphc.codegen.loops.strips import Element, Strips, Walk
-from graphc.ir.errors import CompileError
 from graphc.ir.graph import inline
 from graphc.ir.node import Node
-from graphc.ir.types import BOOL, Size
+from graphc.ir.types import BOOL, static_shape
 from graphc.ops import attention as rows
+from graphc.ops.attention_tiles import FIXED
 from graphc.ops.leaf import parameter
+from graphc.ops.reach import reach_of
 
 Output = tuple[Node, Buffer]
 PLACEHOLDER = 1 << 30  # the number of parameters that no graph has
@@ -68,12 +69,6 @@ def lower_attention(builder: Builder, outputs: Sequence[Output], schedule: Sched
         kernel.write(kernel.key, kernel.of_keys)
 
 
-def _known(size: Size) -> int:
-    if not isinstance(size, int):
-        raise CompileError(f"attention: got {size} features, expected a known number")
-    return size
-
-
 class _Attention:
     """A kernel being written; `outer` and `first` are of the strip at hand."""
 
@@ -83,27 +78,22 @@ class _Attention:
         assert isinstance(attrs, rows.AttentionAttrs)
         self.attrs = attrs
         self.query, self.key = node.operands[:2]
-        forward = node.op in (rows.attention, rows.attention_totals)
         self.product = attrs.scores.params[0].tensor
         self.dtype = self.product.dtype
-        self.values: Node | None = None if node.op is rows.attention_totals else node.operands[2]
-        rest: tuple[Node, ...] = ()
-        for other, _ in outputs:
-            if other.op is rows.attention:
-                self.values = other.operands[2]
-            rest = other.operands[rows.FIXED[other.op] :]
-        self.totals, self.shares, self.cotangents = (
-            (None, None, None) if forward else node.operands[3:6]
-        )
+        given = {other.op: other.operands for other, _ in outputs}
+        self.given = node.operands[: FIXED[node.op]]  # of a gradient, all that is fixed
+        rest = node.operands[FIXED[node.op] :]
+        valued = [op for op in given if op is not rows.attention_totals]
+        self.value: Node | None = given[valued[0]][2] if valued else None
         self.raw = parameter(index=PLACEHOLDER, type=self.product)
         self.back = parameter(index=PLACEHOLDER + 1, type=self.product)
-        self.scores, self.slope = (
-            (*inline(attrs.scores, (self.raw, *rest)), self.raw)
-            if forward
-            else inline(rows.slopes(attrs.scores), (self.raw, *rest, self.back))
-        )
-        self.width = _known(self.query.tensor.shape[-1])
-        self.features = 0 if self.values is None else _known(self.values.tensor.shape[-1])
+        scores = attrs.scores if len(self.given) < 6 else rows.slopes(attrs.scores)
+        back = () if len(self.given) < 6 else (self.back,)
+        self.scores, *self.slopes = inline(scores, (self.raw, *rest, *back))
+        self.width = static_shape(self.query.tensor.shape[-1:])[0]
+        self.features = 0
+        if self.value is not None:
+            self.features = static_shape(self.value.tensor.shape[-1:])[0]
         self.strips = Strips(builder, self.dtype, schedule, self.width + self.features)
         self.outer: Place = ()
         self.first = ZERO
@@ -189,7 +179,7 @@ class _Attention:
         if reach.ahead is not None:
             end = self.first + self.strips.width + -(-reach.ahead // height) * height
             limit = minimum(every, end)
-        return Walk(start, limit, (every % height).as_int)
+        return Walk(start, limit, (every % height).constant)
 
     def _apply(self, op: str, *arguments: Expr) -> Expr:
         return self.builder.let(Apply(op, arguments, self.dtype))
@@ -204,7 +194,7 @@ class _Attention:
 
     def forward(self) -> None:
         """Results and totals of a strip of queries."""
-        strips, builder, wide = self.strips, self.builder, self.strips.width
+        strips, wide = self.strips, self.strips.width
         panel = self._packed(self.query, self.width)
         results = strips.local("sums", max(1, wide * self.features))
         largest, total, factor = (strips.local("row", wide) for _ in range(3))
@@ -220,8 +210,8 @@ class _Attention:
             strips.in_lanes(lambda lane: self._softmax(
                 tile, first, count, lane, (largest, total, factor)
             ))  # fmt: skip
-            if self.values is not None:
-                value = self._of(self.values)
+            if self.value is not None:
+                value = self._of(self.value)
                 strips.spread(
                     tile, count, lambda row, i: value(first + row, i), self.features, results,
                     factor,
@@ -231,12 +221,10 @@ class _Attention:
         strips.in_lanes(lambda lane: self._settle(total, lane))
         for node, buffer in self.outputs:
             if node.op is rows.attention_totals:
-                strips.in_lanes(lambda lane, own=node, to=buffer: self._store_total(
-                    own, to, largest, total, lane
-                ), self.count)  # fmt: skip
+                store = partial(self._store_total, node, buffer, largest, total)
+                strips.in_lanes(store, self.count)
             else:
                 self._store_rows(node, buffer, results, self.features, total)
-        assert builder.block
 
     def _softmax(
         self, tile: Buffer, first: Index, count: Index, lane: Index,
@@ -308,7 +296,8 @@ class _Attention:
     ) -> None:  # fmt: skip
         """The strip's results, divided by one number for each place."""
         strips, builder = self.strips, self.builder
-        order = self.attrs.permutation if node.op is rows.attention else ()
+        assert isinstance(node.attrs, rows.AttentionAttrs)
+        order = node.attrs.permutation
 
         def row(at: Index) -> None:
             def lanes(lane: Index) -> None:
@@ -328,14 +317,14 @@ class _Attention:
 
     def of_queries(self) -> None:
         """The queries' cotangents: of products times keys."""
-        assert self.totals and self.shares and self.cotangents and self.values
+        _, _, values, totals_of, shares_of, cotangents_of = self.given
         strips, wide = self.strips, self.strips.width
         panel = self._packed(self.query, self.width)
-        pulled_panel = self._packed(self.cotangents, self.features)
-        totals, shares = self._numbers(self.totals), self._numbers(self.shares)
+        pulled_panel = self._packed(cotangents_of, self.features)
+        totals, shares = self._numbers(totals_of), self._numbers(shares_of)
         results = strips.local("sums", wide * self.width)
         strips.fill(results, 0.0)
-        key, value, walk = self._of(self.key), self._of(self.values), self._walk(self.key)
+        key, value, walk = self._of(self.key), self._of(values), self._walk(self.key)
 
         def block(first: Index, count: Index) -> None:
             tile = strips.products(
@@ -361,11 +350,11 @@ class _Attention:
 
     def of_keys(self) -> None:
         """The cotangents of keys and values: of products times queries, and weights' ones."""
-        assert self.totals and self.shares and self.cotangents and self.values
+        _, _, values, totals_of, shares_of, cotangents_of = self.given
         strips, wide = self.strips, self.strips.width
         panel = self._packed(self.key, self.width)
-        pulled_panel = self._packed(self.values, self.features)
-        query, cotangent = self._of(self.query), self._of(self.cotangents)
+        pulled_panel = self._packed(values, self.features)
+        query, cotangent = self._of(self.query), self._of(cotangents_of)
         walk = self._walk(self.query, turned=True)
         wanted = {node.op: buffer for node, buffer in self.outputs}
         by_value = strips.local("sums", wide * self.features)
@@ -386,8 +375,7 @@ class _Attention:
             def lanes(lane: Index) -> None:
                 def row(at: Index) -> None:
                     own = (*self.outer, first + at)
-                    assert self.totals and self.shares
-                    numbers = [self.builder.element(n, own) for n in (self.totals, self.shares)]
+                    numbers = [self.builder.element(n, own) for n in (totals_of, shares_of)]
                     self._cotangent(
                         (tile, pulled), at * wide + lane, (first + at, self.first + lane),
                         (converted(numbers[0], self.dtype), converted(numbers[1], self.dtype)),
@@ -420,7 +408,7 @@ class _Attention:
 
         def own(at: Index, height: int) -> None:
             strips.add_rows(
-                (tile, at * strips.width, strips.width, ONE),
+                (tile, at * strips.width, index(strips.width), ONE),
                 (result, lambda row, lane: flat((*self.outer, first + at + row, lane), shape)),
                 height, self.count, lambda row, i: key(self.first + row, i), self.width,
             )  # fmt: skip
@@ -441,7 +429,7 @@ class _Attention:
         weight = self._apply("exp", self._apply("sub", score, total))
         gap = self._apply("sub", builder.let(Load(pulled, place)), share)
         builder.values[self.back] = self._apply("mul", weight, gap)
-        back = builder.let(builder.element(self.slope, position, guard))
+        back = builder.let(builder.element(self.slopes[0], position, guard))
         del builder.values[self.raw], builder.values[self.back]
         builder.block += [Store(tile, place, weight), Store(pulled, place, back)]
 

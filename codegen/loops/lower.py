@@ -29,6 +29,7 @@ from graphc.ir.dims import names_of
 from graphc.ir.graph import Graph, order
 from graphc.ir.node import Node, Op
 from graphc.ops import attention, ordering
+from graphc.ops.attention_tiles import shared_tiles
 from graphc.ops.cumulative import cumulative
 from graphc.ops.indexing import scatter
 from graphc.ops.movement import AxisAttrs, concatenate, reshape
@@ -165,7 +166,7 @@ def _is_pair(space: tuple[object, ...]) -> bool:
 
 def _space(node: Node, params: Sequence[Node]) -> object:
     if node.op in ALONE:
-        return attention.shared_tiles(node) or node
+        return shared_tiles(node) or node
     inside = [n for n in order([node], set(params)) if n not in params]
     folding = next((n for n in inside if folds(n)), None)
     return row_space(folding) if folding is not None else node.tensor.shape

@@ -23,15 +23,16 @@ Place = Callable[[Index, Index], Index]  # likewise
 MOST_ROWS = 8  # of a tile
 VECTORS = 2  # of a tile's row
 LEAST_BLOCK = 16
+LARGEST_STRIP = 3  # rows of scratch
 
 
 @dataclass(frozen=True)
 class Walk:
-    """What a strip is held against: from where to where, and how many rows are left at the end."""
+    """What a strip is held against: from where to where, and rows at the end of no whole tile."""
 
     start: Index
     limit: Index
-    rest: int | None  # rows that are no whole tile, None where that is unknown
+    rest: int
 
 
 class Strips:
@@ -40,11 +41,14 @@ class Strips:
     def __init__(self, builder: Builder, dtype: DType, schedule: Schedule, features: int) -> None:
         self.builder, self.dtype = builder, dtype
         self.lanes = schedule.lanes(dtype.bytes)
-        self.width = VECTORS * self.lanes
+        # The strip's features and results are in scratch, which a GPU has little of.
+        few = 4 * self.lanes * features * dtype.bytes > LARGEST_STRIP * schedule.scratch_bytes
+        self.vectors = 1 if few else VECTORS
+        self.width = self.vectors * self.lanes
         most = max(1, min(MOST_ROWS, (schedule.registers - 1 - VECTORS) // VECTORS, self.width))
         self.height = 1 << (most.bit_length() - 1)
-        # Rows of both sides of a block, and its tile, should stay in the first cache.
-        fits = schedule.l1_bytes // ((self.width + features) * dtype.bytes)
+        # Rows of both sides of a block, and its tiles, should stay in the first cache.
+        fits = schedule.l1_bytes // ((2 * self.width + features) * dtype.bytes)
         self.block = max(LEAST_BLOCK, fits // self.height * self.height)
 
     def local(self, name: str, size: int, space: str = "scratch") -> Buffer:
@@ -61,7 +65,7 @@ class Strips:
         lane = Var(builder.fresh("j"), index(self.width) if extent is None else extent)
         with builder.inside() as body:
             write(index(lane))
-        builder.loop(lane, "vector", body, VECTORS)
+        builder.loop(lane, "vector", body, self.vectors)
 
     def rows_of(self, count: Index, write: Callable[[Index], None], kind: str = "serial") -> None:
         """What `write` writes for each of `count` rows."""
@@ -120,11 +124,8 @@ class Strips:
     def in_tiles(self, walk: Walk, count: Index, write: Callable[[Index, int], None]) -> None:
         """The rows of a block, a tile's height at a time: where each begins, and how many."""
         self.rows_of(count // self.height, lambda at: write(at * self.height, self.height))
-        whole, left = count // self.height * self.height, count % self.height
-        if walk.rest is None:
-            self.rows_of(left, lambda at: write(whole + at, 1))
-        elif walk.rest:
-            rest = walk.rest  # all of them or none
+        whole, left, rest = count // self.height * self.height, count % self.height, walk.rest
+        if rest:  # all of them or none
             self.rows_of((left + (rest - 1)) // rest, lambda at: write(whole, rest))
 
     def _tile(
@@ -195,7 +196,7 @@ class Strips:
         `numbers` are a buffer, the first place in it, and the steps by row of the results and by
         summed row.
         """
-        columns = VECTORS * self.lanes
+        columns = self.width
         whole, rest = divmod(features, columns)
         buffer, place = results
 
@@ -215,7 +216,7 @@ class Strips:
         height: int, count: Index, element: Element, extent: int,
         factor: Callable[[Index], Expr] | None,
     ) -> None:  # fmt: skip
-        builder, dtype, columns = self.builder, self.dtype, VECTORS * self.lanes
+        builder, dtype, columns = self.builder, self.dtype, self.width
         buffer, place = results
         tile, start, by_row, by_sum = numbers
         sums = self.local("acc", height * columns, "registers")

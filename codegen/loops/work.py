@@ -18,6 +18,8 @@ from graphc.ops import (
     reduction,
     special,
 )
+from graphc.ops.attention import AttentionAttrs
+from graphc.ops.attention_tiles import products_of
 from graphc.ops.contraction import DotAttrs
 from graphc.ops.windows import windows
 
@@ -37,6 +39,8 @@ def flops_of(node: Node) -> int:
         left = node.operands[0].tensor
         inner = math.prod(_number(left.shape[axis]) for axis in node.attrs.lhs_contract)
         return 2 * inner * _number(node.tensor.size)
+    if isinstance(node.attrs, AttentionAttrs):
+        return 2 * products_of(node)
     if node.op.elementwise:
         return _number(node.tensor.size) if node.tensor.dtype.is_float else 0
     if node.op in FOLDS:
@@ -45,7 +49,7 @@ def flops_of(node: Node) -> int:
 
 
 def _steps(node: Node) -> int:
-    if isinstance(node.attrs, DotAttrs):
+    if isinstance(node.attrs, DotAttrs | AttentionAttrs):
         return flops_of(node) // 2
     size = sum(_number(type_.size) for type_ in node.results)
     if node.op in TRANSCENDENTAL:

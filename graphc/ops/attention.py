@@ -21,7 +21,17 @@ from graphc.ir.errors import DtypeError, ShapeError
 from graphc.ir.graph import Graph, inline
 from graphc.ir.interpret import interpret
 from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample, Tangents, make
-from graphc.ir.types import BF16, F16, F32, F64, DType, Shape, Size, TensorType, tensor
+from graphc.ir.types import (
+    BF16,
+    F16,
+    F32,
+    F64,
+    DType,
+    Shape,
+    Size,
+    TensorType,
+    tensor,
+)
 from graphc.ops import control, samples
 from graphc.ops import elementwise as e
 from graphc.ops.batching import batch_graph
@@ -79,6 +89,9 @@ def _check(name: str, a: AttentionAttrs, given: Sequence[TensorType]) -> TensorT
             f"{name}: got query {query}, key {key}, value {value} and scores of {product}, "
             f"expected equal batches, keys as long as queries are wide, a value for each key"
         )
+    known = (*product.shape[-2:], query.shape[-1], value.shape[-1])
+    if not all(isinstance(size, int) for size in known):
+        raise ShapeError(f"{name}: got sizes {known}, expected known numbers but for batches")
     if query.dtype is not key.dtype or product.dtype is not work_of_scores(query.dtype):
         raise DtypeError(f"{name}: got query {query}, key {key} and scores of {product}")
     if not query.dtype.is_float or not value.dtype.is_float:
@@ -337,9 +350,12 @@ def _biased(product: TensorType, bias: TensorType, mask: TensorType) -> Graph:
     return Graph((x, plus.operands[0], allowed.operands[0]), (found,))
 
 
-# Batches, queries, keys, features, features of a value.
-SIZES = (
-    ((), 5, 7, 4, 3), ((2,), 1, 1, 3, 5), ((2, 3), 7, 7, 5, 5), ((1, 2), 37, 70, 4, 33),
+# Element type, kind of scores, batches; queries, keys, features, features of a value.
+DRAWN = (
+    (F32, "plain", (), (5, 7, 4, 3)), (F32, "causal", (2,), (37, 37, 3, 5)),
+    (F32, "biased", (1, 5), (35, 70, 4, 33)), (F32, "empty", (2,), (1, 1, 3, 5)),
+    (F64, "causal", (), (7, 5, 3, 2)), (F64, "biased", (2,), (3, 4, 2, 3)),
+    (F16, "causal", (2,), (4, 5, 3, 2)), (BF16, "plain", (4,), (3, 4, 2, 3)),
 )  # fmt: skip
 
 
@@ -371,13 +387,12 @@ def _samples(kept: Sequence[int], backward: bool = False) -> Callable[[], list[S
 
     def made() -> list[Sample]:
         found = []
-        for seed, dtype in enumerate((F32, F64, F16, BF16)):
-            for lead, *sizes in SIZES if dtype is F32 else SIZES[2:3]:
-                for kind in ("plain", "causal", "biased", "empty"):
-                    arrays, a = _drawn(lead, sizes, dtype, kind, backward, seed)
-                    own = [arrays[i] for i in kept]
-                    rest = arrays[6 if backward else 3 :]
-                    found.append(Sample((*own, *rest), a))
+        for seed, (dtype, kind, lead, sizes) in enumerate(DRAWN):
+            arrays, a = _drawn(lead, sizes, dtype, kind, backward, seed)
+            own, rest = [arrays[i] for i in kept], arrays[6 if backward else 3 :]
+            if len(kept) == 3 and kind == "causal" and len(lead) == 1:
+                a = replace(a, permutation=(1, 0, 2))
+            found.append(Sample((*own, *rest), a))
         return found
 
     return made
@@ -424,36 +439,6 @@ DEFINITIONS: dict[Op, Definition] = {
     attention_key_gradient: _key_gradient,
     attention_value_gradient: _value_gradient,
 }
-# Batches from which on each may be one piece of parallel work.
-ENOUGH_BATCHES = 4
-# Operands before what else the scores read.
-FIXED = {attention: 3, attention_totals: 2, **dict.fromkeys(GRADIENTS, 6)}
-
-
-def shared_tiles(node: Node) -> object:
-    """What rows have in common that compute from the same tiles, None for other operations.
-
-    All three gradients do where one piece of work may have all keys of a batch, whose parts of a
-    query's gradient must be added in a fixed order.
-    """
-    a = node.attrs
-    if not isinstance(a, AttentionAttrs):
-        return None
-    fixed = FIXED[node.op]
-    given, rest = node.operands[:fixed], node.operands[fixed:]
-    if node.op not in GRADIENTS:
-        return "results", given[:2], rest, a.scores, a.empty
-    query = node.op is attention_query_gradient and not is_together(node)
-    return "gradients", query, given, rest, a.scores, a.empty
-
-
-def is_together(node: Node) -> bool:
-    """Whether one kernel computes all gradients of (or for) a row."""
-    a = node.attrs
-    assert isinstance(a, AttentionAttrs)
-    product = a.scores.input_types[0]
-    batches = math.prod(size for size in product.shape[:-2] if isinstance(size, int))
-    return batches >= ENOUGH_BATCHES and node.operands[0].tensor.dtype is product.dtype
 
 
 def definition(node: Node) -> Graph:
@@ -462,7 +447,6 @@ def definition(node: Node) -> Graph:
 
 
 __all__ = [
-    "FIXED",
     "GRADIENTS",
     "ROWS",
     "AttentionAttrs",
@@ -473,9 +457,7 @@ __all__ = [
     "attention_value_gradient",
     "converted",
     "definition",
-    "is_together",
     "scaled",
-    "shared_tiles",
     "slopes",
     "work_of_scores",
 ]
