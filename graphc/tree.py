@@ -204,7 +204,18 @@ def _unflatten(structure: Structure, leaves: Tree) -> Tree:
     kind = structure.kind
     if kind is None:
         return next(leaves)
-    children = [_unflatten(child, leaves) for child in structure.children]
+    return container(structure, [_unflatten(child, leaves) for child in structure.children])
+
+
+def is_registered(kind: type) -> bool:
+    """Whether functions of its own take a container apart."""
+    return kind in _registered
+
+
+def container(structure: Structure, children: Sequence[Tree]) -> Tree:
+    """The outermost container of a structure around its children."""
+    kind = structure.kind
+    assert kind is not None
     if kind in _registered:
         return _registered[kind][1](structure.extra, children)
     if kind is dict or kind is OrderedDict:

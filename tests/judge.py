@@ -252,6 +252,28 @@ def _reflected(x: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(terms), terms, 1.0)
 
 
+def _overflowing(
+    node: Node,
+    attrs: object,
+    operands: Sequence[np.ndarray],
+    value: np.ndarray,
+    random: np.random.Generator,
+) -> np.ndarray:
+    """A sum whose finite terms may overflow on the way: what it is then lies in their order."""
+    assert node.op.reference is not None
+    dtype = dtype_of(value.dtype)
+    largest = float(np.finfo(np.float64 if dtype.name == "f64" else np.float32).max)
+    terms = [
+        np.where(np.isfinite(x), np.abs(x), 0).astype(np.float64)
+        if dtype_of(x.dtype).is_float
+        else x
+        for x in operands
+    ]
+    overflows = np.asarray(node.op.reference(attrs, *terms)).astype(np.float64) > largest / 2
+    any_end = random.choice([np.inf, -np.inf, np.nan], value.shape).astype(value.dtype)
+    return np.where(overflows, any_end, value)
+
+
 def _moved(
     node: Node,
     attrs: object,
@@ -281,6 +303,7 @@ def _moved(
         work = F32 if dtype in (F16, BF16) else dtype
         reach = longest * 2.0 ** -DIGITS[work.name] * magnitude + unit(value, dtype) / 2
         reach = np.where(magnitude == 0, 0.0, reach)
+        value = _overflowing(node, attrs, operands, value, random)
     shift = np.where(value == 0, reach * sums, reach)
     if not shift.any():
         return value

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import platform
 import struct
+from collections.abc import Sequence
 
 from graphc.ir.errors import CompileError
 
@@ -19,11 +20,23 @@ _SYMBOL_TABLE = 2
 _SYMBOL_BYTES = 24
 
 
-def undefined_symbols(data: bytes) -> list[str]:
-    """The names that a 64-bit ELF object uses and does not define, in file order.
+def undefined_symbols(*objects: bytes) -> list[str]:
+    """The names that 64-bit ELF objects use and none of them defines, in file order.
 
     Example: `undefined_symbols(emit_object(text, target))` is `["expf", "memcpy"]`.
     """
+    used, defined = [], set(_LOADER_NAMES)
+    for data in objects:
+        for name, is_defined in _symbols(data):
+            if is_defined:
+                defined.add(name)
+            else:
+                used.append(name)
+    return [name for name in dict.fromkeys(used) if name not in defined]
+
+
+def _symbols(data: bytes) -> Sequence[tuple[str, bool]]:
+    """Per symbol of an object its name, and whether the object defines it."""
     if not data.startswith(_MAGIC):
         # Another system's format: its loader is left to find out.
         return []
@@ -35,7 +48,7 @@ def undefined_symbols(data: bytes) -> list[str]:
         ) from error
 
 
-def _read(data: bytes) -> list[str]:
+def _read(data: bytes) -> list[tuple[str, bool]]:
     (machine,) = struct.unpack_from("<H", data, 18)
     expected = _MACHINES.get(platform.machine().lower(), machine)
     if machine != expected:
@@ -44,7 +57,7 @@ def _read(data: bytes) -> list[str]:
         )
     (table,) = struct.unpack_from("<Q", data, 40)
     entry_bytes, count = struct.unpack_from("<HH", data, 58)
-    names: list[str] = []
+    names: list[tuple[str, bool]] = []
     for index in range(count):
         _, kind, offset, size, link = _section(data, table + index * entry_bytes)
         if kind == _SYMBOL_TABLE:
@@ -52,10 +65,9 @@ def _read(data: bytes) -> list[str]:
             # The first symbol of each table is empty.
             for place in range(offset + _SYMBOL_BYTES, offset + size, _SYMBOL_BYTES):
                 name, _, _, section = struct.unpack_from("<IBBH", data, place)
-                if section == 0:
-                    end = data.index(b"\0", strings + name)
-                    names.append(data[strings + name : end].decode("utf-8"))
-    return [name for name in names if name not in _LOADER_NAMES]
+                end = data.index(b"\0", strings + name)
+                names.append((data[strings + name : end].decode("utf-8"), section != 0))
+    return names
 
 
 def _section(data: bytes, place: int) -> tuple[int, int, int, int, int]:

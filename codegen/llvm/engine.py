@@ -1,8 +1,8 @@
 """LLVM text to machine code to addresses: the one room where LLVM works.
 
 Every compile has its own context and target machine, because shared ones grow
-without end or abort the process; the pass manager is kept, because each new one
-leaks 9 kB.
+without end or abort the process; pass managers are kept, because each new one
+leaks 9 kB, and lent to one compile at a time.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import ctypes
 import functools
 import re
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -40,13 +41,7 @@ class _Machine(Protocol):
     @property
     def target_data(self) -> object: ...
 
-    def emit_object(self, module: _Module) -> bytes: ...
-
     def emit_assembly(self, module: _Module) -> str: ...
-
-
-class _Manager(Protocol):
-    def run(self, module: _Module, builder: object) -> None: ...
 
 
 class _Engine(_Closeable, Protocol):
@@ -93,7 +88,19 @@ def emit_object(text: str, target: Target, *, passes: bool = True) -> bytes:
     Example: `emit_object("define void @f() { ret void }", host_target())`.
     """
     with _prepared(text, target, passes=passes) as module:
-        return _machine(target).emit_object(module)
+        return _object_of(module, _machine(target))
+
+
+def emit_objects(texts: Iterable[str], target: Target, threads: int) -> list[bytes]:
+    """Machine code of several modules, emitted side by side while the next text is made.
+
+    Example: `emit_objects(print_modules(program, 64), host_target(), threads=2)`.
+    """
+    emit = functools.partial(emit_object, target=target)
+    if threads == 1:
+        return [emit(text) for text in texts]
+    with ThreadPoolExecutor(threads) as emitters:
+        return list(emitters.map(emit, texts))
 
 
 def emit_assembly(text: str, target: Target) -> str:
@@ -117,19 +124,29 @@ def optimized_text(text: str, target: Target) -> str:
 def load_object(data: bytes, symbols: Mapping[str, int] | None = None) -> Library:
     """Place an object in memory and connect it to this process and to `symbols`.
 
+    Example: `load_object(data, {"gc_pool_run": pool.address("gc_pool_run")})`.
+    """
+    return load_objects([data], symbols)
+
+
+def load_objects(objects: Sequence[bytes], symbols: Mapping[str, int] | None = None) -> Library:
+    """Place objects in memory as one library and connect it to this process and to `symbols`.
+
     An engine of its own for each library costs 0.8 ms and gives all memory back;
     libraries in a shared engine would leave 10 kB each behind.
 
-    Example: `load_object(data, {"gc_pool_run": pool.address("gc_pool_run")})`.
+    Example: `load_objects(emit_objects(texts, target))`.
     """
     llvmlite = binding()
     given = dict(symbols or {})
     process = ctypes.CDLL(None)
-    for name in undefined_symbols(data):
+    for name in undefined_symbols(*objects):
         if name not in given and not hasattr(process, name):
             raise CompileError(f"load: unresolved symbol, got {name!r}, expected a known one")
     machine: _Engine = llvmlite.create_lljit_compiler(use_jit_link=True, suppress_errors=True)
-    builder = llvmlite.JITLibraryBuilder().add_object_img(data).add_current_process()
+    builder = llvmlite.JITLibraryBuilder().add_current_process()
+    for data in objects:
+        builder.add_object_img(data)
     for name, address in given.items():
         builder.import_symbol(name, address)
     try:
@@ -157,7 +174,8 @@ def _prepared(text: str, target: Target, *, passes: bool) -> Iterator[_Module]:
         try:
             _verify(module, text)
             if passes:
-                _passes(target).run(module)
+                with _lent_passes(target) as lent:
+                    lent.run(module)
             yield module
         finally:
             module.close()
@@ -197,18 +215,59 @@ def _layout(target: Target) -> str:
     return str(_machine(target).target_data)
 
 
+@functools.cache
+def _unlocked(name: str) -> Callable[..., object]:
+    """A function of llvmlite's library without the lock that makes all others wait.
+
+    LLVM may work on modules of different contexts at once; the two calls that take
+    nearly all of the time are called in this way.
+    """
+    library = binding().ffi.lib
+    locked = getattr(library, name)
+    function = ctypes.CDLL(library._name)[name]
+    function.argtypes, function.restype = locked.argtypes, locked.restype
+    return function
+
+
+def _object_of(module: _Module, machine: _Machine) -> bytes:
+    ffi = binding().ffi
+    with ffi.OutputString() as error:
+        buffer = _unlocked("LLVMPY_TargetMachineEmitToMemory")(machine, module, 1, error)
+        if not buffer:
+            raise CompileError(f"llvm: {_one_line(str(error))}, expected code that can be emitted")
+    start, size = ffi.lib.LLVMPY_GetBufferStart(buffer), ffi.lib.LLVMPY_GetBufferSize(buffer)
+    try:
+        return ctypes.string_at(start, size)
+    finally:
+        ffi.lib.LLVMPY_DisposeMemoryBuffer(buffer)
+
+
 @dataclass(frozen=True)
 class _Passes:
     """A pass manager and what it needs to run; used again for each module."""
 
-    manager: _Manager
+    manager: object
     builder: object
 
     def run(self, module: _Module) -> None:
-        self.manager.run(module, self.builder)
+        _unlocked("LLVMPY_RunNewModulePassManager")(self.manager, module, self.builder)
 
 
-@functools.lru_cache(maxsize=16)
+_idle: dict[Target, list[_Passes]] = {}
+
+
+@contextlib.contextmanager
+def _lent_passes(target: Target) -> Iterator[_Passes]:
+    """A pass manager that nobody else uses meanwhile."""
+    idle = _idle.setdefault(target, [])
+    try:
+        lent = idle.pop()
+    except IndexError:
+        lent = _passes(target)
+    yield lent
+    idle.append(lent)
+
+
 def _passes(target: Target) -> _Passes:
     """Inline our vector functions and tidy up; the printer already wrote good code.
 

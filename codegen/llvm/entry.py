@@ -8,13 +8,15 @@ owns. It returns 0, or the smallest code of a failed check.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from graphc.codegen.llvm.function import Function
 from graphc.codegen.llvm.indices import IndexPrinter
 from graphc.codegen.llvm.kernel import print_kernel
+from graphc.codegen.llvm.step_table import GIVEN, RUNNER, runs, table
 from graphc.codegen.llvm.values import Value
 from graphc.codegen.loops.index import ZERO, Index, Named
 from graphc.codegen.loops.language import chunks
@@ -34,21 +36,55 @@ from graphc.ir.types import I64
 
 NO_FAILURE = 2**31 - 1
 PARALLEL_WORK = 60_000  # elementary steps from which waking a thread pays
+MODULE_LENGTH = 100_000  # characters of kernels that are worth a module of their own
 
 
 def print_program(program: Program, vector_bytes: int, threads: bool = True) -> str:
     """The LLVM module of a program, ready for the engine."""
-    declarations: dict[str, str] = {}
-    functions: list[str] = []
+    module = _Module()
     for kernel in program.kernels:
-        text, needed = print_kernel(kernel, vector_bytes)
-        functions.append(text)
-        declarations.update(needed)
-    entry = _Entry(program, threads)
-    functions.append(entry.text())
-    declarations.update(entry.f.declarations)
-    constants = [_constant(i, array) for i, array in enumerate(program.constants)]
-    return "\n".join([*constants, *declarations.values(), "", *functions])
+        module.add(*print_kernel(kernel, vector_bytes))
+    module.add_entry(program, threads)
+    return module.text()
+
+
+def print_modules(program: Program, vector_bytes: int, more: str) -> Iterator[str]:
+    """A program as modules that can be compiled side by side; the last has the entry and `more`."""
+    module, earlier, names = _Module(), dict[str, str](), list[str]()
+    for kernel in program.kernels:
+        module.add(*print_kernel(kernel, vector_bytes, linkage=""))
+        names.append(kernel.name)
+        if sum(map(len, module.functions)) > MODULE_LENGTH:
+            yield module.text()
+            earlier |= {name: f"declare void @{name}(ptr, i64, i64)" for name in names}
+            module, names = _Module(), []
+    module.add_entry(program, True)
+    module.add(more, earlier)
+    yield module.text()
+
+
+@dataclass
+class _Module:
+    """An LLVM module being written."""
+
+    constants: list[str] = field(default_factory=list)
+    declarations: dict[str, str] = field(default_factory=dict)
+    functions: list[str] = field(default_factory=list)
+
+    def add(self, function: str, needed: Mapping[str, str]) -> None:
+        """Append a function, and the declarations that it needs."""
+        self.functions.append(function)
+        self.declarations.update(needed)
+
+    def add_entry(self, program: Program, threads: bool) -> None:
+        """Append the entry function, and the program's constants."""
+        entry = _Entry(program, threads)
+        self.add(entry.text(), entry.f.declarations)
+        self.constants = [_constant(i, array) for i, array in enumerate(program.constants)]
+
+    def text(self) -> str:
+        """The whole module."""
+        return "\n".join([*self.constants, *self.declarations.values(), "", *self.functions])
 
 
 def _constant(number: int, array: np.ndarray) -> str:
@@ -166,7 +202,42 @@ class _Entry:
     # steps
 
     def steps(self, steps: Sequence[Step]) -> None:
-        """Print steps in order."""
+        """Print steps in order, long runs of calls as tables."""
+        for is_long, run in runs(self.program, steps):
+            if is_long:
+                self._run_table(run)
+            else:
+                self._each(run)
+
+    def _run_table(self, calls: Sequence[Step]) -> None:
+        f = self.f
+        name = f"table{f.fresh()}"
+        text, names = table(self.program, calls, name, self._is_shared)
+        others = self._table_of([self.address(Ref(base)).text for base in names])
+        bases = self._table_of([*(f"%{kind}s" for kind in GIVEN), others])
+        f.declarations[name] = text
+        f.declarations["gc_run_table"] = RUNNER
+        f.declare("void @gc_pool_run(ptr, ptr, ptr, i64)")
+        given = [f"@{name}.kernels", f"@{name}.numbers"]
+        rest = [bases, self.context, "%status", "%pool"]
+        f.line(
+            f"call void @gc_run_table(ptr {given[0]}, ptr {given[1]}, i64 {len(calls)}, "
+            f"{', '.join(f'ptr {value}' for value in rest)})"
+        )
+
+    def _table_of(self, pointers: Sequence[str]) -> str:
+        """A table of pointers in memory."""
+        f = self.f
+        table = f.alloca(f"[{max(len(pointers), 1)} x ptr]", 8)
+        for number, pointer in enumerate(pointers):
+            at = f.effect(f"getelementptr inbounds ptr, ptr {table}, i64 {number}", I64, 1)
+            f.line(f"store ptr {pointer}, ptr {at.text}, align 8")
+        return table
+
+    def _is_shared(self, step: Step) -> bool:
+        return self.threads and _is_parallel(self.program, step)
+
+    def _each(self, steps: Sequence[Step]) -> None:
         for step in steps:
             match step:
                 case Call():
@@ -193,7 +264,7 @@ class _Entry:
             at = f.pure(place, I64, 1, [])
             f.line(f"store {value}, ptr {at.text}, align 8")
         count = self.indices.index(chunks(kernel))
-        if self.threads and _is_parallel(self.program, call):
+        if self._is_shared(call):
             f.declare("void @gc_pool_run(ptr, ptr, ptr, i64)")
             f.line(
                 f"call void @gc_pool_run(ptr %pool, ptr @{kernel.name}, ptr {self.context}, "
@@ -267,10 +338,7 @@ class _Entry:
         told = f.effect(f"icmp ne i8 {flag.text}, 0", I64, 1)
         f.line(f"br i1 {told.text}, label %tell{name}, label %told{name}")
         with f.branch(f"tell{name}", f"told{name}"):
-            table = f.alloca(f"[{max(len(places), 1)} x ptr]", 8)
-            for number, place in enumerate(places):
-                slot = f.effect(f"getelementptr inbounds ptr, ptr {table}, i64 {number}", I64, 1)
-                f.line(f"store ptr {place.text}, ptr {slot.text}, align 8")
+            table = self._table_of([place.text for place in places])
             f.declare("void @gc_tell(i64, i64, ptr, ptr)")
             handed = f"i64 {step.number}, i64 {step.code}, ptr {table}, ptr %sizes"
             f.line(f"call void @gc_tell({handed})")

@@ -63,7 +63,7 @@ class KernelPrinter(IndexPrinter):
         self.accumulations: dict[str, _Accumulation] = {}
         self.written = _stored(kernel.body)
 
-    def text(self) -> str:
+    def text(self, linkage: str) -> str:
         """The function, and what it declares is left in `f.declarations`."""
         self._unpack()
         begin, end = Value("%begin", I64), Value("%end", I64)
@@ -72,9 +72,8 @@ class KernelPrinter(IndexPrinter):
             assert isinstance(statement, For)
             self._pieces(statement, first, begin, end)
             first = self.f.integer("add", first, self.scalar_index(statement.extent))
-        return self.f.text(
-            f"define internal void @{self.kernel.name}(ptr %context, i64 %begin, i64 %end) nounwind"
-        )
+        parameters = "ptr %context, i64 %begin, i64 %end"
+        return self.f.text(f"define {linkage}void @{self.kernel.name}({parameters}) nounwind")
 
     def _unpack(self) -> None:
         # Numbered, since a size's name is the user's and a buffer's may be a counter's.
@@ -399,7 +398,9 @@ def _element_sizes(body: Sequence[Stmt], space: str = "") -> set[int]:
     return found
 
 
-def print_kernel(kernel: Kernel, vector_bytes: int) -> tuple[str, Mapping[str, str]]:
+def print_kernel(
+    kernel: Kernel, vector_bytes: int, linkage: str = "internal "
+) -> tuple[str, Mapping[str, str]]:
     """The function of a kernel, and the declarations and functions that it needs."""
     printer = KernelPrinter(kernel, vector_bytes)
-    return printer.text(), printer.f.declarations
+    return printer.text(linkage), printer.f.declarations

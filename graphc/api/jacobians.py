@@ -1,4 +1,4 @@
-"""Jacobians and Hessians: a linear function along every unit vector, one native loop over them."""
+"""Jacobians and Hessians: a linear function of all unit vectors, batched."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import graphc.numpy as gnp
 from graphc import tree
 from graphc.api.arguments import require_callable
-from graphc.api.control import scan
+from graphc.api.batching import vmap
 from graphc.api.derivatives import linearize, vjp
 from graphc.api.gradients import numbers_of, positions_of, require_differentiable
 from graphc.api.jit import jit
@@ -140,12 +140,12 @@ def _along_basis(linear: Function, types: Sequence[TensorType]) -> list[list[Tre
         count = math.prod(shape)
         units = gnp.reshape(gnp.eye(count, dtype=type_.dtype.numpy), (count, *shape))
 
-        def step(_: None, unit: Tree, place: int = place) -> tuple[None, list[Tree]]:
+        def along(unit: Tree, place: int = place) -> list[Tree]:
             leaves = [gnp.zeros(other.shape, other.dtype.numpy) for other in types]
             leaves[place] = unit
-            return None, tree.leaves(linear(leaves))
+            return tree.leaves(linear(leaves))
 
-        found.append(scan(step, None, units)[1])
+        found.append(vmap(along)(units))
     return found
 
 

@@ -143,10 +143,20 @@ class Jitted:
                 f"{written_at(user_place())}"
             )
         self.compiled: dict[object, Compiled] = {}
+        self.direct: Callable[..., Tree] | None = None  # makes calls like the last one
         functools.update_wrapper(self, function, updated=())  # its attributes may be our own
 
     def __call__(self, *args: Tree, **kwargs: Tree) -> Tree:
         """Run the compiled function; inside another trace, run the function itself."""
+        direct = self.direct
+        if direct is not None and not kwargs and current_frame() is None:
+            result = direct(*args)
+            if result is not NotImplemented:
+                return result
+        return self._look_up(args, kwargs)
+
+    def _look_up(self, args: tuple[Tree, ...], kwargs: dict[str, Tree]) -> Tree:
+        """A call of another kind than the one before, or one that native code leaves to Python."""
         if kwargs or self.signature.static or current_frame() is not None:
             return self._call(args, kwargs)
         leaves: list[Tree] = []
@@ -166,6 +176,8 @@ class Jitted:
                 return self._call(args, kwargs)
             flat = self.signature.flatten(args, {})
             compiled = self.compiled[key] = self._trace(flat).lower().compile()
+        else:
+            self.direct = compiled.direct
         results = compiled.executable.run(leaves, NO_SIZES)
         structure = compiled.lowered.traced.out_tree
         return results[0] if structure.kind is None else tree.unflatten(structure, results)

@@ -7,6 +7,7 @@ compiled = lowered.compile()        # compiled(x)
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -137,6 +138,15 @@ class Compiled:
     def out_tree(self) -> Structure:
         """The structure of the result."""
         return self.lowered.traced.out_tree
+
+    @functools.cached_property
+    def direct(self) -> Callable[..., Tree] | None:
+        """The same as calling, or `NotImplemented` for arguments that are not just as planned."""
+        traced = self.lowered.traced
+        arguments = [part for part in traced.form.positional if isinstance(part, Structure)]
+        if traced.form.keywords or len(arguments) < len(traced.form.positional):
+            return None
+        return self.executable.planned(arguments, traced.out_tree)
 
     def __call__(self, *args: Tree, **kwargs: Tree) -> Tree:
         """Run; the arguments must have the structure and types that were compiled for."""

@@ -7,6 +7,7 @@ hit skips every pass. What is stored is the object code and a JSON header.
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import time
 from collections.abc import Sequence
@@ -14,8 +15,13 @@ from dataclasses import astuple, dataclass
 from typing import Any
 
 from graphc.codegen.host import version as llvm_version
-from graphc.codegen.llvm.engine import emit_object, load_object
-from graphc.codegen.llvm.entry import print_array_entry, print_program, uses_threads
+from graphc.codegen.llvm.engine import emit_objects, load_objects
+from graphc.codegen.llvm.entry import (
+    print_array_entry,
+    print_modules,
+    print_program,
+    uses_threads,
+)
 from graphc.codegen.loops.assemble import arena_size, assemble
 from graphc.codegen.loops.program import Message, Program
 from graphc.codegen.loops.schedule import schedule_for
@@ -106,33 +112,32 @@ class Compilation:
         clock.lap("key")
         if entry is None:
             options.say("cache", f"miss: {cache.last_miss or 'every pass is to be watched'}")
-            signature, data = self._compiled(clock)
-            cache.put(key, _packed(signature, data))
+            signature, objects = self._compiled(clock)
+            cache.put(key, _packed(signature, objects))
             if cache.last_unwritten:
                 options.say("cache", f"not written: {cache.last_unwritten}")
         else:
             options.say("cache", f"hit: {key[:16]}")
-            signature, data = _unpacked(self.graph, entry, self.hidden)
-        made = _load(signature, data, options, cache)
+            signature, objects = _unpacked(self.graph, entry, self.hidden)
+        made = _load(signature, objects, options, cache)
         clock.lap("load")
         options.say("compile", f"{len(self.graph.nodes)} nodes: {clock}")
         return made
 
-    def _compiled(self, clock: _Clock) -> tuple[Signature, bytes]:
+    def _compiled(self, clock: _Clock) -> tuple[Signature, list[bytes]]:
         """Signature and object code, all steps run and dumped where that is asked for."""
         options = self.options
         _ = self._stages
         clock.lap("passes")
         signature = self.signature
         clock.lap("loops")
-        text = self.llvm
-        clock.lap("print")
         arrays = print_array_entry(self.program, ARRAY_ENTRY, DATA_OFFSET)
-        data = emit_object(text + "\n" + arrays, options.target)
-        clock.lap("emit")
+        modules = print_modules(self.program, options.target.vector_bytes, arrays)
+        objects = emit_objects(modules, options.target, options.threads)
+        clock.lap("print and emit")
         if options.dump is not None:
-            write_targets(options.dump, self.program, text, options.target)
-        return signature, data
+            write_targets(options.dump, self.program, self.llvm, options.target)
+        return signature, objects
 
     @functools.cached_property
     def signature(self) -> Signature:
@@ -184,14 +189,16 @@ def _is_checked(graph: Graph) -> bool:
     )
 
 
-def _load(signature: Signature, data: bytes, options: Options, cache: DiskCache) -> Executable:
+def _load(
+    signature: Signature, objects: Sequence[bytes], options: Options, cache: DiskCache
+) -> Executable:
     require_runnable(options.target)
     pools = _pools(options.target, cache.directory)
     symbols = {"gc_pool_run": pools.run_address}
     told = Told(signature.messages, signature.sizes)
     if signature.messages:
         symbols["gc_tell"] = told.address
-    library = load_object(data, symbols)
+    library = load_objects(objects, symbols)
     return Executable(signature, library, pools, options.threads, told)
 
 
@@ -201,7 +208,7 @@ def _pools(target: Target, directory: object) -> ThreadPools:
     return ThreadPools(load_pool(target, DiskCache(directory, strict=False)))  # type: ignore[arg-type]
 
 
-def _packed(signature: Signature, data: bytes) -> bytes:
+def _packed(signature: Signature, objects: Sequence[bytes]) -> bytes:
     failures = [
         [
             failure.message,
@@ -216,6 +223,7 @@ def _packed(signature: Signature, data: bytes) -> bytes:
         "sizes": signature.sizes,
         "failures": failures,
         "parallel": signature.parallel,
+        "objects": [len(data) for data in objects],
         "again": astuple(signature.again) if signature.again is not None else None,
         "messages": [
             [m.kind, m.text, [[t.dtype.name, list(map(str, t.shape))] for t in m.types]]
@@ -223,10 +231,10 @@ def _packed(signature: Signature, data: bytes) -> bytes:
         ],
     }
     text = json.dumps(header).encode()
-    return len(text).to_bytes(8, "little") + text + data
+    return b"".join([len(text).to_bytes(8, "little"), text, *objects])
 
 
-def _unpacked(graph: Graph, entry: bytes, hidden: int) -> tuple[Signature, bytes]:
+def _unpacked(graph: Graph, entry: bytes, hidden: int) -> tuple[Signature, list[bytes]]:
     length = int.from_bytes(entry[:8], "little")
     header = json.loads(entry[8 : 8 + length])
     arena = _size(header["arena"])
@@ -253,7 +261,8 @@ def _unpacked(graph: Graph, entry: bytes, hidden: int) -> tuple[Signature, bytes
         messages,
         _again(header["again"]),
     )
-    return signature, entry[8 + length :]
+    ends = itertools.accumulate(header["objects"], initial=8 + length)
+    return signature, [entry[start:end] for start, end in itertools.pairwise(ends)]
 
 
 def _again(found: Sequence[Any] | None) -> Rematerialized | None:

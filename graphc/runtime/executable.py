@@ -10,7 +10,6 @@ each address would cost more than a small kernel.
 from __future__ import annotations
 
 import ctypes
-import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -18,7 +17,7 @@ import numpy as np
 
 from graphc.codegen.llvm.engine import Library
 from graphc.codegen.loops.program import Message
-from graphc.donation import donatable, donate, heir_of_shape, is_donated, refuse_donated
+from graphc.donation import is_donated, refuse_donated
 from graphc.ir.dims import Dim, evaluate
 from graphc.ir.errors import (
     ArgumentError,
@@ -27,14 +26,15 @@ from graphc.ir.errors import (
     OutOfMemoryError,
     OutOfRangeError,
     ShapeError,
-    UnsupportedError,
 )
 from graphc.ir.places import Place, user_place, written_at
 from graphc.ir.types import Size, TensorType, type_of
 from graphc.passes.rematerialize import Rematerialized
+from graphc.runtime.direct import Builtin, donate, plan_call, require_known_layout
 from graphc.runtime.spare import Lease, spare_blocks
 from graphc.runtime.telling import Told
 from graphc.runtime.threads import ThreadPools
+from graphc.tree import Structure
 
 ALIGNMENT = 64
 DATA_OFFSET = object.__basicsize__  # of the data pointer in an array object
@@ -67,7 +67,7 @@ class Signature:
     again: Rematerialized | None = None  # under a memory budget
 
 
-class _Frame:
+class Frame:
     """Memory of one call in progress: the arena, and the words that native code reads.
 
     The words are the arena, the pool, the inputs, the outputs (array objects), the sizes.
@@ -83,9 +83,9 @@ class _Frame:
         self.address = ctypes.addressof(self.words)
 
 
-def _new_frame(signature: Signature, arena: int) -> _Frame:
+def _new_frame(signature: Signature, arena: int) -> Frame:
     try:
-        return _Frame(signature, arena)
+        return Frame(signature, arena)
     except (MemoryError, ValueError) as error:
         raise _too_large("working memory", error) from None
 
@@ -106,7 +106,7 @@ class Executable:
     pools: ThreadPools | None
     threads: int
     told: Told
-    _spare: dict[int, list[_Frame]] = field(default_factory=dict)
+    _spare: dict[int, list[Frame]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         signature = self.signature
@@ -115,10 +115,12 @@ class Executable:
         self._alias = dict(signature.aliases)
         self._donated = frozenset(self._alias.values())
         self._expected = [(type_.dtype.numpy, type_.shape) for type_ in signature.inputs]
+        self.spares = [spare_blocks(type_) for type_ in signature.outputs]
         self._results = [
-            (type_.shape, type_.dtype.numpy, spare_blocks(type_)) for type_ in signature.outputs
+            (type_.shape, type_.dtype.numpy, spare)
+            for type_, spare in zip(signature.outputs, self.spares, strict=True)
         ]
-        _require_known_layout()
+        require_known_layout()
 
     def __call__(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Run on arrays, one per parameter, and give one array per output.
@@ -146,20 +148,35 @@ class Executable:
                 raise refuse_donated(self.signature.names[i])
         if self._donated:
             self._take_donated(arrays)
-        arena = self.signature.arena
-        # Of symbolic arenas few sizes are kept, each for all batches up to the next power of two.
-        need = arena if isinstance(arena, int) else 1 << evaluate(arena, sizes).bit_length()
-        spare = self._spare.get(need)
-        if spare is None:
-            spare = self._spare.setdefault(need, [])
-        try:
-            frame = spare.pop()
-        except IndexError:
-            frame = _new_frame(self.signature, need)
+        need = self._arena(sizes)
+        frame = self._frame(need)
         try:
             return self._run(frame, arrays, sizes)
         finally:
-            spare.append(frame)
+            self._spare[need].append(frame)
+
+    def _arena(self, sizes: Mapping[str, int]) -> int:
+        """Bytes of a call's arena; of symbolic ones few sizes are kept, all powers of two."""
+        arena = self.signature.arena
+        return arena if isinstance(arena, int) else 1 << evaluate(arena, sizes).bit_length()
+
+    def _frame(self, need: int) -> Frame:
+        try:
+            return self._spare.setdefault(need, []).pop()
+        except IndexError:
+            return _new_frame(self.signature, need)
+
+    def planned(self, arguments: Sequence[Structure], result: Structure) -> Builtin | None:
+        """A function that makes a whole call without Python, if there can be one."""
+        return plan_call(self, arguments, result)
+
+    def spare_frame(self) -> Frame:
+        """The memory of one call, given away."""
+        return self._frame(self._arena({}))
+
+    def pool_cell(self) -> int:
+        """Where native code finds the thread pool; 0 to run serially."""
+        return self._pools.cell(self.threads) if self._pools and self.threads > 1 else 0
 
     def _sizes(self, arrays: list[np.ndarray]) -> dict[str, int]:
         """The values of symbolic sizes, which all arrays must agree on."""
@@ -183,7 +200,7 @@ class Executable:
         return {name: sizes[name] for name in signature.sizes}
 
     def _take_donated(self, arrays: list[np.ndarray]) -> None:
-        """Own the memory that will be overwritten: take it where that is safe, else copy."""
+        """Make sure that memory which will be overwritten is nobody else's: else copy."""
         owners = [id(array) if array.base is None else id(array.base) for array in arrays]
         # Memory that comes from elsewhere than an array may be anybody's.
         foreign = [array for array in arrays if not _owned_by_array(array)]
@@ -191,13 +208,11 @@ class Executable:
             array = arrays[i]
             shared = owners.count(owners[i]) > 1
             shared = shared or any(np.may_share_memory(array, other) for other in foreign)
-            if shared or not donatable(array):
+            if shared or not _is_donatable(array):
                 arrays[i] = np.array(array, order="C")
-            else:
-                arrays[i] = donate(array)
 
     def _run(
-        self, frame: _Frame, arrays: list[np.ndarray], sizes: Mapping[str, int]
+        self, frame: Frame, arrays: list[np.ndarray], sizes: Mapping[str, int]
     ) -> list[np.ndarray]:
         try:
             results = self._outputs(arrays, sizes)
@@ -207,11 +222,15 @@ class Executable:
         frame.words[1:] = [pool, *map(id, arrays), *map(id, results), *sizes.values()]
         code = self._native(frame.address)
         if code:
-            failure = self.signature.failures[code - 1]
-            if failure.kind == "check":
-                raise CheckError(f"check: {self.told.failed(code)}" + written_at(failure.places))
-            raise OutOfRangeError(failure.message + written_at(failure.places))
+            self.refuse(code)
         return results
+
+    def refuse(self, code: int) -> None:
+        """Raise the error that a status other than 0 stands for."""
+        failure = self.signature.failures[code - 1]
+        if failure.kind == "check":
+            raise CheckError(f"check: {self.told.failed(code)}" + written_at(failure.places))
+        raise OutOfRangeError(failure.message + written_at(failure.places))
 
     def _outputs(self, arrays: list[np.ndarray], sizes: Mapping[str, int]) -> list[np.ndarray]:
         """Memory for the results: new, or that of donated arrays."""
@@ -221,9 +240,17 @@ class Executable:
             source = self._alias.get(k)
             if source is None:
                 results.append(spare.array(shape, dtype) if spare else np.empty(shape, dtype))
-            else:  # a result may be a reshape of what overwrote the donated array
-                results.append(heir_of_shape(arrays[source], shape))
+                continue
+            heir = donate(arrays[source], shape)
+            if heir is None:  # another thread was faster
+                raise refuse_donated(self.signature.names[source])
+            results.append(heir)
         return results
+
+
+def _is_donatable(array: np.ndarray) -> bool:
+    """Whether a call may write into the array's memory."""
+    return array.flags.carray and (array.flags.owndata or isinstance(array.base, Lease))
 
 
 def _owned_by_array(array: np.ndarray) -> bool:
@@ -257,12 +284,3 @@ def _readable(array: np.ndarray) -> np.ndarray:
     if flags.c_contiguous and flags.aligned and array.dtype.isnative:
         return array
     return np.array(array, array.dtype.newbyteorder("="), order="C")
-
-
-@functools.cache
-def _require_known_layout() -> None:
-    """Make sure that array objects hold their data pointer where native code looks for it."""
-    probe = np.empty(3)
-    found = ctypes.c_void_p.from_address(id(probe) + DATA_OFFSET).value
-    if found != probe.ctypes.data:
-        raise UnsupportedError("this NumPy keeps array data where compiled code does not look")

@@ -16,7 +16,9 @@ from graphc.ir.interpret import interpret, watch
 from graphc.ir.node import Node, Value
 from graphc.ir.places import written_at
 from graphc.ops.effects import sink
+from graphc.runtime.direct import Builtin
 from graphc.runtime.executable import Executable
+from graphc.tree import Structure
 
 
 @dataclass(eq=False)
@@ -24,6 +26,10 @@ class Watched(Executable):
     """An executable of which no result may have a NaN; it knows the graph that it came from."""
 
     graph: Graph = field(kw_only=True)
+
+    def planned(self, arguments: Sequence[Structure], result: Structure) -> Builtin | None:
+        """None: only Python looks at what comes out."""
+        return None
 
     def run(self, arrays: list[np.ndarray], sizes: Mapping[str, int]) -> list[np.ndarray]:
         """Run on arrays that are known to have their parameters' types.

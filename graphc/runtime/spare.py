@@ -11,7 +11,6 @@ import math
 
 import numpy as np
 
-from graphc.donation import adopt
 from graphc.ir.types import Shape, TensorType, static_shape
 
 LEAST = 1 << 20  # bytes; smaller blocks the allocator itself keeps at hand
@@ -57,7 +56,7 @@ class SpareBlocks:
             return np.empty(sizes, dtype)
         lease = self._block(count).view(Lease)
         lease.home = self
-        return adopt(np.ndarray(sizes, dtype, lease))
+        return np.ndarray(sizes, dtype, lease)
 
     def _block(self, count: int) -> Block:
         try:

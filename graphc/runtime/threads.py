@@ -47,6 +47,7 @@ class ThreadPools:
         self.library = library
         self._lock = threading.Lock()
         self._pools: dict[int, int] = {}
+        self._cells: dict[int, ctypes.c_size_t] = {}  # where native code finds them
         # At exit the system ends the threads; only a pool nobody can reach is taken apart.
         weakref.finalize(self, _destroy, self._pools, library).atexit = False
         forget = functools.partial(_forget, weakref.ref(self))
@@ -78,7 +79,13 @@ class ThreadPools:
                 )
                 made: int | None = create(checked)
                 self._pools[checked] = made or 0
+                self._cells.setdefault(checked, ctypes.c_size_t()).value = made or 0
             return self._pools[checked]
+
+    def cell(self, threads: int) -> int:
+        """The address of a word that holds `address(threads)`, and 0 once that is useless."""
+        self.address(threads)
+        return ctypes.addressof(self._cells[threads])
 
     def close(self) -> None:
         """End all threads; to be called when no compiled function is running.
@@ -86,6 +93,7 @@ class ThreadPools:
         Example: `pools.close()`; a later `pools.address(4)` starts new ones.
         """
         with self._lock:
+            self._clear_cells()
             _destroy(self._pools, self.library)
 
     def forget(self) -> None:
@@ -95,7 +103,12 @@ class ThreadPools:
         """
         # The lock may have been held by a thread that the child does not have.
         self._lock = threading.Lock()
+        self._clear_cells()
         self._pools.clear()
+
+    def _clear_cells(self) -> None:
+        for cell in self._cells.values():
+            cell.value = 0
 
 
 def _destroy(pools: dict[int, int], library: Library) -> None:

@@ -18,7 +18,9 @@ from graphc.codegen.llvm.engine import (
     Library,
     emit_assembly,
     emit_object,
+    emit_objects,
     load_object,
+    load_objects,
     optimized_text,
 )
 from graphc.codegen.target import host_target, parse_target
@@ -98,6 +100,25 @@ def test_given_symbols_come_first() -> None:
     text = "declare i64 @given()\ndefine i64 @call() { %x = call i64 @given() ret i64 %x }"
     caller = load_object(emit_object(text, TARGET), {"given": library.address("count")})
     assert ctypes.CFUNCTYPE(ctypes.c_int64)(caller.address("call"))() == 1
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_modules_emitted_side_by_side_are_one_library(threads: int) -> None:
+    texts = [f"define i64 @f{i}() {{ ret i64 {i} }}" for i in range(7)]
+    declared = "".join(f"declare i64 @f{i}() " for i in range(7))
+    calls = "".join(f"%x{i} = call i64 @f{i}() %s{i + 1} = add i64 %s{i}, %x{i} " for i in range(7))
+    last = f"{declared} define i64 @sum() {{ %s0 = add i64 0, 0 {calls} ret i64 %s7 }}"
+    library = load_objects(emit_objects(iter([*texts, last]), TARGET, threads))
+    assert ctypes.CFUNCTYPE(ctypes.c_int64)(library.address("sum"))() == sum(range(7))
+
+
+def test_a_symbol_that_no_module_defines_is_one_error() -> None:
+    texts = [
+        "define void @a() { ret void }",
+        "declare void @b() define void @c() { call void @b() ret void }",
+    ]
+    with pytest.raises(CompileError, match="unresolved symbol, got 'b'"):
+        load_objects(emit_objects(texts, TARGET, 2))
 
 
 def test_same_text_gives_the_same_bytes() -> None:
