@@ -101,9 +101,9 @@ def _found(graph: Graph, node: Node, current: Node) -> Node | None:
 def _is_alone(graph: Graph, node: Node, side: int) -> bool:
     """Whether the weights, as they were before anything was rewritten, are read here only."""
     weights = node.operands[side]
-    softmax = _softmax(_unconverted(weights))
+    softmax = _softmax(_unrounded(weights))
     product = None if softmax is None else _product(softmax.scores)
-    inside = [weights, _unconverted(weights), *([] if product is None else [product])]
+    inside = [weights, _unrounded(weights), *([] if product is None else [product])]
     return product is not None and all(
         len(graph.users.get(x, ())) <= 1 and x not in graph.outputs for x in inside
     )
@@ -142,7 +142,7 @@ class _Match:
 
     def row(self) -> Node | None:
         """The row, if the weights are a softmax of what is computed from one product."""
-        softmax = _softmax(_unconverted(self.weights))
+        softmax = _softmax(_unrounded(self.weights))
         product = None if softmax is None else _product(softmax.scores)
         if softmax is None or product is None:
             return None
@@ -184,6 +184,13 @@ def _unconverted(x: Node) -> Node:
         if own.is_float and x.tensor.dtype is work_of_scores(own):
             return narrow
     return x
+
+
+def _unrounded(weights: Node) -> Node:
+    """Weights before they were rounded to the type of the values, which tiles do without."""
+    if weights.op is e.convert and weights.operands[0].tensor.dtype.is_float:
+        return weights.operands[0]
+    return weights
 
 
 # softmax

@@ -179,6 +179,19 @@ def test_a_query_of_no_key_is_what_the_interpreter_says() -> None:
             np.testing.assert_array_equal(found[:, 7], nothing)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_narrow_types(dtype: str) -> None:
+    arrays = [gnp.astype(x, dtype) for x in Sizes(2, 40, 96, 8, 8).arrays("float32")]
+
+    def attend(q: Value, k: Value, v: Value) -> Value:
+        return nn.dot_product_attention(q, k, v, bias=BIAS)
+
+    assert is_tiled(attend, *arrays)
+    wide = attend(*(np.asarray(x, np.float64) for x in arrays))
+    reach = 2.0**-10 if dtype == "float16" else 2.0**-7
+    np.testing.assert_allclose(np.asarray(gc.jit(attend)(*arrays), np.float64), wide, atol=reach)
+
+
 def test_weights_that_are_asked_for_are_kept() -> None:
     q, k, v = Sizes(1, 64, 64, 4, 4).arrays("float32")
 
