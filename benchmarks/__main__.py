@@ -64,8 +64,8 @@ class Contender:
         self.process.wait()
 
 
-def started(name: str, workload: str, cache: str) -> Contender:
-    """A contender that has made its first call."""
+def started(name: str, workload: str, cache: str) -> Contender | None:
+    """A contender that has made its first call; None where it has no such workload."""
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.serve", name, workload],
         stdin=subprocess.PIPE,
@@ -75,6 +75,9 @@ def started(name: str, workload: str, cache: str) -> Contender:
     )
     contender = Contender(name, process)
     first = contender.answer()
+    if "skip" in first:
+        contender.close()
+        return None
     contender.loss = first["loss"]
     contender.imported, contender.compiled = first["import"], first["compile"]
     return contender
@@ -83,7 +86,7 @@ def started(name: str, workload: str, cache: str) -> Contender:
 def compare(workload: str, names: list[str], repeats: int) -> Table:
     """One workload's table."""
     with tempfile.TemporaryDirectory() as cache:
-        contenders = [started(name, workload, cache) for name in names]
+        contenders = [found for name in names if (found := started(name, workload, cache))]
         expected = contenders[-1].loss
         for _ in range(repeats):
             for contender in contenders:

@@ -17,6 +17,7 @@ import numpy as np
 import graphc as gc
 import graphc.numpy as gnp
 from graphc import lax, nn, tree
+from graphc.api.jit import Jitted
 from graphc.tree import Tree
 
 Params = dict[str, Tree]
@@ -247,18 +248,25 @@ def make(w: Tree, loop: bool = False) -> tuple[Callable[[], Tree], dict[str, Tre
     return _training(w, loop) if w.kind == "train" else _evaluation(w, loop)
 
 
+def step(w: Tree) -> tuple[Jitted, tuple[Tree, ...]]:
+    """What is called for each step of a workload, compiled when called, and its arguments."""
+    if w.kind == "train":
+        one, first, data = training_step(w)
+        batch = tuple(array[0] for array in data)
+        return gc.jit(one, donate_argnums=0), (tree.map(np.array, first), batch)
+    params, data = channels_last(w)
+    model = MODELS[w.model]
+    if params:
+        return gc.jit(lambda p, *data: model(p, *data, **w.sizes)), (params, *data)
+    return gc.jit(lambda *data: model({}, *data, **w.sizes)), data
+
+
 def _evaluation(w: Tree, loop: bool) -> tuple[Callable[[], Tree], dict[str, Tree]]:
     if loop:
         raise NotImplementedError("not a loop")
-    model = MODELS[w.model]
     several = "grad" in w.model and w.model.startswith("rows")
-    params, data = channels_last(w)
-    if params:
-        compiled = gc.jit(lambda p, *data: model(p, *data, **w.sizes))
-        call = partial(compiled, params, *data)
-    else:
-        compiled = gc.jit(lambda *data: model({}, *data, **w.sizes))
-        call = partial(compiled, *data)
+    compiled, given = step(w)
+    call = partial(compiled, *given)
 
     def run() -> Tree:
         y = call()
@@ -269,27 +277,33 @@ def _evaluation(w: Tree, loop: bool) -> tuple[Callable[[], Tree], dict[str, Tree
     return run, {"host": lambda y: list(y) if several else [y]}
 
 
-def _training(w: Tree, loop: bool) -> tuple[Callable[[], Tree], dict[str, Tree]]:
+def training_step(w: Tree) -> tuple[Callable[[Tree, Tree], Tree], Tree, tuple[Tree, ...]]:
+    """A step of a training workload, the state it starts from, and all batches."""
     value_and_grad = gc.value_and_grad(loss_of(w))
     start, update = OPTIMIZERS[w.opt[0]](**w.opt[1])
     params, data = channels_last(w)
 
-    def step(state: Tree, batch: Tree) -> Tree:
+    def one(state: Tree, batch: Tree) -> Tree:
         value, gradients = value_and_grad(state[0], *batch)
         return update(state[0], gradients, state[1]), value
 
+    return one, (params, start(params)), data
+
+
+def _training(w: Tree, loop: bool) -> tuple[Callable[[], Tree], dict[str, Tree]]:
+    one, first, data = training_step(w)
     if loop:
 
         @gc.jit
-        def train(p: Params, optimizer: Tree, data: Tree) -> Tree:
-            return gc.scan(step, (p, optimizer), data)[1][-1]
+        def train(state: Tree, data: Tree) -> Tree:
+            return gc.scan(one, state, data)[1][-1]
 
-        return lambda: float(train(params, start(params), data)), {}
-    jitted = gc.jit(step, donate_argnums=0)
+        return lambda: float(train(first, data)), {}
+    jitted = gc.jit(one, donate_argnums=0)
     batches = list(zip(*data, strict=True))
 
     def run() -> float:
-        state, value = (tree.map(np.copy, params), start(params)), np.zeros(())
+        state, value = tree.map(np.array, first), np.zeros(())
         for batch in batches:
             state, value = jitted(state, batch)
         return float(value)

@@ -11,6 +11,11 @@ from benchmarks.workloads import Workload
 Run = Callable[[], float]
 
 
+def knows(w: Workload) -> bool:
+    """Whether the peers here are written for a workload."""
+    return w.model == "mlp" and w.opt[0] == "sgd"
+
+
 def numpy_run(w: Workload) -> Run:
     """Gradients by hand."""
     rate, depth = w.opt[1]["lr"], len(w.params) // 2

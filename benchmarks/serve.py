@@ -33,6 +33,9 @@ def main() -> None:
         importlib.import_module(name)
     imported = time.perf_counter() - start
     w = WORKLOADS[workload]()
+    if not is_graphc and not module.knows(w):
+        replies.write(json.dumps({"skip": 1}) + "\n")
+        return
     start = time.perf_counter()
     if is_graphc:
         run = module.make(w, loop=name == "graphc_loop")[0]

@@ -1,15 +1,23 @@
 """The processor of this process, in LLVM's words, and the door to llvmlite.
 
-Nobody else imports llvmlite. It comes in at the first use (60 ms), so that
-importing graphc is cheap.
+Nobody else imports llvmlite. Its library comes in at the first use (60 ms, 130 MB), so that
+importing graphc is cheap, and so is a process that finds its code on disk: what LLVM says about
+the processor is kept there, too.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
+import json
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
+from typing import Protocol
+
+# The lines of /proc/cpuinfo that tell one processor from another.
+_TELLING = ("vendor_id", "cpu family", "model", "model name", "stepping", "flags")
 
 
 @dataclass(frozen=True)
@@ -21,6 +29,16 @@ class Host:
 
     cpu: str
     features: tuple[tuple[str, bool], ...]
+
+
+class Store(Protocol):
+    """Where bytes are kept between processes, by 64 hexadecimal digits."""
+
+    def get(self, key: str) -> bytes | None:
+        """What was put there."""
+
+    def put(self, key: str, payload: bytes) -> None:
+        """Keep it, if that is possible."""
 
 
 @functools.cache
@@ -36,18 +54,57 @@ def binding() -> ModuleType:
     return llvmlite
 
 
-@functools.cache
-def host() -> Host:
-    """Name and features of the processor that runs this process.
+_known: list[Host] = []
+
+
+def host(store: Store | None = None) -> Host:
+    """Name and features of the processor that runs this process, which a store may know.
 
     Example: `("avx512f", True) in host().features`.
     """
+    if not _known:
+        key = _identity() if store is not None else ""
+        data = store.get(key) if store is not None and key else None
+        found = _unpacked(data) if data is not None else _asked()
+        if store is not None and key and data is None:
+            store.put(key, json.dumps([found.cpu, found.features]).encode())
+        _known.append(found)
+    return _known[0]
+
+
+def _asked() -> Host:
     features: dict[str, bool] = dict(binding().get_host_cpu_features())
     return Host(str(binding().get_host_cpu_name()), tuple(sorted(features.items())))
 
 
+def _unpacked(data: bytes) -> Host:
+    cpu, features = json.loads(data)
+    return Host(str(cpu), tuple((str(name), bool(there)) for name, there in features))
+
+
+def _identity() -> str:
+    """What the system calls this processor, and who was asked; empty where it does not tell."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().split("\n\n", 1)[0].splitlines()
+    except OSError:
+        return ""
+    telling = [line for line in lines if line.split(":")[0].strip() in _TELLING]
+    if not any(line.startswith("flags") for line in telling):
+        return ""
+    return hashlib.sha256("\n".join(["host", emitter(), *telling]).encode()).hexdigest()
+
+
+@functools.cache
+def emitter() -> str:
+    """The version of llvmlite, which comes with its LLVM, for cache keys; nothing large is loaded.
+
+    Example: `emitter()` is "0.50.0".
+    """
+    return str(import_module("llvmlite").__version__)
+
+
 def version() -> str:
-    """LLVM's version, for cache keys and `graphc doctor`.
+    """LLVM's version, for `graphc doctor`.
 
     Example: `version()` is "22.1.0".
     """

@@ -13,7 +13,6 @@ _ROOM = _os.path.dirname(_os.path.abspath(__file__))
 if not _os.path.isdir(_os.path.join(_ROOM, "passes")):
     __path__.append(_os.path.dirname(_ROOM))
 
-import importlib as _importlib
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from graphc import checkpoint_policies, debug, numpy, tree
@@ -27,6 +26,7 @@ from graphc.api.jacobians import hessian, jacfwd, jacrev
 from graphc.api.jit import eval_shape, jit, make_graph
 from graphc.api.shapes import ShapeDtypeStruct
 from graphc.ir.errors import CheckError, Error, NanError
+from graphc.late import late_names as _late_names
 
 if _TYPE_CHECKING:
     from graphc import lax, nn, optim, random
@@ -76,26 +76,16 @@ __all__ = [
     "while_loop",
 ]
 
-# Rooms that many programs never enter are opened when they are asked for: room, name in it.
-_LATER = {
-    "elementwise": ("formula", "elementwise"),
-    "lax": ("lax", ""),
-    "nn": ("nn", ""),
-    "optim": ("optim", ""),
-    "parse": ("text", "parse"),
-    "random": ("random", ""),
-    "stop_gradient": ("lax", "stop_gradient"),
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _LATER:
-        raise AttributeError(f"module 'graphc' has no attribute {name!r}")
-    room, inside = _LATER[name]
-    found: object = _importlib.import_module(f"graphc.{room}")
-    found = globals()[name] = getattr(found, inside) if inside else found
-    return found
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATER})
+# Rooms that many programs never enter are opened when they are asked for.
+__getattr__, __dir__ = _late_names(
+    __name__,
+    {
+        "elementwise": "formula",
+        "lax": "lax",
+        "nn": "nn",
+        "optim": "optim",
+        "parse": "text",
+        "random": "random",
+        "stop_gradient": "lax",
+    },
+)

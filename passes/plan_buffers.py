@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from graphc.ir.dims import Dim, dim, evaluate
@@ -124,6 +124,10 @@ def root(node: Node) -> Root:
     return node, 0
 
 
+def _root_node(node: Node) -> Node:
+    return root(node)[0]
+
+
 def result_type(place: Root) -> TensorType:
     """The type of a step's result."""
     step, number = place
@@ -143,10 +147,16 @@ class _Planner:
     donated: Donated  # parameter -> the only output that may overwrite it, None for any
     slots: dict[Root, str] = field(default_factory=dict)
     after: dict[Node, set[Node]] = field(default_factory=dict)  # step -> steps that must precede
+    at: dict[Node, int] = field(default_factory=dict)  # step -> its place in the graph
+    as_written: bool = True  # whether the graph's order still is one that `after` allows
+    index: dict[Node, int] = field(default_factory=dict)  # parameter -> its number
+    known: dict[tuple[object, ...], bool] = field(default_factory=dict)  # what may be overwritten
 
     def run(self) -> Graph:
         """The planned graph."""
         steps = [node for node in self.graph.nodes if is_step(node)]
+        self.at = {step: i for i, step in enumerate(steps)}
+        self.index = {param: i for i, param in enumerate(self.graph.params)}
         planned = {node: _planned_regions(node.attrs) for node in steps}
         for step in steps:
             sources = {root(operand)[0] for operand in step.operands}
@@ -161,20 +171,21 @@ class _Planner:
     def _outputs(self) -> None:
         readers = self._readers()
         returned = {root(output)[0] for output in self.graph.outputs}
-        free: dict[TensorType, list[int]] = {}  # donated parameters that may be overwritten
+        # Donated parameters that may be overwritten, in order.
+        free: dict[TensorType, dict[int, None]] = {}
         for index in self.donated:
             if self.graph.params[index] not in returned:
-                free.setdefault(self.graph.params[index].tensor, []).append(index)
+                free.setdefault(self.graph.params[index].tensor, {})[index] = None
         for k, output in enumerate(self.graph.outputs):
             place = root(output)
             if not is_step(place[0]) or place in self.slots:
                 continue
-            candidates = free.get(result_type(place), [])
+            candidates = free.get(result_type(place), {})
             found = self._overwrites(place, k, readers, candidates)
             if found is None:
                 self.slots[place] = f"output {k}"
             else:
-                candidates.remove(found)
+                del candidates[found]
                 self.slots[place] = f"input {found}"
 
     def _readers(self) -> dict[Node, set[Node]]:
@@ -187,25 +198,61 @@ class _Planner:
         return found
 
     def _overwrites(
-        self, place: Root, k: int, readers: dict[Node, set[Node]], candidates: Sequence[int]
+        self,
+        place: Root,
+        k: int,
+        readers: dict[Node, set[Node]],
+        candidates: dict[int, None],
     ) -> int | None:
         """The donated parameter in whose memory a result can lie, if there is one."""
         step, number = place
-        allowed = [index for index in candidates if self.donated[index] in (None, k)]
-        reading = [i for i in allowed if step in readers[self.graph.params[i]]]
-        for index in (*reading, *(i for i in allowed if i not in reading)):
+        reading = {self.index[o]: None for o in map(_root_node, step.operands) if o in self.index}
+        for index in (*reading, *(i for i in candidates if i not in reading)):
             param = self.graph.params[index]
-            if not _may_overwrite(step, number, param):
+            if index not in candidates or self.donated[index] not in (None, k):
+                continue
+            if not self._may_overwrite(step, number, param):
                 continue
             others = readers[param] - {step}
             if any(self._precedes(step, other) for other in others):
                 continue
-            self.after[step] |= others
+            self._follow(step, others)
             return index
         return None
 
+    def _may_overwrite(self, step: Node, number: int, param: Node) -> bool:
+        """Whether a result may lie in a parameter's memory, as far as the step reads it."""
+        positions = [i for i, operand in enumerate(step.operands) if root(operand)[0] is param]
+        if not positions:
+            return not isinstance(step.attrs, SwitchAttrs)
+        if len(positions) > 1:
+            return False
+        if isinstance(step.attrs, KernelAttrs):
+            direct = step.operands[positions[0]] is param
+            return direct and self._replaces(step.attrs, number, positions[0])
+        first, carried = _carries(step)
+        return number < carried and positions[0] == first + number
+
+    def _replaces(self, a: KernelAttrs, number: int, position: int) -> bool:
+        """Whether a kernel's result may overwrite an operand; asked once of equal kernels."""
+        key = (a.body, a.window, number, position)
+        if key not in self.known:
+            self.known[key] = (
+                a.body.outputs[0].operands[0] is a.body.params[position]
+                if a.window
+                else overwritable(a.body, position, number)
+            )
+        return self.known[key]
+
+    def _follow(self, step: Node, others: set[Node]) -> None:
+        """Let a step run after others."""
+        self.after[step] |= others
+        self.as_written &= all(self.at[other] < self.at[step] for other in others)
+
     def _precedes(self, first: Node, second: Node) -> bool:
         """Whether `second` must run after `first`."""
+        if self.as_written and self.at[second] <= self.at[first]:
+            return False
         stack, seen = [second], {second}
         while stack:
             for step in self.after[stack.pop()]:
@@ -274,31 +321,45 @@ class _Planner:
     def _continued(
         self, ordered: Sequence[Node], at: dict[Node, int], last: dict[Root, int]
     ) -> dict[Root, Root]:
-        """Results of loops that lie where their first values lie, which nobody else reads.
+        """Results that lie where an operand lies that nobody else reads.
 
-        Each is mapped to the first of its line; `last` then is the last use of all of them.
+        Loops carry on where their first values lie, kernels overwrite what they read last. Each
+        result is mapped to the first of its line; `last` then is the last use of all of them.
         """
         within: dict[Root, Root] = {}
+        lines: dict[Root, list[Root]] = {}  # the same by the first
         for step in ordered:
-            first, carried = _carries(step)
             roots = [root(operand) for operand in step.operands]
-            for c in range(carried):
-                place, start = (step, c), roots[first + c]
+            taken: set[Root] = set()
+            for start, place in self._successors(step, roots):
                 alone = is_step(start[0]) and roots.count(start) == 1
-                if not alone or last[start] != at[step] or not _same_bytes(place, start):
+                if not alone or last[start] != at[step] or taken & {start, place}:
                     continue
                 line = within.get(start, start)
                 slot = self.slots.get(place, "")
                 if line in self.slots or slot.startswith("input"):
                     continue
+                taken |= {start, place}
                 if slot:
-                    self.slots[line] = slot
-                    self.slots.update({p: slot for p, f in within.items() if f == line})
-                    within = {p: f for p, f in within.items() if f != line}
+                    self.slots.update(dict.fromkeys([line, *lines.pop(line, [])], slot))
                 else:
                     within[place] = line
+                    lines.setdefault(line, []).append(place)
                     last[line] = last.get(place, at[step])
-        return within
+        return {place: line for place, line in within.items() if place not in self.slots}
+
+    def _successors(self, step: Node, roots: Sequence[Root]) -> Iterator[tuple[Root, Root]]:
+        """Pairs of an operand and a result that may lie in the same memory."""
+        first, carried = _carries(step)
+        for c in range(carried):
+            if _same_bytes((step, c), roots[first + c]):
+                yield roots[first + c], (step, c)
+        if isinstance(step.attrs, KernelAttrs):
+            for position, start in enumerate(roots):
+                for number, type_ in enumerate(step.results):
+                    same = type_ == step.operands[position].type and is_step(start[0])
+                    if same and self._replaces(step.attrs, number, position):
+                        yield start, (step, number)
 
     def _rebuilt(
         self, ordered: Sequence[Node], planned: dict[Node, Attrs], frames: dict[Node, str]
@@ -343,25 +404,6 @@ def _carries(step: Node) -> tuple[int, int]:
 def _same_bytes(one: Root, other: Root) -> bool:
     types = [step.results[number] for step, number in (one, other)]
     return types[0].size * types[0].dtype.bytes == types[1].size * types[1].dtype.bytes
-
-
-def _may_overwrite(step: Node, number: int, param: Node) -> bool:
-    """Whether a result of a step may lie in a parameter's memory, as far as the step reads it."""
-    positions = [i for i, operand in enumerate(step.operands) if root(operand)[0] is param]
-    a = step.attrs
-    if not positions:
-        return not isinstance(a, SwitchAttrs)
-    if len(positions) > 1:
-        return False
-    if isinstance(a, KernelAttrs) and a.window:
-        written = a.body.outputs[0].operands[0]
-        return step.operands[positions[0]] is param and written is a.body.params[positions[0]]
-    if isinstance(a, KernelAttrs):
-        return step.operands[positions[0]] is param and overwritable(a.body, positions[0], number)
-    if isinstance(a, WhileAttrs | ScanAttrs):
-        first, carried = _carries(step)
-        return number < carried and positions[0] == first + number
-    return False
 
 
 def _planned_regions(attrs: Attrs) -> Attrs:

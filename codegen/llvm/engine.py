@@ -11,18 +11,21 @@ import contextlib
 import ctypes
 import functools
 import re
+import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from graphc.codegen.host import binding
 from graphc.codegen.llvm.elf import undefined_symbols
+from graphc.codegen.llvm.place import Placed, placed
 from graphc.codegen.target import Target
 from graphc.ir.errors import CompileError
 
 _LIBRARY = "graphc"
+Watch: TypeAlias = Callable[[str, float], None]
 
 
 class _Closeable(Protocol):
@@ -54,12 +57,9 @@ class Library:
     Example: `load_object(emit_object(text, target)).address("main")`.
     """
 
-    def __init__(self, machine: _Engine, tracker: _Tracker) -> None:
-        self._machine = machine
+    def __init__(self, code: Placed | _Linked) -> None:
+        self._code = code
         self._addresses: dict[str, int] = {}
-        # The engine must go last. At exit nothing goes: threads may still run the code.
-        self._parts: list[_Closeable] = [machine, tracker]
-        weakref.finalize(self, _close_backwards, self._parts).atexit = False
 
     def address(self, name: str) -> int:
         """Where the function or variable `name` starts.
@@ -71,32 +71,56 @@ class Library:
             if not re.fullmatch(r"[\w.$]+", name, re.ASCII):
                 raise CompileError(f"load: got symbol name {name!r}, expected letters and digits")
             try:
-                tracker = self._machine.lookup(_LIBRARY, name)
-            except RuntimeError as error:
+                self._addresses[name] = self._code.address(name)
+            except LookupError as error:
+                reason = f"load: {error.args[0]}, got {name!r}"
                 raise CompileError(
-                    f"load: {_one_line(str(error))}, got {name!r}, "
-                    "expected a symbol that the object defines"
+                    f"{reason}, expected a symbol that the object defines"
                 ) from error
-            self._parts.append(tracker)
-            self._addresses[name] = tracker[name]
         return self._addresses[name]
 
 
-def emit_object(text: str, target: Target, *, passes: bool = True) -> bytes:
+class _Linked:
+    """Code that LLVM placed in memory."""
+
+    def __init__(self, machine: _Engine, tracker: _Tracker) -> None:
+        self._machine = machine
+        # The engine must go last. At exit nothing goes: threads may still run the code.
+        self._parts: list[_Closeable] = [machine, tracker]
+        weakref.finalize(self, _close_backwards, self._parts).atexit = False
+
+    def address(self, name: str) -> int:
+        """Where a symbol is; LookupError where there is none."""
+        try:
+            tracker = self._machine.lookup(_LIBRARY, name)
+        except RuntimeError as error:
+            raise LookupError(_one_line(str(error))) from error
+        self._parts.append(tracker)
+        return tracker[name]
+
+
+def emit_object(
+    text: str, target: Target, *, passes: bool = True, watch: Watch | None = None
+) -> bytes:
     """Relocatable machine code, for `load_object` as well as for the system's linker.
 
     Example: `emit_object("define void @f() { ret void }", host_target())`.
     """
-    with _prepared(text, target, passes=passes) as module:
+    with _prepared(text, target, passes=passes, watch=watch) as module, _watched(watch, "emit"):
         return _object_of(module, _machine(target))
 
 
-def emit_objects(texts: Iterable[str], target: Target, threads: int) -> list[bytes]:
+def emit_objects(
+    texts: Iterable[str], target: Target, threads: int, watch: Watch | None = None
+) -> list[bytes]:
     """Machine code of several modules, emitted side by side while the next text is made.
+
+    `watch` is told the seconds of each part, which is `parse`, `optimise` or `emit`, on whatever
+    thread it ran.
 
     Example: `emit_objects(print_modules(program, 64), host_target(), threads=2)`.
     """
-    emit = functools.partial(emit_object, target=target)
+    emit = functools.partial(emit_object, target=target, watch=watch)
     if threads == 1:
         return [emit(text) for text in texts]
     with ThreadPoolExecutor(threads) as emitters:
@@ -132,17 +156,29 @@ def load_object(data: bytes, symbols: Mapping[str, int] | None = None) -> Librar
 def load_objects(objects: Sequence[bytes], symbols: Mapping[str, int] | None = None) -> Library:
     """Place objects in memory as one library and connect it to this process and to `symbols`.
 
-    An engine of its own for each library costs 0.8 ms and gives all memory back;
-    libraries in a shared engine would leave 10 kB each behind.
-
     Example: `load_objects(emit_objects(texts, target))`.
     """
-    llvmlite = binding()
     given = dict(symbols or {})
     process = ctypes.CDLL(None)
     for name in undefined_symbols(*objects):
         if name not in given and not hasattr(process, name):
             raise CompileError(f"load: unresolved symbol, got {name!r}, expected a known one")
+
+    def find(name: str) -> int:
+        if name in given:
+            return given[name]
+        return ctypes.cast(process[name], ctypes.c_void_p).value or 0
+
+    return Library(placed(objects, find) or _linked(objects, given))
+
+
+def _linked(objects: Sequence[bytes], given: Mapping[str, int]) -> _Linked:
+    """Code placed by LLVM.
+
+    An engine of its own for each library costs 0.8 ms and gives all memory back;
+    libraries in a shared engine would leave 10 kB each behind.
+    """
+    llvmlite = binding()
     machine: _Engine = llvmlite.create_lljit_compiler(use_jit_link=True, suppress_errors=True)
     builder = llvmlite.JITLibraryBuilder().add_current_process()
     for data in objects:
@@ -153,7 +189,7 @@ def load_objects(objects: Sequence[bytes], symbols: Mapping[str, int] | None = N
         tracker: _Tracker = builder.link(machine, _LIBRARY)
     except RuntimeError as error:
         raise CompileError(f"load: {_one_line(str(error))}, expected a loadable object") from error
-    return Library(machine, tracker)
+    return _Linked(machine, tracker)
 
 
 def _close_backwards(parts: list[_Closeable]) -> None:
@@ -162,7 +198,9 @@ def _close_backwards(parts: list[_Closeable]) -> None:
 
 
 @contextlib.contextmanager
-def _prepared(text: str, target: Target, *, passes: bool) -> Iterator[_Module]:
+def _prepared(
+    text: str, target: Target, *, passes: bool, watch: Watch | None = None
+) -> Iterator[_Module]:
     """The module of `text`, verified and ready to be emitted.
 
     Module and context are closed here and in this order: left to the garbage
@@ -170,17 +208,27 @@ def _prepared(text: str, target: Target, *, passes: bool) -> Iterator[_Module]:
     """
     context: _Closeable = binding().create_context()
     try:
-        module = _parse(text, target, context)
+        with _watched(watch, "parse"):
+            module = _parse(text, target, context)
         try:
-            _verify(module, text)
+            with _watched(watch, "parse"):
+                _verify(module, text)
             if passes:
-                with _lent_passes(target) as lent:
+                with _watched(watch, "optimise"), _lent_passes(target) as lent:
                     lent.run(module)
             yield module
         finally:
             module.close()
     finally:
         context.close()
+
+
+@contextlib.contextmanager
+def _watched(watch: Watch | None, part: str) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    if watch is not None:
+        watch(part, time.perf_counter() - started)
 
 
 def _parse(text: str, target: Target, context: _Closeable) -> _Module:

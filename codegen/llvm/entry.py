@@ -9,17 +9,19 @@ owns. It returns 0, or the smallest code of a failed check.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from graphc.codegen.llvm.clocks import Clocks
 from graphc.codegen.llvm.function import Function
 from graphc.codegen.llvm.indices import IndexPrinter
 from graphc.codegen.llvm.kernel import print_kernel
 from graphc.codegen.llvm.step_table import GIVEN, RUNNER, runs, table
 from graphc.codegen.llvm.values import Value
 from graphc.codegen.loops.index import ZERO, Index, Named
-from graphc.codegen.loops.language import chunks
+from graphc.codegen.loops.language import Kernel, chunks
 from graphc.codegen.loops.program import (
     Alternating,
     Call,
@@ -48,8 +50,13 @@ def print_program(program: Program, vector_bytes: int, threads: bool = True) -> 
     return module.text()
 
 
-def print_modules(program: Program, vector_bytes: int, more: str) -> Iterator[str]:
-    """A program as modules that can be compiled side by side; the last has the entry and `more`."""
+def print_modules(
+    program: Program, vector_bytes: int, more: str, clocks: Clocks | None = None
+) -> Iterator[str]:
+    """A program as modules that can be compiled side by side; the last has the entry and `more`.
+
+    With clocks, the entry measures what it calls.
+    """
     module, earlier, names = _Module(), dict[str, str](), list[str]()
     for kernel in program.kernels:
         module.add(*print_kernel(kernel, vector_bytes, linkage=""))
@@ -58,7 +65,7 @@ def print_modules(program: Program, vector_bytes: int, more: str) -> Iterator[st
             yield module.text()
             earlier |= {name: f"declare void @{name}(ptr, i64, i64)" for name in names}
             module, names = _Module(), []
-    module.add_entry(program, True)
+    module.add_entry(program, True, clocks)
     module.add(more, earlier)
     yield module.text()
 
@@ -76,9 +83,11 @@ class _Module:
         self.functions.append(function)
         self.declarations.update(needed)
 
-    def add_entry(self, program: Program, threads: bool) -> None:
+    def add_entry(self, program: Program, threads: bool, clocks: Clocks | None = None) -> None:
         """Append the entry function, and the program's constants."""
-        entry = _Entry(program, threads)
+        if clocks is not None:
+            self.add(clocks.text(), {})
+        entry = _Entry(program, threads, clocks)
         self.add(entry.text(), entry.f.declarations)
         self.constants = [_constant(i, array) for i, array in enumerate(program.constants)]
 
@@ -124,6 +133,11 @@ def print_array_entry(program: Program, name: str, offset: int) -> str:
     return f.text(f"define i32 @{name}(ptr %words) nounwind", "ret i32 %result")
 
 
+def is_shared(kernel: Kernel, work: int) -> bool:
+    """Whether a kernel of so many elementary steps is dealt to threads."""
+    return work >= PARALLEL_WORK and chunks(kernel).as_int != 1
+
+
 def uses_threads(program: Program) -> bool:
     """Whether any step of a program is dealt to threads."""
     return any(_is_parallel(program, step) for step in program.steps)
@@ -132,8 +146,7 @@ def uses_threads(program: Program) -> bool:
 def _is_parallel(program: Program, step: Step) -> bool:
     match step:
         case Call():
-            pieces = chunks(program.kernels[step.kernel]).as_int
-            return step.work >= PARALLEL_WORK and pieces != 1
+            return is_shared(program.kernels[step.kernel], step.work)
         case Repeat(body=body):
             return any(_is_parallel(program, inner) for inner in body)
         case While(condition=condition, body=body):
@@ -146,8 +159,8 @@ def _is_parallel(program: Program, step: Step) -> bool:
 class _Entry:
     """Prints the entry function."""
 
-    def __init__(self, program: Program, threads: bool) -> None:
-        self.program, self.threads = program, threads
+    def __init__(self, program: Program, threads: bool, clocks: Clocks | None) -> None:
+        self.program, self.threads, self.clocks = program, threads, clocks
         self.f = Function()
         self.pointers: dict[str, Value] = {}
         self.indices = IndexPrinter(self.f)
@@ -169,7 +182,8 @@ class _Entry:
         self.context = f.alloca(f"[{longest + len(program.sizes) + 2} x i64]")
         f.allocas.append("  %status = alloca i32, align 4")
         f.line(f"store i32 {NO_FAILURE}, ptr %status, align 4")
-        self.steps(program.steps)
+        with self.clocks.whole(f) if self.clocks else nullcontext():
+            self.steps(program.steps)
         f.line("%code = load i32, ptr %status, align 4")
         f.line(f"%good = icmp eq i32 %code, {NO_FAILURE}")
         f.line("%result = select i1 %good, i32 0, i32 %code")
@@ -204,7 +218,7 @@ class _Entry:
     def steps(self, steps: Sequence[Step]) -> None:
         """Print steps in order, long runs of calls as tables."""
         for is_long, run in runs(self.program, steps):
-            if is_long:
+            if is_long and self.clocks is None:  # clocks stand between calls
                 self._run_table(run)
             else:
                 self._each(run)
@@ -217,9 +231,11 @@ class _Entry:
         bases = self._table_of([*(f"%{kind}s" for kind in GIVEN), others])
         f.declarations[name] = text
         f.declarations["gc_run_table"] = RUNNER
-        f.declare("void @gc_pool_run(ptr, ptr, ptr, i64)")
+        shared = any(map(self._is_shared, calls))
+        if shared:
+            f.declare("void @gc_pool_run(ptr, ptr, ptr, i64)")
         given = [f"@{name}.kernels", f"@{name}.numbers"]
-        rest = [bases, self.context, "%status", "%pool"]
+        rest = [bases, self.context, "%status", "%pool", "@gc_pool_run" if shared else "null"]
         f.line(
             f"call void @gc_run_table(ptr {given[0]}, ptr {given[1]}, i64 {len(calls)}, "
             f"{', '.join(f'ptr {value}' for value in rest)})"
@@ -241,9 +257,11 @@ class _Entry:
         for step in steps:
             match step:
                 case Call():
-                    self._call(step)
+                    with self.clocks.kernel(self.f) if self.clocks else nullcontext():
+                        self._call(step)
                 case Copy(source, target, size):
-                    self._copy(self.address(source), self.address(target), size)
+                    with self.clocks.copy(self.f) if self.clocks else nullcontext():
+                        self._copy(self.address(source), self.address(target), size)
                 case Repeat():
                     self._repeat(step)
                 case While():

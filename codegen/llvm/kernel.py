@@ -15,6 +15,7 @@ from graphc.codegen.llvm import scalar
 from graphc.codegen.llvm.function import Function
 from graphc.codegen.llvm.indices import IndexPrinter, call, steps
 from graphc.codegen.llvm.memory import BASE, Lanes, load, store
+from graphc.codegen.llvm.turned import copy_of, print_turned
 from graphc.codegen.llvm.values import Value, element_type, literal, llvm_type, memory_type
 from graphc.codegen.loops.index import ZERO, Index, Named, index, upper_bound
 from graphc.codegen.loops.language import (
@@ -176,7 +177,14 @@ class KernelPrinter(IndexPrinter):
         elif loop.kind == "vector" and self.lanes is None:
             self._vector(loop)
         else:
-            with self.f.loop(self.f.number(0), self.scalar_index(loop.extent), 1) as counter:
+            extent, first = self.scalar_index(loop.extent), self.f.number(0)
+            copy = copy_of(loop) if loop.kind == "turned" and self.lanes is None else None
+            if copy is not None:
+                lanes = self.vector_bytes // copy.source.buffer.dtype.bytes
+                whole = self.f.integer("and", extent, self.f.number(-lanes))
+                print_turned(self, copy, lanes, whole)
+                first = whole
+            with self.f.loop(first, extent, 1) as counter:
                 self.variables[loop.var] = counter
                 self.block(loop.body)
 

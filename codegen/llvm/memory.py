@@ -44,7 +44,7 @@ def _stride(p: Indexer, at: Index) -> int | None:
     return at.stride(p.lanes.var)
 
 
-def _address(p: Indexer, buffer: Buffer, at: Index) -> Value:
+def address_of(p: Indexer, buffer: Buffer, at: Index) -> Value:
     """The address of an element; the constant part comes last, for the instruction to absorb."""
     f, element = p.f, memory_type(buffer.dtype)
     pointer = p.pointers[buffer.name]
@@ -108,7 +108,7 @@ def load(p: Indexer, buffer: Buffer, at: Index, guard: Value | None, fixed: bool
     mask = _both(f, p.lanes.mask, guard)
     vector = vector_of(memory_type(dtype), count)
     if stride == 1:
-        address = _address(p, buffer, at.replace({p.lanes.var: _base(p)}))
+        address = address_of(p, buffer, at.replace({p.lanes.var: _base(p)}))
         if mask is None:
             text = f"load {vector}, ptr {address.text}, align {dtype.bytes}"
             return _from_memory(f, f.effect(text, memory, count), dtype)
@@ -116,7 +116,7 @@ def load(p: Indexer, buffer: Buffer, at: Index, guard: Value | None, fixed: bool
     if stride in WOVEN:
         first = _first(p, at, stride)
         wide = _spread_mask(f, mask, count, stride)
-        loaded = _masked_load(f, memory, _address(p, buffer, first), wide)
+        loaded = _masked_load(f, memory, address_of(p, buffer, first), wide)
         return _from_memory(f, _shuffled(f, loaded, _lanes_of(count, stride)), dtype)
     addresses = _addresses(p, buffer, at, count)
     every = mask or f.splat(Value("true", BOOL), count)
@@ -143,7 +143,7 @@ BASE = "lane.base"  # the name under which printers keep the first lane's iterat
 def _load_one(p: Indexer, buffer: Buffer, at: Index, guard: Value | None, fixed: bool) -> Value:
     f, memory = p.f, U8 if buffer.dtype is BOOL else buffer.dtype
     element = memory_type(buffer.dtype)
-    address = _address(p, buffer, at)
+    address = address_of(p, buffer, at)
     if guard is not None:
         one = f.pure(f"insertelement <1 x i1> poison, {guard}, i64 0", BOOL, 1, [guard])
         mask = Value(one.text, BOOL, 1, one.depth)
@@ -227,9 +227,14 @@ def _spread_mask(f: Function, mask: Value | None, count: int, stride: int) -> Va
 
 def _shuffled(f: Function, value: Value, lanes: list[int]) -> Value:
     """A vector of some lanes of another."""
+    return shuffled(f, value, Value("poison", value.dtype, value.lanes), lanes)
+
+
+def shuffled(f: Function, left: Value, right: Value, lanes: list[int]) -> Value:
+    """A vector of some lanes of two, those of the right one counted behind the left one's."""
     listed = ", ".join(f"i32 {lane}" for lane in lanes)
-    text = f"shufflevector {value}, {value.type} poison, <{len(lanes)} x i32> <{listed}>"
-    return f.pure(text, value.dtype, len(lanes), [value])
+    text = f"shufflevector {left}, {right}, <{len(lanes)} x i32> <{listed}>"
+    return f.pure(text, left.dtype, len(lanes), [left, right])
 
 
 def store(p: Indexer, buffer: Buffer, at: Index, value: Value) -> None:
@@ -238,13 +243,13 @@ def store(p: Indexer, buffer: Buffer, at: Index, value: Value) -> None:
     stride = _stride(p, at)
     if p.lanes is None or stride == 0:
         value = _to_memory(f, value)
-        address = _address(p, buffer, at)
+        address = address_of(p, buffer, at)
         f.line(f"store {value}, ptr {address.text}, align {buffer.dtype.bytes}")
         return
     count, mask = p.lanes.count, p.lanes.mask
     value = _to_memory(f, f.splat(value, count))
     if stride == 1:
-        address = _address(p, buffer, at.replace({p.lanes.var: _base(p)}))
+        address = address_of(p, buffer, at.replace({p.lanes.var: _base(p)}))
         if mask is None:
             f.line(f"store {value}, ptr {address.text}, align {buffer.dtype.bytes}")
             return
@@ -252,7 +257,7 @@ def store(p: Indexer, buffer: Buffer, at: Index, value: Value) -> None:
         return
     if stride in WOVEN:
         wide = _spread_mask(f, mask, count, stride)
-        address = _address(p, buffer, _first(p, at, stride))
+        address = address_of(p, buffer, _first(p, at, stride))
         _masked_store(f, _shuffled(f, value, _places_of(count, stride)), address, buffer, wide)
         return
     addresses = _addresses(p, buffer, at, count)

@@ -201,7 +201,8 @@ def _rsqrt(f: Function, arguments: Sequence[Value], dtype: DType) -> Value:
 
 
 def _fma(f: Function, arguments: Sequence[Value], dtype: DType) -> Value:
-    return intrinsic("fma", f, arguments)
+    # Where there is no such instruction (SSE), two take its place, not a library call per lane.
+    return intrinsic("fmuladd", f, arguments)
 
 
 # bits

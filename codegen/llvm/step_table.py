@@ -16,11 +16,13 @@ from graphc.codegen.loops.program import Call, Program, Step
 LONG_RUN = 48  # calls that are worth a table
 GIVEN = ("input", "output")  # bases that come in tables
 
-# Per call in `numbers`: arguments, code, chunks, whether threads share them; then per argument
-# which of the `bases` tables its base is in, the base's number there, and the offset in bytes.
+# `share` is `gc_pool_run`, or null if no call is shared. Per call in `numbers`: arguments, code,
+# chunks, whether threads share them; then per argument which of the `bases` tables its base is in,
+# the base's number there, and the offset in bytes.
 RUNNER = """
 define internal void @gc_run_table(
-  ptr %kernels, ptr %numbers, i64 %count, ptr %bases, ptr %context, ptr %status, ptr %pool
+  ptr %kernels, ptr %numbers, i64 %count, ptr %bases, ptr %context, ptr %status, ptr %pool,
+  ptr %share
 ) nounwind {
 entry:
   br label %call
@@ -70,7 +72,7 @@ filled:
   %shared = icmp ne i64 %parallel, 0
   br i1 %shared, label %together, label %alone
 together:
-  call void @gc_pool_run(ptr %pool, ptr %kernel, ptr %context, i64 %chunks)
+  call void %share(ptr %pool, ptr %kernel, ptr %context, i64 %chunks)
   br label %called
 alone:
   call void %kernel(ptr %context, i64 0, i64 %chunks)

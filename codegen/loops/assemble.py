@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -52,13 +53,21 @@ from graphc.passes.plan_buffers import (
 )
 
 
-def assemble(graph: Graph, schedule: Schedule, name: str = "main", hidden: int = 0) -> Program:
+def assemble(
+    graph: Graph,
+    schedule: Schedule,
+    name: str = "main",
+    hidden: int = 0,
+    tuned: Mapping[Graph, Schedule] = MappingProxyType({}),
+) -> Program:
     """The program of a planned graph; the last `hidden` outputs are tokens that nobody gets.
+
+    Kernels whose bodies are in `tuned` have a schedule of their own.
 
     Raises:
         CompileError: a kernel is none of the shapes that kernels may have.
     """
-    assembly = _Assembly(schedule)
+    assembly = _Assembly(schedule, tuned)
     inputs = tuple(Ref(f"input {i}") for i in range(len(graph.params)))
     shown = len(graph.outputs) - hidden
     outputs = tuple(Ref(f"output {k}") for k in range(shown))
@@ -99,12 +108,20 @@ def _first(graph: Graph, output: Node) -> int:
 
 @dataclass(frozen=True)
 class _Frame:
-    """A graph being assembled: where its parameters and outputs are and its arena begins."""
+    """A graph being assembled: where its parameters and outputs are and its arena begins.
+
+    `places` are those of the loop or branch that it is a part of.
+    """
 
     graph: Graph
     inputs: Sequence[Ref]
     outputs: Sequence[Ref]
     base: Index
+    places: Places = ()
+
+    def place(self, node: Node) -> Places:
+        """Where a step was written, as narrowly as known."""
+        return self.graph.place(node) or self.places
 
 
 @dataclass
@@ -112,6 +129,7 @@ class _Assembly:
     """Kernels, constants and checks gathered while steps are made."""
 
     schedule: Schedule
+    tuned: Mapping[Graph, Schedule]
     kernels: list[Kernel] = field(default_factory=list)
     constants: list[np.ndarray] = field(default_factory=list)
     checks: list[Checked] = field(default_factory=list)
@@ -186,11 +204,12 @@ class _Assembly:
         body = a.body
         arguments = [self.ref(frame, operand) for operand in node.operands]
         code = len(self.checks) + 1
-        for inner in _checked(body):
+        for inner in checks_of(body):
             self.checks.append(_check(inner, frame.graph.place(inner), frame.graph.place(node)))
         number = self._kernel(a)
         results = self._results(frame, node)
-        call = Call(number, (*arguments, *results), code, work_of(body, a.window))
+        work = work_of(body, a.window)
+        call = Call(number, (*arguments, *results), code, work, node, frame.place(node))
         if not a.window:
             return [call]
         whole = arguments[body.params.index(body.outputs[0].operands[0])]
@@ -200,8 +219,9 @@ class _Assembly:
     def _kernel(self, a: KernelAttrs) -> int:
         body, known = a.body, (a.body, a.window)
         if known not in self.by_body:
-            codes = {node: i for i, node in enumerate(_checked(body))}
-            kernel = lower_kernel("kernel", body, self.schedule, codes, a.window)
+            codes = checks_of(body)
+            schedule = self.schedule if a.window else self.tuned.get(body, self.schedule)
+            kernel = lower_kernel("kernel", body, schedule, codes, a.window)
             text = show(kernel)
             if text not in self.by_text:
                 self.by_text[text] = len(self.kernels)
@@ -256,7 +276,8 @@ class _Assembly:
             )
         ]
         outputs = [*self._written(carries), *stacked]
-        body = self.region(_Frame(a.body, [*fixed, *carries, *rows], outputs, base))
+        inputs = [*fixed, *carries, *rows]
+        body = self.region(_Frame(a.body, inputs, outputs, base, frame.place(node)))
         return [*steps, Repeat(counter, a.length, a.reverse, tuple(pairs), body)]
 
     def _while(self, frame: _Frame, node: Node, a: WhileAttrs) -> list[Step]:
@@ -264,16 +285,17 @@ class _Assembly:
         carries, pairs, steps, base = self._loop_frame(frame, node, a.body, a.invariant, carried)
         flag = Ref("arena", frame.base + index(slot_offset(a.frame)))
         fixed = [self.ref(frame, operand) for operand in node.operands[: a.invariant]]
-        inputs = [*fixed, *carries]
-        condition = self.region(_Frame(a.condition, inputs, [flag], base))
-        body = self.region(_Frame(a.body, inputs, self._written(carries), base))
+        inputs, place = [*fixed, *carries], frame.place(node)
+        condition = self.region(_Frame(a.condition, inputs, [flag], base, place))
+        body = self.region(_Frame(a.body, inputs, self._written(carries), base, place))
         return [*steps, While(condition, flag, tuple(pairs), body)]
 
     def _switch(self, frame: _Frame, node: Node, a: SwitchAttrs) -> Step:
         base = frame.base + index(slot_offset(a.frame))
         chosen, *inputs = [self.ref(frame, operand) for operand in node.operands]
         results = self._results(frame, node)
-        branches = [self.region(_Frame(b, inputs, results, base)) for b in a.branches]
+        place = frame.place(node)
+        branches = [self.region(_Frame(b, inputs, results, base, place)) for b in a.branches]
         return Choose(chosen, tuple(branches))
 
     def _tell(self, frame: _Frame, node: Node, a: TellAttrs) -> list[Step]:
@@ -314,11 +336,12 @@ def _check(node: Node, own: Places, kernel: Places) -> Checked:
     return Checked(message + str(node.operands[0].tensor), places)
 
 
-def _checked(body: Graph) -> list[Node]:
-    """Nodes of a kernel that can find an index out of range."""
-    return [
+def checks_of(body: Graph) -> dict[Node, int]:
+    """Nodes of a kernel that can find an index out of range, with their numbers."""
+    found = [
         node
         for node in body.nodes
         if isinstance(node.attrs, indexing.GatherAttrs | indexing.ScatterAttrs)
         and node.attrs.mode == "error"
     ]
+    return {node: number for number, node in enumerate(found)}

@@ -22,9 +22,9 @@ from graphc.codegen.loops.language import (
     Update,
 )
 
-PANEL = 64  # columns whose results are gathered before what follows is computed
 SHORTEST = 4  # vectors that the contracted axis must have for adding up lanes to pay
-LONG = 16  # vectors from which on it pays whatever else; before, only where packing would not
+LONG = 16  # vectors from which on it pays for few columns; before, only where packing would not
+WIDE = 2  # vectors of columns that make a panel worth packing
 MANY_ROWS = 64  # rows that share a packed panel
 FEW_ROWS = 4  # so few do not fill a tile
 
@@ -55,12 +55,14 @@ def _has_few_rows(c: Contraction) -> bool:
 
 
 def _packs_better(c: Contraction, size: int) -> bool:
-    """Whether many rows share a panel, along an axis that is short for adding up lanes."""
+    """Whether many rows share a panel, and that is wide or not along a long axis."""
     rows = c.row_count()
     for axis in c.walked:
         rows = rows * index(axis.size)
     many = rows.as_int is None or rows.as_int >= MANY_ROWS
-    return many and size < LONG * c.lanes and c.schedule.panel_bytes > 0
+    columns = c.column_count().as_int or 0
+    wide = columns >= WIDE * c.lanes
+    return many and (wide or size < LONG * c.lanes) and c.schedule.panel_bytes > 0
 
 
 def write_inner_products(contraction: Contraction) -> None:
@@ -73,26 +75,29 @@ class _InnerProducts:
 
     def __init__(self, contraction: Contraction) -> None:
         self.c, self.builder = contraction, contraction.builder
-        self.edge = 4 if contraction.schedule.registers >= 32 else 2
+        schedule = contraction.schedule
+        high, wide = (4, 6) if schedule.registers >= 32 else (2, 2)
+        self.high, self.wide = schedule.edge_rows or high, schedule.edge_columns or wide
+        self.panel = schedule.strip_columns
 
     def write(self) -> None:
         """Write the kernel: whole panels of columns, then the last, narrower one."""
         columns = self.c.column_count()
-        whole = columns // PANEL
-        rest = columns - whole * PANEL
+        whole = columns // self.panel
+        rest = columns - whole * self.panel
         if whole != ZERO:
-            self._panels(whole, ZERO, PANEL)
+            self._panels(whole, ZERO, self.panel)
         width = rest.as_int
         if width is None:  # a symbolic number of columns: one at a time
-            self._panels(rest, whole * PANEL, 1)
+            self._panels(rest, whole * self.panel, 1)
         elif width:
-            self._panels(ONE, whole * PANEL, width)
+            self._panels(ONE, whole * self.panel, width)
 
     def _panels(self, count: Index, first: Index, width: int) -> None:
         """All rows of `count` panels of `width` columns, from column `first`."""
         rows = self.c.row_count()
-        strips = rows // self.edge
-        left = rows - strips * self.edge
+        strips = rows // self.high
+        left = rows - strips * self.high
         if strips != ZERO:
             group = self.c.together(strips, count)
             groups = (strips + group - 1) // group
@@ -100,8 +105,8 @@ class _InnerProducts:
             def write(outer: Outer, panel: Index, at: Index) -> None:
                 strip = Var(self.builder.fresh("s"), piece_size(group, at, strips))
                 with self.builder.inside() as body:
-                    row = (at * group + index(strip)) * self.edge
-                    self._strip(outer, self.edge, row, first + panel * width, width)
+                    row = (at * group + index(strip)) * self.high
+                    self._strip(outer, self.high, row, first + panel * width, width)
                 self.builder.loop(strip, "serial", body)
 
             self.c.pieces(self.c.outer, (count, groups), write)
@@ -109,7 +114,7 @@ class _InnerProducts:
             known = left.as_int
             height, pieces = known or 1, ONE if known else left
             self.c.pieces(self.c.outer, (count, pieces), lambda outer, panel, at: self._strip(
-                outer, height, strips * self.edge + at, first + panel * width, width,
+                outer, height, strips * self.high + at, first + panel * width, width,
             ))  # fmt: skip
 
     def _strip(self, outer: Outer, rows: int, row: Index, column: Index, width: int) -> None:
@@ -117,15 +122,15 @@ class _InnerProducts:
         builder, dtype = self.builder, self.c.dtype
         sums = Buffer(builder.fresh("tile"), dtype, index(rows * width), "scratch")
         builder.block.append(Local(sums))
-        whole, rest = divmod(width, self.edge)
+        whole, rest = divmod(width, self.wide)
         if whole:
             step = Var(builder.fresh("t"), index(whole))
             with builder.inside() as body:
-                at = index(step) * self.edge
-                self._tile(Tile(outer, rows, index(self.edge), row, column), sums, width, at)
+                at = index(step) * self.wide
+                self._tile(Tile(outer, rows, index(self.wide), row, column), sums, width, at)
             builder.loop(step, "serial", body)
         if rest:
-            at = index(whole * self.edge)
+            at = index(whole * self.wide)
             self._tile(Tile(outer, rows, index(rest), row, column), sums, width, at)
         tile = Tile(outer, rows, index(width), row, column)
         self.c.finish(tile, sums, width, 1, "serial")

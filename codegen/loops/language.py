@@ -10,7 +10,8 @@ How fast a kernel runs is in the kinds of its loops and in its local buffers; wh
 it means is the same when every loop is serial, which is how `run.py` runs it.
 Loop kinds: `serial`; `parallel` (outermost only: iterations are independent and are
 dealt out to threads; several one after another share one range); `vector` (lanes;
-accumulators gather lane by lane and are combined in a fixed tree); `unrolled`.
+accumulators gather lane by lane and are combined in a fixed tree); `unrolled`; `turned` (serial
+around a vector loop that copies what lies side by side along this one).
 """
 
 from __future__ import annotations

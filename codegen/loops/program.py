@@ -7,7 +7,7 @@ input, an output, the arena, a constant, or a pointer that a loop moves.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from graphc.codegen.loops.index import ZERO, Index
 from graphc.codegen.loops.language import Kernel
+from graphc.ir.node import Node
 from graphc.ir.places import Places
 from graphc.ir.types import TensorType
 
@@ -35,12 +36,17 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Run a kernel; `code` is added to the codes of its checks, `work` is in elementary steps."""
+    """Run a kernel; `code` is added to the codes of its checks, `work` is in elementary steps.
+
+    `node` is where it comes from in the graph, and `places` are that node's.
+    """
 
     kernel: int
     arguments: tuple[Ref, ...]
     code: int
     work: int
+    node: Node | None = None
+    places: Places = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +165,21 @@ def show(program: Program) -> str:
     lines.append(f"program {program.name}, arena of {program.arena} bytes:")
     lines += _lines(program, program.steps, "  ")
     return "\n".join(lines) + "\n"
+
+
+def calls(steps: Sequence[Step]) -> Iterator[Call]:
+    """Every call of a kernel, those in loops and branches too, in the order of the text."""
+    for step in steps:
+        match step:
+            case Call():
+                yield step
+            case Repeat(body=body):
+                yield from calls(body)
+            case While(condition=condition, body=body):
+                yield from calls((*condition, *body))
+            case Choose(branches=branches):
+                for branch in branches:
+                    yield from calls(branch)
 
 
 def _lines(program: Program, steps: Sequence[Step], pad: str) -> list[str]:

@@ -381,7 +381,8 @@ def _row(
     own_values = {**values, across.var: first + index(lane)}
     with builder.inside() as body:
         _Rows(builder, domain, outputs, schedule, own_values, lane, block).write()
-    builder.loop(lane, "vector", body, schedule.column_vectors if domain.reduced else 1)
+    unroll = schedule.column_vectors if domain.reduced else schedule.map_vectors
+    builder.loop(lane, "vector", body, unroll)
 
 
 def _ceil(value: Index, by: Index) -> Index:

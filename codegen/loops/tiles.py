@@ -15,13 +15,12 @@ from dataclasses import dataclass
 
 from graphc.codegen.loops.contraction import Contraction, Outer, Tile
 from graphc.codegen.loops.elements import converted, literal
-from graphc.codegen.loops.index import ONE, ZERO, Index, Var, index, product, unfolded
+from graphc.codegen.loops.index import ONE, ZERO, Index, Var, index, product, unfolded, upper_bound
 from graphc.codegen.loops.index import piece as piece_size
 from graphc.codegen.loops.language import Apply, Buffer, Expr, Load, Local, Stmt, Store
+from graphc.codegen.loops.schedule import ALWAYS, AS_IT_PAYS
+from graphc.codegen.loops.tile_size import depth_of, tile_size
 from graphc.ir.types import DType
-
-FEW_ROWS = 2  # rows that make a contraction a walk over its other side
-LONG_ROW = 8  # vectors of a tile of so few rows
 
 
 def write_tiles(contraction: Contraction) -> None:
@@ -81,23 +80,8 @@ class _Tiles:
         self.c = contraction
         self.builder, self.dtype = contraction.builder, contraction.dtype
         self.schedule, self.lanes = contraction.schedule, contraction.lanes
-        self.height, self.vectors = self._tile_size()
-
-    def _tile_size(self) -> tuple[int, int]:
-        """Rows and vectors of a tile: as many as registers hold, balanced over the rows."""
-        columns = self.c.columns.size if self.c.columns else 1
-        rows = self.c.row_count().as_int
-        vectors = 2
-        if isinstance(columns, int):
-            # A row or two alone leave registers for long rows of sums, which hide latencies.
-            longest = LONG_ROW if rows is not None and rows <= FEW_ROWS else 2
-            vectors = min(longest, max(1, -(-columns // self.lanes)))
-        most = (self.schedule.registers - 1 - vectors) // vectors
-        most = min(most, 24 if vectors == 1 else 14)
-        if rows is None:
-            return most // 2, vectors
-        pieces = max(1, -(-rows // most))
-        return max(1, -(-rows // pieces)), vectors
+        self.height, self.vectors = tile_size(contraction)
+        self.depth = depth_of(contraction, self.vectors * self.lanes)
 
     def write(self) -> None:
         """Write the kernel: whole panels of columns, then the last, narrower one."""
@@ -153,26 +137,29 @@ class _Tiles:
         for axis in self.c.apart:
             others *= axis.size if isinstance(axis.size, int) else 16
         every = tiles * (positions.as_int or 64)
-        found = max(1, every // max(1, self.schedule.pieces // others))
-        if self._packed_size() > self.schedule.panel_bytes > 0:
+        pieces = self.schedule.pieces
+        if self._is_strided():
+            # Each piece turns its panel anew, so it must be worth that.
+            pieces = min(pieces, every * others * self._tile_work() // self.schedule.piece_work)
+        found = max(1, every // max(1, pieces // others))
+        if self._steps() > self.depth:
             # Sums are kept between blocks, and they must stay near, too.
             kept = self.height * self.vectors * self.lanes * self.dtype.bytes
             found = min(found, max(1, self.schedule.panel_bytes // kept))
         return found
 
-    def _packed_size(self) -> int:
-        """Bytes of a panel along the whole of the contracted axes, 0 when unknown."""
-        depth = product(index(axis.size) for axis in self.c.summed).as_int or 0
-        return depth * self.vectors * self.lanes * self.dtype.bytes
+    def _steps(self) -> int:
+        """Steps along the whole of the contracted axes, 0 when unknown."""
+        return product(index(axis.size) for axis in self.c.summed).as_int or 0
 
     # a piece of parallel work: tiles on one panel
 
     def _piece(self, share: _Share) -> None:
         """Some tiles, with a contiguous copy of the panel where it pays."""
-        size = self._packed_size()
-        if not size or self.schedule.panel_bytes == 0 or not self._wants_packing(share.tiles):
+        steps = self._steps()
+        if not steps or self.schedule.panel_bytes == 0 or not self._wants_packing(share.tiles):
             self._each(share, lambda tile, _: self._tile(tile, None))
-        elif size <= self.schedule.panel_bytes:
+        elif steps <= self.depth:
             packed = self._pack(share, self._depth())
             self._each(share, lambda tile, _: self._tile(tile, packed))
         else:
@@ -210,14 +197,33 @@ class _Tiles:
 
     def _wants_packing(self, tiles: int) -> bool:
         """Whether rows of the panel are strided, or far apart and read often."""
+        if self.schedule.packing != AS_IT_PAYS:
+            return self.schedule.packing == ALWAYS
+        if self._is_turned(self.c.sums):
+            return True
         if tiles < 2:
             return False
-        lane = Var("lane", index(self.lanes))
-        loads = self.c.loads(True, lane)
-        strided = any(load.index.stride(lane) != 1 for load in loads)
+        loads = self.c.loads(True, Var("lane", index(self.lanes)))
         steps = [abs(load.index.stride(v) or 0) for load in loads for v in self.c.sums]
         far = max(steps, default=0) > 2 * self.vectors * self.lanes
-        return strided or (far and tiles >= self.schedule.packing_strips)
+        return self._is_strided() or (far and tiles >= self.schedule.packing_strips)
+
+    def _is_turned(self, depth: Sequence[Var]) -> bool:
+        """Whether the panel's source lies along the sums, as whole vectors of it can be read."""
+        if not depth or not self._is_strided():
+            return False
+        loads = self.c.loads(True, Var("lane", index(self.lanes)))
+        long = (upper_bound(depth[-1].extent or ZERO) or 0) >= self.lanes
+        return long and all(load.index.stride(depth[-1]) == 1 for load in loads)
+
+    def _is_strided(self) -> bool:
+        """Whether neighbouring columns lie apart."""
+        lane = Var("lane", index(self.lanes))
+        return any(load.index.stride(lane) != 1 for load in self.c.loads(True, lane))
+
+    def _tile_work(self) -> int:
+        """Products in one tile."""
+        return self._steps() * self.height * self.vectors * self.lanes
 
     def _depth(self) -> _Depth:
         """The whole of the contracted axes."""
@@ -237,7 +243,10 @@ class _Tiles:
                 body.append(Store(buffer, depth.place * width + index(lane), value))
             builder.loop(lane, "vector", body, self.vectors)
 
-        builder.nest(depth.variables, ["serial"] * len(depth.variables), copy)
+        kinds = ["serial"] * len(depth.variables)
+        if self._is_turned(depth.variables):
+            kinds[-1] = "turned"
+        builder.nest(depth.variables, kinds, copy)
         return _Packed(buffer, depth)
 
     def _in_blocks(self, share: _Share) -> None:
@@ -271,7 +280,7 @@ class _Tiles:
         """
         builder, c = self.builder, self.c
         sizes = [axis.size for axis in c.summed if isinstance(axis.size, int)]
-        most = max(1, self.schedule.panel_bytes // (self.vectors * self.lanes * self.dtype.bytes))
+        most = self.depth
         cut = next(i for i in range(len(sizes)) if math.prod(sizes[i + 1 :]) <= most)
         count = -(-sizes[cut] * math.prod(sizes[cut + 1 :]) // most)
         step = -(-sizes[cut] // count)

@@ -27,11 +27,14 @@ def prepared(graph: Graph) -> Graph:
 
 
 def compilation(
-    graph: Graph, donated: Sequence[int], options: Options, hidden: int = 0
+    graph: Graph, donated: Sequence[int], options: Options, hidden: int = 0, tracing: float = 0.0
 ) -> Compilation:
-    """A graph with what it is to be compiled for; its last `hidden` outputs are tokens."""
+    """A graph with what it is to be compiled for; its last `hidden` outputs are tokens.
+
+    `tracing` is how many seconds it took to make.
+    """
     module = importlib.import_module("graphc.runtime.compiler")
-    made: Compilation = module.Compilation(graph, tuple(donated), options, hidden)
+    made: Compilation = module.Compilation(graph, tuple(donated), options, hidden, tracing)
     return made
 
 

@@ -39,6 +39,7 @@ class JitOptions(TypedDict, total=False):
     log: str | None
     memory_budget: int | None
     debug_nans: bool | None
+    autotune: bool | float | None
 
 
 @overload
@@ -65,16 +66,16 @@ def jit(
     log: str | None = None,
     memory_budget: int | None = None,
     debug_nans: bool | None = None,
+    autotune: bool | float | None = None,
 ) -> Jitted | Callable[[Function], Jitted]:
     """Compile a function to native code when it is called.
 
-    Arguments and results are trees of arrays (dicts, lists, tuples, dataclasses). A static
-    argument is a part of the program and must be hashable. A donated one gives its memory to
-    the results, so that parameters are updated in place; it must not be used again.
+    Arguments and results are trees of arrays. A static argument is a part of the program and must
+    be hashable. A donated one gives its memory to the results; it must not be used again.
     Beyond `memory_budget` bytes of working memory, cheap values are computed again instead of
-    kept; `lower().compile().memory_analysis()` tells which. With `debug_nans` a NaN among the
-    results is a `NanError` that names the operation and your line that made the first one. All
-    options from `cache_dir` on default to `GRAPHC_CACHE_DIR` and so on.
+    kept. With `debug_nans` a NaN is a `NanError` with your line. `autotune=True` (or seconds)
+    searches schedules by measuring, and keeps them for all later compilations; False ignores
+    them. All options from `cache_dir` on default to `GRAPHC_CACHE_DIR` and so on.
 
     >>> import numpy as np
     >>> import graphc as gc
@@ -93,7 +94,9 @@ def jit(
         raise UnsupportedError(
             f"backend: got {backend!r}, expected 'cpu'; `lower().as_text('cuda')` gives CUDA source"
         )
-    settings = Settings(cache_dir, threads, target, dump, verify, log, memory_budget, debug_nans)
+    settings = Settings(
+        cache_dir, threads, target, dump, verify, log, memory_budget, debug_nans, autotune
+    )
 
     def decorate(function: Function) -> Jitted:
         return Jitted(

@@ -8,8 +8,9 @@ compiled = lowered.compile()        # compiled(x)
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from graphc import tree
@@ -43,6 +44,7 @@ class Traced:
     out_tree: Structure
     donated: tuple[int, ...]
     settings: Settings
+    seconds: float = field(default=0.0, compare=False)  # that tracing took
 
     @property
     def in_tree(self) -> Form:
@@ -58,7 +60,7 @@ class Traced:
         require_sizes(self.graph)
         hidden = len(self.graph.outputs) - self.out_tree.count
         options = self.settings.resolve()
-        return Lowered(self, compilation(self.graph, self.donated, options, hidden))
+        return Lowered(self, compilation(self.graph, self.donated, options, hidden, self.seconds))
 
 
 @dataclass(frozen=True)
@@ -96,9 +98,13 @@ class Lowered:
         raise ArgumentError(f"stage: got {stage!r}, expected one of {' '.join(STAGES)}")
 
     def cost_analysis(self) -> dict[str, float]:
-        """Floating-point operations and bytes moved by one call."""
+        """Floating-point operations, those of them that are transcendental, and bytes moved."""
         cost = cost_of(self.compilation.kernels)
-        return {"flops": float(cost.flops), "bytes accessed": float(cost.bytes)}
+        return {
+            "flops": float(cost.flops),
+            "transcendentals": float(cost.transcendentals),
+            "bytes accessed": float(cost.bytes),
+        }
 
     def compile(self) -> Compiled:
         """The next stage: native code."""
@@ -172,7 +178,7 @@ class Compiled:
         raise ArgumentError(f"as_text: got {kind!r}, expected llvm or asm")
 
     def cost_analysis(self) -> dict[str, float]:
-        """Floating-point operations and bytes moved by one call."""
+        """Floating-point operations, those of them that are transcendental, and bytes moved."""
         return self.lowered.cost_analysis()
 
     def memory_analysis(self) -> MemoryAnalysis:
@@ -216,8 +222,10 @@ def trace_call(
         names = tree.names(f"the result of {name}", structure)
         return [lifted(value, own) for value, own in zip(values, names, strict=True)]
 
+    started = time.perf_counter()
     graph = trace(run, [type_ for type_, _ in leaves], wrap, flat.names)
-    return Traced(graph, name, flat.form, found[0], tuple(donated), settings)
+    seconds = time.perf_counter() - started
+    return Traced(graph, name, flat.form, found[0], tuple(donated), settings, seconds)
 
 
 def wrap(node: Tree, frame: Frame) -> Array:

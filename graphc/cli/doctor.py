@@ -1,7 +1,6 @@
 """`graphc doctor`: what graphc finds here, for a user with a question and a report of a fault.
 
-Looks only: it makes no folder and starts no compiler but to ask its version. It is the one
-command with tables (`operations.py` has the other), so it alone imports rich.
+Looks only: it makes no folder and starts no compiler but to ask its version.
 """
 
 from __future__ import annotations
@@ -44,6 +43,7 @@ ARGUMENTS = {
     "GRAPHC_LOG": "log",
     "GRAPHC_MEMORY_BUDGET": "memory_budget",
     "GRAPHC_DEBUG_NANS": "debug_nans",
+    "GRAPHC_AUTOTUNE": "autotune",
 }
 SECONDS = 10.0  # for a tool to tell its version
 

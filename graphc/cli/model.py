@@ -11,7 +11,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
@@ -100,11 +100,17 @@ def _place(error: BaseException, path: Path) -> str:
     return f"{path}: "
 
 
-@contextmanager
-def traced(text: str, settings: Settings) -> Iterator[Traced]:
-    """The traced entry that `FILE.py:FUNCTION` names.
+@dataclass(frozen=True)
+class Entry:
+    """An entry as it was traced, and the leaves of the arguments that it shows."""
 
-    `settings` win over those of the entry.
+    traced: Traced
+    leaves: tuple[Tree, ...]
+
+
+@contextmanager
+def opened(text: str, settings: Settings) -> Iterator[Entry]:
+    """The entry that `FILE.py:FUNCTION` names; `settings` win over its own.
 
     Raises:
         ModelError: no such file, function or entry, or one that raises.
@@ -117,9 +123,23 @@ def traced(text: str, settings: Settings) -> Iterator[Traced]:
         function = _found(module, path, name)
         arguments, options = _example(function) or ((), {})
         with blaming(path):
-            made = _jitted(function, options).trace(*arguments)
+            jitted = _jitted(function, options)
+            made = jitted.trace(*arguments)
+            leaves = jitted.signature.flatten(arguments, {}).leaves
         given = {key: value for key, value in vars(settings).items() if value is not None}
-        yield replace(made, settings=replace(made.settings, **given))
+        found = replace(made, settings=replace(made.settings, **given))
+        yield Entry(found, tuple(leaves))
+
+
+@contextmanager
+def traced(text: str, settings: Settings) -> Iterator[Traced]:
+    """The traced entry that `FILE.py:FUNCTION` names.
+
+    Raises:
+        ModelError: no such file, function or entry, or one that raises.
+    """
+    with opened(text, settings) as entry:
+        yield entry.traced
 
 
 def _jitted(function: Callable[..., object], options: dict[str, object]) -> Jitted:

@@ -17,7 +17,7 @@ from graphc.cli.options import debug
 from graphc.ir.errors import Error
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
-COMMANDS = ("explain", "dump", "opt", "run", "build", "doctor")
+COMMANDS = ("explain", "dump", "opt", "run", "profile", "tune", "build", "doctor")
 
 
 class Commands(click.Group):

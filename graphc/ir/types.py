@@ -195,7 +195,7 @@ class TupleType:
 Type: TypeAlias = TensorType | TupleType
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)
 def _tensor(dtype: DType, shape: Shape) -> TensorType:
     count = 1
     for size in shape:

@@ -11,9 +11,9 @@ array(5.)
 
 from __future__ import annotations
 
-import importlib as _importlib
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
+from graphc.late import late_names as _late_names
 from graphc.numpy.arrangement import *
 
 # Every module of this package lists in its `__all__` what it gives to the namespace.
@@ -58,8 +58,8 @@ if _TYPE_CHECKING:
 
 # What few programs use is loaded when it is asked for: per module, the names in its `__all__`.
 _LATE = {
-    "fft": "",
-    "linalg": "",
+    "fft": "fft",
+    "linalg": "linalg",
     "calculus": "diff ediff1d gradient interp trapezoid unwrap",
     "choosing": "choose compress piecewise select",
     "grids": (
@@ -84,17 +84,6 @@ _LATE = {
     "statistics": "average bincount convolve corrcoef correlate cov ptp",
     "tapers": "bartlett blackman hamming hanning kaiser",
 }
-_ROOMS = {name: module for module, names in _LATE.items() for name in names.split()}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _ROOMS and name not in _LATE:
-        raise AttributeError(f"module 'graphc.numpy' has no attribute {name!r}")
-    module = _importlib.import_module(f"graphc.numpy.{_ROOMS.get(name, name)}")
-    found: object = getattr(module, name) if name in _ROOMS else module
-    globals()[name] = found
-    return found
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_ROOMS, "fft", "linalg"})
+__getattr__, __dir__ = _late_names(
+    __name__, {name: module for module, names in _LATE.items() for name in names.split()}
+)

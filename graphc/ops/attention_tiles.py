@@ -50,23 +50,31 @@ def is_together(node: Node) -> bool:
 
 def products_of(node: Node) -> int:
     """Multiplications of a row's contractions; what rows of one kernel share is one row's."""
-    a = node.attrs
-    assert isinstance(a, AttentionAttrs)
-    query, *others = node.operands
-    reach = reach_of(a.scores)
-    width = static_shape(query.tensor.shape[-1:])[0]
     if node.op is attention_totals:
         return 0
-    features = static_shape(others[1].tensor.shape[-1:])[0]
+    query, _, value = node.operands[:3]
+    width, features = (static_shape(x.tensor.shape[-1:])[0] for x in (query, value))
     shared = width if node.op is attention else width + features
-    if node.op is attention_value_gradient or (
-        node.op is attention_query_gradient and is_together(node)
-    ):
-        shared = 0
     own = features if node.op in (attention, attention_value_gradient) else width
-    walked = math.prod(size for size in a.scores.input_types[0].shape if isinstance(size, int))
+    return own * _walked(node) + shared * powers_of(node)
+
+
+def powers_of(node: Node) -> int:
+    """Powers that a row computes; what rows of one kernel share is one row's."""
+    elsewhere = node.op in (attention_totals, attention_value_gradient) or (
+        node.op is attention_query_gradient and is_together(node)
+    )
+    return 0 if elsewhere else _walked(node)
+
+
+def _walked(node: Node) -> int:
+    """Scores that are computed: half of them where a mask of places leaves out a side."""
+    a = node.attrs
+    assert isinstance(a, AttentionAttrs)
+    reach = reach_of(a.scores)
+    every = math.prod(size for size in a.scores.input_types[0].shape if isinstance(size, int))
     one_sided = reach.ahead is not None or reach.behind is not None
-    return (shared + own) * (walked // 2 if one_sided else walked)
+    return every // 2 if one_sided else every
 
 
-__all__ = ["FIXED", "is_together", "products_of", "shared_tiles"]
+__all__ = ["FIXED", "is_together", "powers_of", "products_of", "shared_tiles"]

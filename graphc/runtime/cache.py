@@ -41,7 +41,7 @@ _KEPT_SHARE = 0.9
 def cache_key(*parts: str | bytes) -> str:
     """A key from everything that the cached bytes depend on, in order.
 
-    Example: `cache_key("kernel", version(), target.key(), text)`.
+    Example: `cache_key("kernel", emitter(), target.key(), text)`.
     """
     digest = hashlib.sha256()
     for part in parts:

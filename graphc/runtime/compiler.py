@@ -9,12 +9,13 @@ from __future__ import annotations
 import functools
 import itertools
 import json
-import time
-from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
-from graphc.codegen.host import version as llvm_version
+from graphc.codegen.host import emitter
+from graphc.codegen.llvm.clocks import clocks_for
 from graphc.codegen.llvm.engine import emit_objects, load_objects
 from graphc.codegen.llvm.entry import (
     print_array_entry,
@@ -25,23 +26,27 @@ from graphc.codegen.llvm.entry import (
 from graphc.codegen.loops.assemble import arena_size, assemble
 from graphc.codegen.loops.program import Message, Program
 from graphc.codegen.loops.schedule import schedule_for
-from graphc.codegen.target import Target, require_runnable
+from graphc.codegen.target import require_runnable
 from graphc.ir.dims import dim
 from graphc.ir.graph import Graph
 from graphc.ir.node import regions
 from graphc.ir.places import Place
 from graphc.ir.text.printer import print_graph
 from graphc.ir.types import Size, tensor
+from graphc.passes.observers import Timing
 from graphc.passes.rematerialize import Rematerialized
+from graphc.runtime.autotune import chosen, program_key, schedules
 from graphc.runtime.cache import DiskCache, cache_key
+from graphc.runtime.candidates import Knobs
 from graphc.runtime.dump import write_targets
 from graphc.runtime.executable import DATA_OFFSET, Executable, Failure, Signature
+from graphc.runtime.laps import Laps
 from graphc.runtime.nans import watched
 from graphc.runtime.options import Options
 from graphc.runtime.pipeline import optimise
 from graphc.runtime.source import fingerprint
 from graphc.runtime.telling import Told
-from graphc.runtime.threads import ThreadPools, load_pool
+from graphc.runtime.threads import pools_of
 
 ENTRY = "graphc_main"  # takes tables of data pointers; what executables link
 ARRAY_ENTRY = "graphc_arrays"  # takes tables of array objects; what Python calls
@@ -55,6 +60,7 @@ class Compilation:
     donated: tuple[int, ...]
     options: Options
     hidden: int = 0  # outputs behind the others that nobody gets: tokens
+    tracing: float = field(default=0.0, compare=False)  # seconds that the graph took to make
 
     @functools.cached_property
     def report(self) -> list[Rematerialized]:
@@ -62,8 +68,13 @@ class Compilation:
         return []
 
     @functools.cached_property
+    def timing(self) -> Timing:
+        """How long each pass takes; it fills while passes run."""
+        return Timing()
+
+    @functools.cached_property
     def _stages(self) -> tuple[Graph, Graph]:
-        return optimise(self.graph, self.donated, self.options, self.report)
+        return optimise(self.graph, self.donated, self.options, self.report, self.timing)
 
     @property
     def optimized(self) -> Graph:
@@ -78,21 +89,33 @@ class Compilation:
     @functools.cached_property
     def program(self) -> Program:
         """Loops and steps."""
-        return assemble(self.kernels, schedule_for(self.options.target), ENTRY, self.hidden)
+        tuned = schedules(self.kernels, self.found, self.options)
+        rules = schedule_for(self.options.target)
+        return assemble(self.kernels, rules, ENTRY, self.hidden, tuned)
 
     @property
     def llvm(self) -> str:
         """LLVM IR; printed anew each time, since it is long and seldom asked for."""
         return print_program(self.program, self.options.target.vector_bytes)
 
+    @functools.cached_property
+    def found(self) -> Mapping[str, Knobs]:
+        """Schedules, by kernel, that a search found; it runs now if that is asked for."""
+        return chosen(self._graph_key, lambda: self.kernels, self.options)
+
     @property
     def key(self) -> str:
-        """What the cache knows the result by; lines count only where an error would name them."""
+        """What the cache knows the result by."""
+        return program_key(self._graph_key, self.found)
+
+    @functools.cached_property
+    def _graph_key(self) -> str:
+        """All of the key but schedules; lines count only where an error would name them."""
         parts = (
             print_graph(self.graph, full_constants=True, places=_is_checked(self.graph)),
             repr((self.donated, self.hidden, self.options.memory_budget)),
             self.options.target.key(),
-            llvm_version(),
+            emitter(),
             fingerprint(),
         )
         return cache_key(*parts)
@@ -104,37 +127,43 @@ class Compilation:
 
     def loaded(self) -> Executable:
         """The program, from the cache or compiled now."""
-        options, clock = self.options, _Clock()
+        options, laps = self.options, Laps(self.tracing, self.timing)
         cache = DiskCache(options.cache_dir, strict=False)
         key = self.key
-        watched = options.dump is not None or options.verify
+        watched = options.dump is not None or options.verify or options.clocks
         entry = None if watched else cache.get(key)
-        clock.lap("key")
+        laps.lap("key")
         if entry is None:
             options.say("cache", f"miss: {cache.last_miss or 'every pass is to be watched'}")
-            signature, objects = self._compiled(clock)
-            cache.put(key, _packed(signature, objects))
+            with ThreadPoolExecutor(1) as beside:
+                signature, objects = self._compiled(laps, beside)
+            if not options.clocks:
+                cache.put(key, _packed(signature, objects))
             if cache.last_unwritten:
                 options.say("cache", f"not written: {cache.last_unwritten}")
         else:
             options.say("cache", f"hit: {key[:16]}")
             signature, objects = _unpacked(self.graph, entry, self.hidden)
         made = _load(signature, objects, options, cache)
-        clock.lap("load")
-        options.say("compile", f"{len(self.graph.nodes)} nodes: {clock}")
+        laps.lap("link")
+        options.say("compile", f"{len(self.graph.nodes)} nodes: {laps}")
         return made
 
-    def _compiled(self, clock: _Clock) -> tuple[Signature, list[bytes]]:
+    def _compiled(self, laps: Laps, beside: Executor) -> tuple[Signature, list[bytes]]:
         """Signature and object code, all steps run and dumped where that is asked for."""
         options = self.options
         _ = self._stages
-        clock.lap("passes")
+        laps.lap("passes")
         signature = self.signature
-        clock.lap("loops")
-        arrays = print_array_entry(self.program, ARRAY_ENTRY, DATA_OFFSET)
-        modules = print_modules(self.program, options.target.vector_bytes, arrays)
-        objects = emit_objects(modules, options.target, options.threads)
-        clock.lap("print and emit")
+        laps.lap("loops")
+        program, target = self.program, options.target
+        if signature.parallel:  # the pool's own code takes as long as a small program's
+            beside.submit(pools_of, target, DiskCache(options.cache_dir, strict=False).directory)
+        arrays = print_array_entry(program, ARRAY_ENTRY, DATA_OFFSET)
+        clocks = clocks_for(program, target) if options.clocks else None
+        modules = print_modules(program, target.vector_bytes, arrays, clocks)
+        objects = emit_objects(laps.printed(modules), target, options.threads, laps.watch)
+        laps.lap("print and emit")
         if options.dump is not None:
             write_targets(options.dump, self.program, self.llvm, options.target)
         return signature, objects
@@ -160,25 +189,6 @@ class Compilation:
         )
 
 
-class _Clock:
-    """How long each part of a compilation took."""
-
-    def __init__(self) -> None:
-        self.last = time.perf_counter()
-        self.laps: list[tuple[str, float]] = []
-
-    def lap(self, name: str) -> None:
-        """End a part."""
-        now = time.perf_counter()
-        self.laps.append((name, 1e3 * (now - self.last)))
-        self.last = now
-
-    def __str__(self) -> str:
-        total = sum(spent for _, spent in self.laps)
-        parts = ", ".join(f"{name} {spent:.1f}" for name, spent in self.laps)
-        return f"{total:.1f} ms ({parts})"
-
-
 def _is_checked(graph: Graph) -> bool:
     """Whether a program can fail at a line of the user's."""
     return any(
@@ -193,19 +203,13 @@ def _load(
     signature: Signature, objects: Sequence[bytes], options: Options, cache: DiskCache
 ) -> Executable:
     require_runnable(options.target)
-    pools = _pools(options.target, cache.directory)
-    symbols = {"gc_pool_run": pools.run_address}
+    pools = pools_of(options.target, cache.directory) if signature.parallel else None
+    symbols: dict[str, int] = {} if pools is None else {"gc_pool_run": pools.run_address}
     told = Told(signature.messages, signature.sizes)
     if signature.messages:
         symbols["gc_tell"] = told.address
     library = load_objects(objects, symbols)
     return Executable(signature, library, pools, options.threads, told)
-
-
-@functools.lru_cache(maxsize=8)
-def _pools(target: Target, directory: object) -> ThreadPools:
-    """Threads are shared by the programs of one target."""
-    return ThreadPools(load_pool(target, DiskCache(directory, strict=False)))  # type: ignore[arg-type]
 
 
 def _packed(signature: Signature, objects: Sequence[bytes]) -> bytes:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from graphc import tree
-from graphc.codegen.host import version
+from graphc.codegen.host import emitter
 from graphc.codegen.llvm.call import (
     FRAME_WORDS,
     NEW_ARRAY,
@@ -30,7 +30,7 @@ from graphc.codegen.llvm.call import (
 )
 from graphc.codegen.llvm.engine import Library, emit_object, load_object
 from graphc.codegen.target import host_target
-from graphc.ir.errors import UnsupportedError
+from graphc.ir.errors import ArgumentError, UnsupportedError
 from graphc.ir.types import Shape, TensorType, static_shape
 from graphc.runtime.cache import DiskCache, cache_key
 from graphc.runtime.spare import Lease
@@ -81,7 +81,7 @@ def _library() -> Library:
     target = host_target()
     text = call_text(HEAD, tuple.__basicsize__)
     cache = DiskCache(None, strict=False)
-    key = cache_key("call", version(), target.key(), text)
+    key = cache_key("call", emitter(), target.key(), text)
     data = cache.get(key)
     if data is None:
         data = emit_object(text, target)
@@ -304,6 +304,11 @@ def plan_call(
         plan.build(result)
     except _UnknownKindError:
         return None
+    if len(plan.leaves) != len(signature.inputs) or plan.results != len(signature.outputs):
+        raise ArgumentError(
+            f"trees of a call: got {len(plan.leaves)} arrays in and {plan.results} out, expected "
+            f"{len(signature.inputs)} and {len(signature.outputs)}"
+        )
     donated = set(aliases.values())
     inputs, outputs = list[int](), list[int]()
     for i, (slot, type_) in enumerate(zip(plan.leaves, signature.inputs, strict=True)):

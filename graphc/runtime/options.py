@@ -9,23 +9,28 @@
 | `verify` | `GRAPHC_VERIFY` | 1: verify and execute before and after every pass |
 | `memory_budget` | `GRAPHC_MEMORY_BUDGET` | bytes of working memory; more is computed again |
 | `debug_nans` | `GRAPHC_DEBUG_NANS` | 1: a NaN in a result is an error that names its origin |
-| `log` | `GRAPHC_LOG` | any of `compile cache passes`, joined by commas, told on standard error |
+| `autotune` | `GRAPHC_AUTOTUNE` | 1 or seconds: search schedules; 0: use none ever found |
+| `log` | `GRAPHC_LOG` | any of `compile cache passes tune`, with commas, told on standard error |
 """
 
 from __future__ import annotations
 
 import functools
+import math
 import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from graphc.codegen.host import host
 from graphc.codegen.target import Target, parse_target
 from graphc.ir.errors import ArgumentError, CompileError
+from graphc.runtime.cache import DiskCache
 from graphc.runtime.thread_count import resolve_threads
 
-LOGS = ("compile", "cache", "passes")
+LOGS = ("compile", "cache", "passes", "tune")
+AUTOTUNE_SECONDS = 30.0  # of a search, where no number says how long
 VARIABLES = (
     "GRAPHC_CACHE_DIR",
     "GRAPHC_THREADS",
@@ -35,6 +40,7 @@ VARIABLES = (
     "GRAPHC_LOG",
     "GRAPHC_MEMORY_BUDGET",
     "GRAPHC_DEBUG_NANS",
+    "GRAPHC_AUTOTUNE",
 )
 
 
@@ -50,6 +56,8 @@ class Options:
     log: frozenset[str]
     memory_budget: int = 0  # 0 for none
     debug_nans: bool = False
+    autotune: float | None = None  # seconds of a search; 0 ignores what was found before
+    clocks: bool = False  # time each kernel; `runtime/profile.py` asks for it, nobody else
 
     def say(self, topic: str, text: str) -> None:
         """Tell something on standard error, if its topic is asked for."""
@@ -69,6 +77,7 @@ class Settings:
     log: str | None = None
     memory_budget: int | None = None
     debug_nans: bool | None = None
+    autotune: bool | float | None = None
 
     def resolve(self, environment: Mapping[str, str] = os.environ) -> Options:
         """The options in force.
@@ -85,6 +94,7 @@ class Settings:
             _text("log", self.log, environment),
             _bytes(self.memory_budget, environment),
             _switch("debug_nans", self.debug_nans, environment),
+            _seconds("autotune", self.autotune, environment),
         )
 
 
@@ -98,12 +108,15 @@ def _resolved(
     log: Given,
     budget: int,
     debug_nans: bool,
+    autotune: float | None,
 ) -> Options:
     topics = frozenset(part.strip() for part in log.value.split(",") if part.strip())
     if not topics <= set(LOGS):
         raise ArgumentError(
             f"{log.name}: got {log.value[:40]!r}, expected some of {', '.join(LOGS)}"
         )
+    if target.value in ("", "native"):
+        host(DiskCache(strict=False))  # from the disk, where it has been asked for before
     try:
         found = parse_target(target.value or "native")
     except CompileError as error:
@@ -117,6 +130,7 @@ def _resolved(
         topics,
         budget,
         debug_nans,
+        autotune,
     )
 
 
@@ -170,3 +184,19 @@ def _switch(name: str, value: object, environment: Mapping[str, str]) -> bool:
         expected = "0 or 1" if value is None else "True or False"
         raise ArgumentError(f"{where}: got {text!r}, expected {expected}")
     return text == "1"
+
+
+def _seconds(name: str, value: object, environment: Mapping[str, str]) -> float | None:
+    """Seconds of a search; True and 1 stand for the usual number, False and 0 for none."""
+    where = name if value is not None else _variable(name)
+    given = environment.get(where, "") if value is None else value
+    if given == "":
+        return None
+    try:
+        number = float(given) if isinstance(given, str | int | float) else math.nan
+    except (ValueError, OverflowError):
+        number = math.nan
+    if not 0 <= number < math.inf:
+        expected = "0, 1 or a number of seconds" if value is None else "a bool or seconds"
+        raise ArgumentError(f"{where}: got {str(given)[:40]!r}, expected {expected}")
+    return AUTOTUNE_SECONDS if number == 1 else number

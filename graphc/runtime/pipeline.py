@@ -7,8 +7,8 @@ from functools import partial
 
 from graphc.ir.graph import Graph
 from graphc.passes import KERNELS, STANDARD, plan_buffers
-from graphc.passes.manager import Pass, run
-from graphc.passes.observers import standard_observers
+from graphc.passes.manager import Observer, Pass, run
+from graphc.passes.observers import Timing, standard_observers
 from graphc.passes.rematerialize import Rematerialized, rematerialize
 from graphc.runtime.options import Options
 
@@ -18,10 +18,12 @@ def optimise(
     donated: Sequence[int],
     options: Options,
     report: list[Rematerialized] | None = None,
+    timing: Timing | None = None,
 ) -> tuple[Graph, Graph]:
     """The graph after the graph passes, and the planned graph of kernels.
 
-    `report` gets what was computed again, if there is a memory budget.
+    `report` gets what was computed again, if there is a memory budget; `timing` how long
+    each pass took.
     """
     observers = standard_observers(
         dump=options.dump, verify_each=options.verify, log="passes" in options.log
@@ -41,5 +43,8 @@ def optimise(
     }
     steps = [special.get(function, function) for function in KERNELS]
     kernels = [step for step in steps if step is not None]
-    planned = run(graph, (*STANDARD, *kernels), (*observers, keep))
+    watching: list[Observer] = [*observers, keep]
+    if timing is not None:
+        watching.append(timing)
+    planned = run(graph, (*STANDARD, *kernels), watching)
     return found[0], planned

@@ -12,8 +12,9 @@ import functools
 import os
 import threading
 import weakref
+from pathlib import Path
 
-from graphc.codegen.host import version
+from graphc.codegen.host import emitter
 from graphc.codegen.llvm.engine import Library, emit_object, load_object
 from graphc.codegen.llvm.pool import pool_text
 from graphc.codegen.target import Target
@@ -29,12 +30,21 @@ def load_pool(target: Target, cache: DiskCache | None = None) -> Library:
     text = pool_text(target)
     if cache is None:
         return load_object(emit_object(text, target))
-    key = cache_key("pool", version(), target.key(), text)
+    key = cache_key("pool", emitter(), target.key(), text)
     data = cache.get(key)
     if data is None:
         data = emit_object(text, target)
         cache.put(key, data)
     return load_object(data)
+
+
+@functools.lru_cache(maxsize=8)
+def pools_of(target: Target, directory: Path) -> ThreadPools:
+    """The threads that all programs of one target share; the code of pools is kept in `directory`.
+
+    Example: `pools_of(host_target(), DiskCache().directory).address(2)`.
+    """
+    return ThreadPools(load_pool(target, DiskCache(directory, strict=False)))
 
 
 class ThreadPools:
@@ -50,8 +60,7 @@ class ThreadPools:
         self._cells: dict[int, ctypes.c_size_t] = {}  # where native code finds them
         # At exit the system ends the threads; only a pool nobody can reach is taken apart.
         weakref.finalize(self, _destroy, self._pools, library).atexit = False
-        forget = functools.partial(_forget, weakref.ref(self))
-        os.register_at_fork(after_in_child=forget)
+        _living.add(self)
 
     @property
     def run_address(self) -> int:
@@ -118,7 +127,11 @@ def _destroy(pools: dict[int, int], library: Library) -> None:
         destroy(pool)
 
 
-def _forget(reference: weakref.ref[ThreadPools]) -> None:
-    pools = reference()
-    if pools is not None:
+def _forget() -> None:
+    for pools in _living:
         pools.forget()
+
+
+# One hook for all: the system keeps each hook for good.
+_living: weakref.WeakSet[ThreadPools] = weakref.WeakSet()
+os.register_at_fork(after_in_child=_forget)

@@ -7,6 +7,7 @@ what is wrong with it, or an empty string. Given files, it says the same of each
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -24,6 +25,8 @@ from graphc.text import parse
 from tests import guard
 from tests.fuzz.programs import RandomProgram, read
 from tests.judge import disagreement
+
+PATIENCE = 240.0  # seconds of processor time for one program, until a signal ends the process
 
 
 def fault_of(program: RandomProgram) -> str:
@@ -78,6 +81,7 @@ def main() -> None:
     if len(sys.argv) > 1:
         return
     for line in sys.stdin:
+        signal.setitimer(signal.ITIMER_PROF, PATIENCE)
         print(json.dumps(answer(json.loads(line))), flush=True)
 
 

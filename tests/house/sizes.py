@@ -25,8 +25,7 @@ HIDDEN_IMPORTS_ALLOWED = frozenset(
     {
         ("graphc.cli.program", "?"),  # a command is imported when it is asked for
         ("graphc.codegen.cuda.compile", "pycuda"),  # only launching needs it, and a GPU
-        ("graphc", "?"),  # rooms that many programs never enter
-        ("graphc.numpy", "?"),  # the same
+        ("graphc.late", "?"),  # rooms that many programs never enter
         ("graphc.api.backend", "graphc"),  # the compiler, which the first compilation loads
         ("graphc.codegen", "?"),  # printed targets, loaded when they are asked for
         ("graphc.codegen.host", "llvmlite"),  # 60 ms that only the first compilation needs

@@ -12,10 +12,8 @@ import graphc.numpy as gnp
 
 def rooms() -> dict[str, set[str]]:
     """The late modules, and the names that the namespace says they give."""
-    found: dict[str, set[str]] = {}
-    for name, module in vars(gnp)["_ROOMS"].items():
-        found.setdefault(module, set()).add(name)
-    return found
+    found = {module: set(names.split()) for module, names in vars(gnp)["_LATE"].items()}
+    return {module: names for module, names in found.items() if names != {module}}
 
 
 @pytest.mark.parametrize("module", sorted(rooms()))

@@ -1,0 +1,102 @@
+"""How large a tile of a contraction is, and how far along its sums one panel reaches.
+
+Registers set the tile. Where neighbouring rows of the left side, or neighbouring steps along the
+sums, lie whole pages apart, a cache can keep few of them: all fall into the same few of its sets.
+Short sums leave a tile soon; a smaller one lets the next begin while this one is stored.
+"""
+
+from __future__ import annotations
+
+from graphc.codegen.loops.contraction import Contraction
+from graphc.codegen.loops.index import ONE, Var, index, product, upper_bound
+
+FEW_ROWS = 2  # rows that make a contraction a walk over its other side
+LONG_ROW, WIDE, PLAIN = 8, 4, 2  # vectors in a row of a tile
+MANY_REGISTERS = 32  # with fewer all tiles are plain
+SHORT, SHORTER = 64, 32  # steps along the sums
+HIGH, LOW, LOWER = 14, 7, 4  # rows of a tile, at most
+HIGHEST = 24  # of one vector each
+PAGE = 4096  # bytes; what lies that far apart shares a set of the first cache
+PAGES = 64  # whose addresses a core knows at once
+REACH = 1 << 22  # bytes over which it finds pages fast
+
+
+def tile_size(c: Contraction) -> tuple[int, int]:
+    """Rows and vectors of a tile: as many as registers hold, balanced over the rows."""
+    schedule, rows = c.schedule, c.row_count().as_int
+    most, longest = _limits(c)
+    vectors = schedule.tile_vectors or _power_of_two(min(longest, _vectors(c)))
+    if schedule.tile_rows:
+        return schedule.tile_rows if rows is None else min(schedule.tile_rows, rows), vectors
+    if vectors == 1 and most >= LOWER:
+        most = HIGHEST
+    if _is_crowded(c):
+        most = min(most, max(1, schedule.l1_bytes // PAGE))
+    most = min(most, max(1, (schedule.registers - 1 - vectors) // vectors))
+    if rows is None:
+        return max(1, most // 2), vectors
+    pieces = max(1, -(-rows // most))
+    return max(1, -(-rows // pieces)), vectors
+
+
+def _limits(c: Contraction) -> tuple[int, int]:
+    """The most rows, and the most vectors, that a tile should have."""
+    rows, steps = c.row_count().as_int, product(index(axis.size) for axis in c.summed).as_int
+    many = c.schedule.registers >= MANY_REGISTERS
+    short = steps is not None and steps <= SHORT
+    if rows is not None and rows <= FEW_ROWS:
+        # A row or two alone leave registers for long rows of sums, which hide latencies.
+        return HIGH, LONG_ROW
+    if many and _is_far_reaching(c):
+        return HIGH, LONG_ROW
+    if many and short and _vectors(c) >= LONG_ROW:
+        return LOWER, WIDE
+    if steps is not None and steps <= SHORTER:
+        return LOW, PLAIN
+    return HIGH, WIDE if many and _is_crowded(c) else PLAIN
+
+
+def _vectors(c: Contraction) -> int:
+    """Vectors that all columns take; as many as any tile has where nobody knows."""
+    columns = c.columns.size if c.columns else 1
+    return -(-columns // c.lanes) if isinstance(columns, int) else PLAIN
+
+
+def _power_of_two(number: int) -> int:
+    """The next power of two below: vectors of other sizes would be spilled."""
+    return 1 << (max(1, number).bit_length() - 1)
+
+
+def depth_of(c: Contraction, width: int) -> int:
+    """Steps along the sums that one packed panel of `width` columns takes, at most."""
+    schedule = c.schedule
+    if schedule.depth:
+        return schedule.depth
+    most = max(1, schedule.panel_bytes // (width * c.dtype.bytes))
+    if _is_far_reaching(c):
+        # Strips of rows read the same pages of the left side again, as long as few are in use.
+        most = min(most, PAGES)
+    return most
+
+
+def _is_far_reaching(c: Contraction) -> bool:
+    """Whether a walk along the sums goes to other pages of the left side, and to too many."""
+    return any(
+        step >= PAGE // 2 and (step % PAGE == 0 or step * steps > REACH)
+        for var in c.sums
+        if (steps := upper_bound(var.extent or ONE) or 0) > PAGES
+        for step in _left_steps(c, var)
+    )
+
+
+def _is_crowded(c: Contraction) -> bool:
+    """Whether neighbouring rows of the left side share a set of the first cache."""
+    return any(step % PAGE == 0 for step in _left_steps(c, Var("row", c.row_count())))
+
+
+def _left_steps(c: Contraction, variable: Var) -> list[int]:
+    """Bytes by which a step along a variable moves in what the left side reads, if at all."""
+    lane, row = Var("lane", index(c.lanes)), Var("row", c.row_count())
+    loads = c.loads(False, lane, row)
+    steps = [abs(load.index.stride(variable) or 0) * load.buffer.dtype.bytes for load in loads]
+    return [step for step in steps if step]
