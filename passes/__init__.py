@@ -25,10 +25,12 @@ from graphc.passes.remove_unused_results import remove_unused_results
 from graphc.passes.simplify import simplify
 from graphc.passes.split_column_sums import split_column_sums
 from graphc.passes.split_complex import split_complex
+from graphc.passes.tile_attention import tile_attention
 
 PassFunction: TypeAlias = Callable[..., Graph]
 
 STANDARD: tuple[PassFunction, ...] = (
+    tile_attention,  # first, while softmax has its name; gradients have seen it already
     drop_stop_gradient,  # differentiation is over, and the marks would hide what stands behind
     expand_composites,  # from here on there are only primitives; the trace still shows the names
     split_complex,  # when all definitions are open, and before rules, which know real numbers
@@ -60,6 +62,7 @@ PASSES: dict[str, PassFunction] = {
         fold_constants,
         remove_unused_results,
         expand_composites,
+        tile_attention,
         gather_late,
         split_complex,
         fold_transposes,
@@ -92,4 +95,5 @@ __all__ = [
     "simplify",
     "split_column_sums",
     "split_complex",
+    "tile_attention",
 ]

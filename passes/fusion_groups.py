@@ -16,6 +16,7 @@ from graphc.ir.graph import Graph
 from graphc.ir.node import Node
 from graphc.ir.types import Shape
 from graphc.ops import (
+    attention,
     control,
     cumulative,
     duals,
@@ -28,6 +29,8 @@ from graphc.ops import (
     reduction,
     special,
 )
+from graphc.ops.attention import AttentionAttrs
+from graphc.ops.attention_tiles import shared_tiles
 from graphc.ops.contraction import dot_general
 from graphc.ops.partial_sums import PartialAttrs, partial_sums
 from graphc.ops.windows import WindowsAttrs, windows
@@ -48,6 +51,7 @@ ALONE = frozenset(
         ordering.sort_words,
         ordering.digit_counts,
         ordering.place_by_digit,
+        *attention.ROWS,
     }
 )
 MOVES = frozenset({movement.transpose, movement.slice, movement.reverse})
@@ -145,6 +149,7 @@ class Grouping:
         self.groups: dict[Group, None] = {}
         self.home: dict[Node, Group] = {}
         self.readers: dict[Node, dict[Group, None]] = {}  # groups that read a node
+        self.sharing: dict[object, Group] = {}  # groups by the tiles that their results share
         self.precedence = Precedence()
         self.needed: set[Node] = set(graph.outputs)
         self.number = {node: i for i, node in enumerate(graph.nodes)}
@@ -208,7 +213,9 @@ class Grouping:
         self._found(node)
 
     def _found(self, node: Node) -> None:
-        """A new group that computes `node`."""
+        """A new group that computes `node`, or one that has the tiles it is computed from."""
+        if self._shares_tiles(node):
+            return
         group = Group(node.tensor.shape)
         if isinstance(node.attrs, PartialAttrs):
             group.full = node.operands[0].tensor.shape
@@ -219,11 +226,29 @@ class Grouping:
         group.outputs[node] = None
         group.window = node in self.windows
         group.fixed = node.op in ALONE or group.window
+        if isinstance(node.attrs, AttentionAttrs):
+            self.sharing[shared_tiles(node)] = group
         self._join(group, node)
+
+    def _shares_tiles(self, node: Node) -> bool:
+        """Put a result of attention to another one that is computed from the same tiles."""
+        tiles = shared_tiles(node)
+        group = self.sharing.get(tiles) if tiles is not None else None
+        if group is None or group in self.readers.get(node, ()):
+            return False
+        if any(output.op is node.op for output in group.outputs):
+            return False  # of other values
+        readers = self._units_that_read(node)
+        if any(self.precedence.precedes(reader, group) for reader in readers):
+            return False
+        group.outputs[node] = None
+        self.precedence.link(group, readers)
+        self._join(group, node)
+        return True
 
     def _join(self, group: Group, node: Node) -> None:
         """Make `node` a member of `group` and note what it reads."""
-        at = group.aligned[node]
+        at = group.aligned.get(node, group.every)
         if node.op in REDUCTIONS:
             assert isinstance(node.attrs, duals.ReduceAttrs)
             if not group.reduced:

@@ -13,6 +13,7 @@ from typing import TypeAlias
 from graphc.ir.graph import Graph
 from graphc.ir.node import Node, make, regions
 from graphc.ir.places import Places, recording
+from graphc.ops.attention import AttentionAttrs
 from graphc.ops.control import kernel
 
 Change: TypeAlias = Callable[[Node, Node], Node]
@@ -67,9 +68,12 @@ def with_places(graph: Graph, table: dict[Node, Places]) -> Graph:
 
 
 def in_regions(node: Node, change: Callable[[Graph], Graph]) -> Node:
-    """`node` with each graph that it holds changed; a kernel is finished and stays as it is."""
+    """`node` with each graph that it holds changed.
+
+    A kernel is finished and stays as it is, and so do scores, which are to be computed one by one.
+    """
     held = regions(node)
-    if not held or node.op is kernel:
+    if not held or node.op is kernel or isinstance(node.attrs, AttentionAttrs):
         return node
     new = {id(region): change(region) for region in held}
     if all(new[id(region)] is region for region in held):

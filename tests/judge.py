@@ -31,6 +31,7 @@ from graphc.ops import (
     window_choices,
     windows,
 )
+from graphc.ops.attention import AttentionAttrs, definition
 from graphc.ops.control import GroupAttrs, KernelAttrs, ScanAttrs, SwitchAttrs, WhileAttrs
 from graphc.ops.cumulative import CumulativeAttrs
 from graphc.passes.drop_stop_gradient import drop_stop_gradient
@@ -183,7 +184,7 @@ def noisy(
 
 
 def _is_tuple(node: Node) -> bool:
-    return not isinstance(node.attrs, GroupAttrs | KernelAttrs)
+    return not isinstance(node.attrs, GroupAttrs | KernelAttrs | AttentionAttrs)
 
 
 def _region(
@@ -203,6 +204,8 @@ def _region(
             return noisy(branches[chosen], operands[1:], random)
         case GroupAttrs(body=body) | KernelAttrs(body=body):
             return noisy(body, operands, random)
+        case AttentionAttrs():
+            return noisy(definition(node), operands, random)
     return None
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from graphc.codegen.loops.attention import lower_attention
 from graphc.codegen.loops.contraction import Contraction, contraction_of
 from graphc.codegen.loops.cumulative import lower_cumulative
 from graphc.codegen.loops.domain import folds, row_space
@@ -27,18 +28,28 @@ from graphc.codegen.loops.window import lower_window
 from graphc.ir.dims import names_of
 from graphc.ir.graph import Graph, order
 from graphc.ir.node import Node, Op
-from graphc.ops import ordering
+from graphc.ops import attention, ordering
+from graphc.ops.attention_tiles import shared_tiles
 from graphc.ops.cumulative import cumulative
 from graphc.ops.indexing import scatter
 from graphc.ops.movement import AxisAttrs, concatenate, reshape
 
-# Operations that are kernels of their own, one result each.
-ALONE: dict[Op, Callable[[Builder, Node, Buffer, Schedule], None]] = {
-    scatter: lower_scatter,
-    cumulative: lower_cumulative,
-    ordering.sort_words: lower_sort_words,
-    ordering.digit_counts: lower_digit_counts,
-    ordering.place_by_digit: lower_place_by_digit,
+Output = tuple[Node, Buffer]
+Lowering = Callable[[Builder, Sequence[Output], Schedule], None]
+
+
+def _of_one(lower: Callable[[Builder, Node, Buffer, Schedule], None]) -> Lowering:
+    return lambda builder, outputs, schedule: lower(builder, *outputs[0], schedule)
+
+
+# Operations that are kernels of their own; attention's results may share one.
+ALONE: dict[Op, Lowering] = {
+    scatter: _of_one(lower_scatter),
+    cumulative: _of_one(lower_cumulative),
+    ordering.sort_words: _of_one(lower_sort_words),
+    ordering.digit_counts: _of_one(lower_digit_counts),
+    ordering.place_by_digit: _of_one(lower_place_by_digit),
+    **dict.fromkeys(attention.ROWS, lower_attention),
 }
 
 
@@ -73,7 +84,7 @@ def lower_kernel(
         elif contraction is not None:
             lower_contraction(Contraction(builder, contraction, group, schedule))
         elif nodes[0].op in ALONE:
-            ALONE[nodes[0].op](builder, nodes[0], group[0][1], schedule)
+            ALONE[nodes[0].op](builder, group, schedule)
         else:
             lower_rows(builder, group, schedule)
     sizes = sorted({n for node in body.nodes for t in node.results for n in names_of(t.shape)})
@@ -155,7 +166,7 @@ def _is_pair(space: tuple[object, ...]) -> bool:
 
 def _space(node: Node, params: Sequence[Node]) -> object:
     if node.op in ALONE:
-        return node
+        return shared_tiles(node) or node
     inside = [n for n in order([node], set(params)) if n not in params]
     folding = next((n for n in inside if folds(n)), None)
     return row_space(folding) if folding is not None else node.tensor.shape

@@ -23,6 +23,8 @@ from graphc.ops import (
     reduction,
     special,
 )
+from graphc.ops.attention import AttentionAttrs
+from graphc.ops.attention_tiles import powers_of, products_of
 from graphc.ops.contraction import DotAttrs
 from graphc.ops.windows import windows
 
@@ -48,6 +50,8 @@ def flops_of(node: Node, sizes: Sizes = NO_SIZES) -> int:
         left = node.operands[0].tensor
         inner = math.prod(_number(left.shape[axis], sizes) for axis in node.attrs.lhs_contract)
         return 2 * inner * _number(node.tensor.size, sizes)
+    if isinstance(node.attrs, AttentionAttrs):
+        return 2 * products_of(node) + powers_of(node)
     if node.op.elementwise:
         return _number(node.tensor.size, sizes) if node.tensor.dtype.is_float else 0
     if node.op in FOLDS:
@@ -58,6 +62,8 @@ def flops_of(node: Node, sizes: Sizes = NO_SIZES) -> int:
 def _steps(node: Node) -> int:
     if isinstance(node.attrs, DotAttrs):
         return flops_of(node) // 2
+    if isinstance(node.attrs, AttentionAttrs):
+        return products_of(node) + STEPS_OF_TRANSCENDENTAL * powers_of(node)
     size = sum(_number(type_.size) for type_ in node.results)
     if node.op in TRANSCENDENTAL:
         return STEPS_OF_TRANSCENDENTAL * size
@@ -142,6 +148,8 @@ def kernel_cost(node: Node, a: control.KernelAttrs, sizes: Sizes = NO_SIZES) -> 
         flops += count
         if inner.op in TRANSCENDENTAL:
             transcendentals += count
+        elif isinstance(inner.attrs, AttentionAttrs):
+            transcendentals += powers_of(inner)
     if a.window:
         update = a.body.outputs[0].operands[1].tensor
         return Cost(flops, 2 * _bytes(update, sizes), transcendentals)

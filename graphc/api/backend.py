@@ -35,7 +35,8 @@ def know_processor(graph: Graph) -> None:
 
 def prepared(graph: Graph) -> Graph:
     """A graph in the form of which the derivative is cheapest."""
-    made: Graph = importlib.import_module("graphc.passes.gather_late").gather_late(graph)
+    passes = importlib.import_module("graphc.passes")
+    made: Graph = passes.tile_attention(passes.gather_late(graph), differentiated=True)
     return made
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from graphc.ir.node import Op
 from graphc.ops import (
+    attention,
     complex,
     contraction,
     control,
@@ -45,6 +46,7 @@ ROWS: tuple[Op, ...] = (
     *window_choices.ROWS,
     *convolution.ROWS,
     *cumulative.ROWS,
+    *attention.ROWS,
     *ordering.ROWS,
     *linalg.ROWS,
     *factors.SEVERAL,

@@ -11,7 +11,15 @@ What the row's type rule refuses needs no check. A row that rounds also needs a 
 
 from __future__ import annotations
 
-from tests.fuzz import complex_steps, matrix_steps, order_steps, region_steps, sliding_steps, steps
+from tests.fuzz import (
+    attention_steps,
+    complex_steps,
+    matrix_steps,
+    order_steps,
+    region_steps,
+    sliding_steps,
+    steps,
+)
 from tests.fuzz.builder import Step
 
 FLAT: tuple[Step, ...] = (
@@ -20,5 +28,6 @@ FLAT: tuple[Step, ...] = (
     *order_steps.STEPS,
     *matrix_steps.STEPS,
     *complex_steps.STEPS,
+    *attention_steps.STEPS,
 )
 REGIONS: tuple[Step, ...] = (*region_steps.STEPS,)

@@ -50,6 +50,15 @@ def trained(params: Params, x: Array, y: Array) -> Tree:
     return gc.scan(step, params, None, length=20)
 
 
+def attended(*heads: Array) -> Tree:
+    """Attention and its gradients, which are tiles."""
+
+    def total(*heads: Array) -> Array:
+        return gnp.sum(nn.dot_product_attention(*heads, is_causal=True) ** 2)
+
+    return gc.value_and_grad(total, (0, 1, 2))(*heads)
+
+
 def reals(*shape: int) -> np.ndarray:
     return np.random.default_rng(sum(shape)).standard_normal(shape).astype(np.float32)
 
@@ -62,6 +71,7 @@ def programs() -> dict[str, tuple[Program, tuple[Tree, ...]]]:
         "sums": (sums, (reals(700, 431),)),
         "products": (products, (reals(257, 129), reals(129, 190))),
         "scattered": (scattered, (reals(900, 333), picks)),
+        "attended": (attended, tuple(reals(2, 150, 3, width) for width in (20, 20, 24))),
         "trained": (trained, (params, reals(200, 40), reals(200, 3))),
     }
 
