@@ -1,7 +1,7 @@
 # The verbs of the house. `demo` and `test` are the README's two commands, to the letter.
 # The others use the environment that `make test` made.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types fuzz bench roofline gemm convolutions scaling calls leak memory tuned replay clean
+.PHONY: help demo test check lint types fuzz bench tuned roofline gemm convolutions scaling calls leak memory replay clean
 RUN := .venv/bin/python
 BASE ?= main
 

@@ -11,6 +11,8 @@
 | `benchmarks.scaling` | one thread against two; what idle threads take |
 | `benchmarks.calls` | a call beside its work; many arrays; several callers at once |
 | `benchmarks.memory` | working memory against its lower bound, and peak memory |
+| `benchmarks.roofline` | workloads against what the machine allows |
+| `benchmarks.tuned` | schedules by the rules against tuned ones |
 | `benchmarks.leak` | memory that calls and compilations leave behind |
 
 Peers are optional: what is not installed is left out. `timing` is what the verbs share; `workloads`

@@ -30,7 +30,7 @@ from graphc.codegen.target import Target
 from graphc.ir.errors import CompileError
 
 IDLE_SECONDS = 20.0
-LARGE = 48  # nodes of a graph whose compilation takes longer than to start a process
+LARGE = 40  # nodes of a graph whose compilation takes longer than to start a process
 # The rooms that LLVM needs, without those that the front door opens.
 _PROGRAM = """
 import json, sys, types
