@@ -72,7 +72,7 @@ def test_donation_reaches_the_plan(capsys: pytest.CaptureFixture[str], model: Pa
         ),
         ("dividing", ":38: ZeroDivisionError: integer division or modulo by zero"),
         ("mismatched", "shapes do not match: got (2, 3) and (4,)"),
-        ("misspelt", "gc.entry: got option 'donate', expected one of backend, "),
+        ("misspelt", "gc.entry: got option 'donate', expected one of autotune, backend, "),
     ],
 )
 def test_entries_that_cannot_be_used(

@@ -203,10 +203,14 @@ def _fault_of_slope(before: Graph, after: Graph, wrt: Sequence[int]) -> str:
             (outputs[i][0] - outputs[i][1]) / (2 * step) for i in differentiable_outputs(before)
         ]
 
-    for slope, coarse, fine in zip(slopes, difference(STEP), difference(STEP / 3), strict=True):
+    of_values = _blurs(before, point, differentiable_outputs(before))
+    of_slopes = _blurs(after, [*point, *directions], range(own, own + len(slopes)))
+    blurs = [a / (STEP / 3) + b for a, b in zip(of_values, of_slopes, strict=True)]
+    pairs = zip(difference(STEP), difference(STEP / 3), strict=True)
+    for slope, (coarse, fine), blur in zip(slopes, pairs, blurs, strict=True):
         doubt = np.abs(coarse - fine)
         smooth = np.isfinite(slope) & np.isfinite(doubt) & (doubt < 1e-3 * (1 + np.abs(fine)))
-        reach = BY_DIFFERENCES * doubt + AGREED * (1 + np.abs(fine))
+        reach = BY_DIFFERENCES * doubt + AGREED * (1 + np.abs(fine)) + SAFETY * blur
         bad = smooth & (np.abs(slope - fine) > reach)
         if bad.any():
             at = tuple(int(i) for i in np.argwhere(bad)[0])
@@ -215,6 +219,17 @@ def _fault_of_slope(before: Graph, after: Graph, wrt: Sequence[int]) -> str:
                 f"and {coarse[at]}"
             )
     return ""
+
+
+def _blurs(graph: Graph, arrays: Sequence[np.ndarray], outputs: Sequence[int]) -> list[np.ndarray]:
+    """By how much rounding moves outputs."""
+    random = np.random.default_rng(0)
+    exact = interpret(graph, *arrays)
+    moved = [noisy(graph, arrays, random) for _ in range(SAMPLES)]
+    return [
+        np.max([np.abs(np.asarray(sample[i]) - exact[i]) for sample in moved], axis=0)
+        for i in outputs
+    ]
 
 
 def _floats(graph: Graph) -> set[DType]:
