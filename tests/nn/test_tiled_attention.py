@@ -83,7 +83,7 @@ def weighted(function: Callable[..., Value], *arrays: Value) -> Value:
     return gnp.sum(found * pattern(found.shape))
 
 
-def is_tiled(function: Callable[..., Value], *arrays: np.ndarray) -> bool:
+def is_tiled(function: Callable[..., Value], *arrays: Value) -> bool:
     return " attention %" in gc.jit(function).lower(*arrays).as_text("optimized")
 
 
