@@ -29,6 +29,7 @@ from graphc.codegen.llvm.engine import Watch, emit_object, emit_objects
 from graphc.codegen.target import Target
 from graphc.ir.errors import CompileError
 
+VARIABLE = "GRAPHC_LLVM_PROCESS"  # 0 keeps LLVM in the program's own process
 IDLE_SECONDS = 20.0
 LARGE = 40  # nodes of a graph whose compilation takes longer than to start a process
 # The rooms that LLVM needs, without those that the front door opens.
@@ -238,11 +239,12 @@ def _current() -> _Process | None:
 
 
 def _can_start() -> bool:
-    """Whether there is a Python to start, and a processor for it.
+    """Whether there is a Python to start, and a processor for it, and nobody minds.
 
     Not in a frozen program, nor where Python is a guest of another program.
     """
-    if sys.platform != "linux" or getattr(sys, "frozen", False):
+    refused = os.environ.get(VARIABLE) == "0"
+    if refused or sys.platform != "linux" or getattr(sys, "frozen", False):
         return False
     is_python = os.path.basename(sys.executable or "").startswith("python")
     return is_python and len(os.sched_getaffinity(0)) > 1

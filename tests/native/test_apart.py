@@ -55,6 +55,12 @@ def test_the_same_objects_come_back_in_order() -> None:
     assert running().poll() is None
 
 
+def test_who_minds_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(apart.VARIABLE, "0")
+    assert emitted(TEXTS) == EXPECTED
+    assert not apart._running
+
+
 def test_it_knows_the_processor() -> None:
     apart.start()
     assert host_apart() == host()
