@@ -195,7 +195,9 @@ def _attend(a: AttentionAttrs, query: Node, key: Node, value: Node, *rest: Node)
 
 def _totals(a: AttentionAttrs, query: Node, key: Node, *rest: Node) -> Node:
     largest, _, total = _powers(a, _scores(a, query, key, rest))
-    return e.add(largest, e.log(total))
+    found = e.add(largest, e.log(total))
+    # Only an infinite score makes an infinite sum; its weights are nan, and so is what follows.
+    return e.select(e.is_finite(total), found, like(found, math.nan)) if a.empty else found
 
 
 def slopes(scores: Graph) -> Graph:
