@@ -26,6 +26,7 @@ from graphc.ops import (
     factors,
     indexing,
     linalg,
+    partial_sums,
     reduction,
     special,
     window_choices,
@@ -60,6 +61,7 @@ SUMS = (
     contraction.dot_general,
     indexing.scatter,
     convolution.conv_general,
+    partial_sums.partial_sums,
     windows.reduce_window_sum,
     window_choices.scatter_window,
 )
