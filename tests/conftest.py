@@ -10,6 +10,7 @@ import ctypes
 import importlib.util
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 
@@ -101,3 +102,12 @@ def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         del os.environ["GRAPHC_CACHE_DIR"]
     else:
         os.environ["GRAPHC_CACHE_DIR"] = before
+
+
+@pytest.fixture(autouse=True)
+def jax_as_it_was() -> Iterator[None]:
+    """No test leaves JAX with 64 bits for the next one, whose random numbers would be others."""
+    yield
+    jax = sys.modules.get("jax")
+    if jax is not None:
+        jax.config.update("jax_enable_x64", False)

@@ -10,7 +10,7 @@ from tests.examples.programs import run
 
 def test_inside(tmp_path: Path) -> None:
     told = run("inside.py", folder=tmp_path)
-    titles = ["traced", "differentiated", "after drop_stop_gradient", "fused", "loops", "llvm"]
+    titles = ["traced", "differentiated", "after tile_attention", "fused", "loops", "llvm"]
     assert [title for title in titles if f"\n=== {title}" in told] == titles
     assert "as interpreted, and as measured" in told
 
