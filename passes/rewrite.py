@@ -93,11 +93,7 @@ def _rewrite_graph(state: _Rewriter, graph: Graph) -> Graph:
 
 def _held(node: Node) -> int:
     """Nodes of the bodies that a node holds or reads from: a rule may open these in its place."""
-    return sum(_size(body) for holder in (node, *node.operands) for body in regions(holder))
-
-
-def _size(body: Graph) -> int:
-    return sum(1 + sum(map(_size, regions(inner))) for inner in body.nodes)
+    return sum(body.count for holder in (node, *node.operands) for body in regions(holder))
 
 
 def _settle(state: _Rewriter, node: Node) -> Node:

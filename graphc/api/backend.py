@@ -27,7 +27,7 @@ def know_processor(graph: Graph) -> None:
     apart = importlib.import_module("graphc.codegen.llvm.apart")
     own = importlib.import_module("graphc.codegen.host")
     store = importlib.import_module("graphc.runtime.cache").DiskCache(strict=False)
-    if len(graph.nodes) >= apart.LARGE and not own.is_known(store):
+    if graph.count >= apart.LARGE and not own.is_known(store):
         apart.start()
     importlib.import_module("graphc.runtime.compiler")
     own.host(store, apart.host_apart)

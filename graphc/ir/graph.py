@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from graphc.ir.errors import ArgumentError
-from graphc.ir.node import Attrs, Node, make
+from graphc.ir.node import Attrs, Node, make, regions
 from graphc.ir.places import Places, PlaceTable, recording
 from graphc.ir.text.printer import print_graph
 from graphc.ir.types import TensorType
@@ -64,6 +64,11 @@ class Graph:
     def nodes(self) -> tuple[Node, ...]:
         """Every node reached from the outputs, operands before users, parameters included."""
         return order(self.outputs)
+
+    @cached_property
+    def count(self) -> int:
+        """Number of nodes, those of the graphs that nodes hold included."""
+        return sum(1 + sum(held.count for held in regions(node)) for node in self.nodes)
 
     @property
     def input_types(self) -> tuple[TensorType, ...]:

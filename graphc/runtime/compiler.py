@@ -135,7 +135,7 @@ class Compilation:
         entry = None if watched else cache.get(key)
         laps.lap("key")
         if entry is None:
-            if len(self.graph.nodes) >= LARGE:
+            if self.graph.count >= LARGE:
                 start()
             options.say("cache", f"miss: {cache.last_miss or 'every pass is to be watched'}")
             with ThreadPoolExecutor(1) as beside:
