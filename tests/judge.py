@@ -224,8 +224,19 @@ def _region(
         case GroupAttrs(body=body) | KernelAttrs(body=body):
             return noisy(body, operands, random)
         case AttentionAttrs():
-            return noisy(definition(node), operands, random)
+            found = noisy(definition(node), operands, random)
+            return tuple(_left_out(operands, value, random) for value in found)
     return None
+
+
+def _left_out(
+    operands: Sequence[np.ndarray], value: np.ndarray, random: np.random.Generator
+) -> np.ndarray:
+    """Attention beside infinite keys or values, which a mask may leave out or multiply by 0."""
+    if all(np.isfinite(x).all() for x in operands):
+        return value
+    any_number = random.choice([0.0, np.nan], value.shape).astype(value.dtype)
+    return np.where(np.isnan(value), any_number, value)
 
 
 def _scanned(
