@@ -18,11 +18,11 @@ base is a tuple of the new one, which no other array has.
 
 from __future__ import annotations
 
-import itertools
 import re
 from string import Template
 
 from graphc.codegen.llvm.call_functions import ARGUMENTS, DONATION, RESULTS
+from graphc.codegen.llvm.short_forms import in_full
 
 READABLE = 0x101  # NumPy's flags: contiguous as in C, aligned
 WRITEABLE = 0x400
@@ -174,9 +174,11 @@ full:
 go:
   call void @hand_over(ptr %plan, ptr %inputs, ptr %outputs, ptr %room)
   %native = %plan->Plan.native
+  call void @hold(ptr %inputs, i64 %input.count)
   %state = call ptr @PyEval_SaveThread()
   %status = call i32 %native(ptr %words)
   call void @PyEval_RestoreThread(ptr %state)
+  call void @drop(ptr %inputs, i64 %input.count)
   %good = icmp eq i32 %status, 0
   br i1 %good, label %give, label %refuse
 give:
@@ -248,13 +250,6 @@ miss:
 }
 """
 
-# Short forms of address and access: %v = %p->Array.flags, %p->Array.flags = %v,
-# %v = ptr %p[%i], ptr %p[%i] = %v.
-_LOAD_FIELD = re.compile(r"(%[\w.]+) = (%[\w.]+)->(\w+)\.(\w+)$", re.MULTILINE)
-_STORE_FIELD = re.compile(r"(%[\w.]+)->(\w+)\.(\w+) = (\S+)$", re.MULTILINE)
-_LOAD_ITEM = re.compile(r"(%[\w.]+) = (ptr|i64) (%[\w.]+)\[(\S+)\]$", re.MULTILINE)
-_STORE_ITEM = re.compile(r"^  (ptr|i64) (%[\w.]+)\[(\S+)\] = (\S+)$", re.MULTILINE)
-
 
 def call_text(head: int, tuple_items: int) -> str:
     """The module, for a Python whose objects have heads of so many bytes, tuples of so many.
@@ -265,7 +260,7 @@ def call_text(head: int, tuple_items: int) -> str:
     types = [
         f"%{name} = type {{ {', '.join(fields.values())} }}" for name, fields in structures.items()
     ]
-    functions = _in_full(ARGUMENTS + DONATION + RESULTS + _INTERFACE)
+    functions = in_full(ARGUMENTS + DONATION + RESULTS + _INTERFACE, structures)
     return Template("\n".join([*types, _DECLARATIONS, functions])).substitute(
         HEAD=head,
         BEFORE_TYPE=head - 8,
@@ -275,46 +270,3 @@ def call_text(head: int, tuple_items: int) -> str:
         NOT_WRITEABLE=~WRITEABLE,
         ALL=READABLE | WRITEABLE,
     )
-
-
-def _in_full(text: str) -> str:
-    """The text with its short forms written out."""
-    fields = {
-        (name, field): (number, type_)
-        for name, fields in {**STRUCTURES, **_FOREIGN}.items()
-        for number, (field, type_) in enumerate(fields.items())
-    }
-    fresh = (f"%at{number}" for number in itertools.count())
-
-    def load_field(found: re.Match[str]) -> str:
-        value, pointer, name, field = found.groups()
-        (number, type_), at = fields[name, field], next(fresh)
-        place = f"getelementptr %{name}, ptr {pointer}, i64 0, i32 {number}"
-        return f"{at} = {place}\n  {value} = load {type_}, ptr {at}"
-
-    def store_field(found: re.Match[str]) -> str:
-        pointer, name, field, value = found.groups()
-        (number, type_), at = fields[name, field], next(fresh)
-        place = f"getelementptr %{name}, ptr {pointer}, i64 0, i32 {number}"
-        return f"{at} = {place}\n  store {type_} {value}, ptr {at}"
-
-    def load_item(found: re.Match[str]) -> str:
-        value, type_, pointer, number = found.groups()
-        at = next(fresh)
-        place = f"getelementptr {type_}, ptr {pointer}, i64 {number}"
-        return f"{at} = {place}\n  {value} = load {type_}, ptr {at}"
-
-    def store_item(found: re.Match[str]) -> str:
-        type_, pointer, number, value = found.groups()
-        at = next(fresh)
-        place = f"getelementptr {type_}, ptr {pointer}, i64 {number}"
-        return f"  {at} = {place}\n  store {type_} {value}, ptr {at}"
-
-    for pattern, written in (
-        (_LOAD_FIELD, load_field),
-        (_STORE_FIELD, store_field),
-        (_LOAD_ITEM, load_item),
-        (_STORE_ITEM, store_item),
-    ):
-        text = pattern.sub(written, text)
-    return text

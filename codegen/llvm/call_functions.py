@@ -1,4 +1,4 @@
-"""The functions behind `gc_call`, as LLVM text with the short forms that `call.py` explains."""
+"""The functions behind `gc_call`, as LLVM text with short forms (`short_forms.py`)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,7 @@ define internal i1 @find(ptr %plan, ptr %arguments, ptr %slots) nounwind {
 entry:
   %count = %plan->Plan.find_count
   %records = %plan->Plan.finds
-  br label %next
-next:
-  %i = phi i64 [ 0, %entry ], [ %i.next, %keep ]
-  %more = icmp ult i64 %i, %count
-  br i1 %more, label %look, label %done
-look:
+  each %i below %count
   %record = getelementptr %Find, ptr %records, i64 %i
   %access = %record->Find.access
   %parent.slot = %record->Find.parent
@@ -79,9 +74,7 @@ count.them:
 keep:
   %kept = phi ptr [ %object, %sized ], [ %object, %count.them ], [ %field, %fixed ]
   ptr %slots[%i] = %kept
-  %i.next = add i64 %i, 1
-  br label %next
-done:
+  next %i
   ret i1 true
 other:
   ret i1 false
@@ -92,12 +85,7 @@ define internal i1 @admit(ptr %plan, ptr %slots, ptr %inputs) nounwind {
 entry:
   %count = %plan->Plan.input_count
   %records = %plan->Plan.inputs
-  br label %next
-next:
-  %i = phi i64 [ 0, %entry ], [ %i.next, %keep ]
-  %more = icmp ult i64 %i, %count
-  br i1 %more, label %look, label %done
-look:
+  each %i below %count
   %record = getelementptr %Input, ptr %records, i64 %i
   %slot = %record->Input.slot
   %array = ptr %slots[%slot]
@@ -130,20 +118,15 @@ held:
   %spent = icmp eq ptr %type, %tuple
   br i1 %spent, label %other, label %axis
 axis:
-  %d = phi i64 [ 0, %base ], [ 0, %held ], [ %d.next, %along ]
-  %inside = icmp ult i64 %d, %nd.long
-  br i1 %inside, label %along, label %keep
-along:
+  each %d below %nd.long
   %size = i64 %sizes[%d]
   %own = i64 %have[%d]
   %fits = icmp eq i64 %own, %size
-  %d.next = add i64 %d, 1
-  br i1 %fits, label %axis, label %other
-keep:
+  br i1 %fits, label %along, label %other
+along:
+  next %d
   ptr %inputs[%i] = %array
-  %i.next = add i64 %i, 1
-  br label %next
-done:
+  next %i
   ret i1 true
 other:
   ret i1 false
@@ -189,12 +172,7 @@ entry:
   %records = %plan->Plan.inputs
   %lease = %plan->Plan.lease_type
   %kind = %plan->Plan.array_type
-  br label %next
-next:
-  %i = phi i64 [ 0, %entry ], [ %i.next, %skip ]
-  %more = icmp ult i64 %i, %count
-  br i1 %more, label %look, label %others
-look:
+  each %i below %count
   %array = ptr %inputs[%i]
   %donated = call i1 @is_donated(ptr %records, i64 %i)
   br i1 %donated, label %take, label %skip
@@ -209,13 +187,8 @@ mark:
   %array->Array.flags = %marked
   br label %skip
 skip:
-  %i.next = add i64 %i, 1
-  br label %next
-others:
-  %k = phi i64 [ 0, %next ], [ %k.next, %apart ]
-  %rest = icmp ult i64 %k, %count
-  br i1 %rest, label %other, label %done
-other:
+  next %i
+  each %k below %count
   %an.other = ptr %inputs[%k]
   %is.donated = call i1 @is_donated(ptr %records, i64 %k)
   br i1 %is.donated, label %apart, label %own
@@ -240,9 +213,7 @@ of.base:
   %fine = and i1 %base.owns, %base.unmarked
   br i1 %fine, label %apart, label %undo
 apart:
-  %k.next = add i64 %k, 1
-  br label %others
-done:
+  next %k
   ret i1 true
 undo:
   %marks = phi i64 [ %i, %take ], [ %count, %view ], [ %count, %array.base ], [ %count, %of.base ]
@@ -260,12 +231,7 @@ define internal i1 @is_donated(ptr %records, i64 %i) nounwind alwaysinline {
 ; Make the donated ones of the first arrays writeable again.
 define internal void @unclaim(ptr %records, ptr %inputs, i64 %count) nounwind {
 entry:
-  br label %next
-next:
-  %i = phi i64 [ 0, %entry ], [ %i.next, %skip ]
-  %more = icmp ult i64 %i, %count
-  br i1 %more, label %look, label %done
-look:
+  each %i below %count
   %donated = call i1 @is_donated(ptr %records, i64 %i)
   br i1 %donated, label %unmark, label %skip
 unmark:
@@ -275,9 +241,7 @@ unmark:
   %array->Array.flags = %unmarked
   br label %skip
 skip:
-  %i.next = add i64 %i, 1
-  br label %next
-done:
+  next %i
   ret void
 }
 
@@ -322,12 +286,7 @@ entry:
   %count = %plan->Plan.output_count
   %records = %plan->Plan.outputs
   %kind = %plan->Plan.array_type
-  br label %next
-next:
-  %i = phi i64 [ 0, %entry ], [ %i.next, %keep ]
-  %more = icmp ult i64 %i, %count
-  br i1 %more, label %look, label %done
-look:
+  each %i below %count
   %record = getelementptr %Output, ptr %records, i64 %i
   %descr = %record->Output.descr
   %rank = %record->Output.rank
@@ -353,9 +312,7 @@ donated:
   %broken = or i1 %no.heir, %no.tuple
   br i1 %broken, label %drop, label %keep
 keep:
-  %i.next = add i64 %i, 1
-  br label %next
-done:
+  next %i
   ret i1 true
 drop:
   %made = add i64 %i, 1
@@ -364,19 +321,22 @@ drop:
   ret i1 false
 }
 
+; While native code runs, other threads may take the arrays out of their containers.
+define internal void @hold(ptr %objects, i64 %count) nounwind {
+entry:
+  each %i below %count
+  %object = ptr %objects[%i]
+  call void @Py_IncRef(ptr %object)
+  next %i
+  ret void
+}
+
 define internal void @drop(ptr %objects, i64 %count) nounwind {
 entry:
-  br label %next
-next:
-  %i = phi i64 [ 0, %entry ], [ %i.next, %one ]
-  %more = icmp ult i64 %i, %count
-  br i1 %more, label %one, label %done
-one:
+  each %i below %count
   %object = ptr %objects[%i]
   call void @Py_DecRef(ptr %object)
-  %i.next = add i64 %i, 1
-  br label %next
-done:
+  next %i
   ret void
 }
 
@@ -385,12 +345,7 @@ define internal void @hand_over(ptr %plan, ptr %inputs, ptr %outputs, ptr %tuple
 entry:
   %count = %plan->Plan.output_count
   %records = %plan->Plan.outputs
-  br label %next
-next:
-  %i = phi i64 [ 0, %entry ], [ %i.next, %skip ]
-  %more = icmp ult i64 %i, %count
-  br i1 %more, label %look, label %done
-look:
+  each %i below %count
   %record = getelementptr %Output, ptr %records, i64 %i
   %source = %record->Output.source
   %own = icmp slt i64 %source, 0
@@ -402,9 +357,7 @@ pass:
   call void @pass_on(ptr %old, ptr %new, ptr %tuple)
   br label %skip
 skip:
-  %i.next = add i64 %i, 1
-  br label %next
-done:
+  next %i
   ret void
 }
 
@@ -413,13 +366,10 @@ define internal ptr @build(ptr %plan, ptr %outputs, ptr %stack) nounwind {
 entry:
   %count = %plan->Plan.step_count
   %records = %plan->Plan.steps
-  br label %next
-next:
-  %i = phi i64 [ 0, %entry ], [ %i.next, %push ]
-  %top = phi i64 [ 0, %entry ], [ %top.next, %push ]
-  %more = icmp ult i64 %i, %count
-  br i1 %more, label %look, label %done
-look:
+  %top.at = alloca i64
+  store i64 0, ptr %top.at
+  each %i below %count
+  %top = load i64, ptr %top.at
   %record = getelementptr %Step, ptr %records, i64 %i
   %kind = %record->Step.kind
   %number = %record->Step.count
@@ -466,28 +416,26 @@ dict:
   %no.dict = icmp eq ptr %a.dict, null
   br i1 %no.dict, label %failed, label %entries
 entries:
-  %k = phi i64 [ 0, %dict ], [ %k.next, %set ]
-  %inside = icmp ult i64 %k, %number
-  br i1 %inside, label %set, label %push
-set:
+  each %k below %number
   %keys = getelementptr i8, ptr %extra, i64 $TUPLE_ITEMS
   %key = ptr %keys[%k]
   %value = ptr %items[%k]
   %status = call i32 @PyDict_SetItem(ptr %a.dict, ptr %key, ptr %value)
   call void @Py_DecRef(ptr %value)
-  %k.next = add i64 %k, 1
   %wrong = icmp ne i32 %status, 0
-  br i1 %wrong, label %failed, label %entries
+  br i1 %wrong, label %failed, label %entered
+entered:
+  next %k
+  br label %push
 push:
   %object = phi ptr [ %an.array, %result ], [ %extra, %none ], [ %a.tuple, %tuple.fill ],
-                    [ %a.named, %named ], [ %a.list, %list.fill ], [ %a.dict, %entries ]
+                    [ %a.named, %named ], [ %a.list, %list.fill ], [ %a.dict, %k.end ]
   %place = phi i64 [ %top, %result ], [ %top, %none ], [ %below, %tuple.fill ],
-                   [ %below, %named ], [ %below, %list.fill ], [ %below, %entries ]
+                   [ %below, %named ], [ %below, %list.fill ], [ %below, %k.end ]
   ptr %stack[%place] = %object
   %top.next = add i64 %place, 1
-  %i.next = add i64 %i, 1
-  br label %next
-done:
+  store i64 %top.next, ptr %top.at
+  next %i
   %whole = load ptr, ptr %stack
   ret ptr %whole
 failed:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 
+from graphc.codegen.llvm.short_forms import in_full
 from graphc.codegen.loops.language import chunks
 from graphc.codegen.loops.program import Call, Program, Step
 
@@ -19,56 +20,40 @@ GIVEN = ("input", "output")  # bases that come in tables
 # `share` is `gc_pool_run`, or null if no call is shared. Per call in `numbers`: arguments, code,
 # chunks, whether threads share them; then per argument which of the `bases` tables its base is in,
 # the base's number there, and the offset in bytes.
-RUNNER = """
+RUNNER = in_full(
+    """
 define internal void @gc_run_table(
   ptr %kernels, ptr %numbers, i64 %count, ptr %bases, ptr %context, ptr %status, ptr %pool,
   ptr %share
 ) nounwind {
 entry:
-  br label %call
-call:
-  %i = phi i64 [ 0, %entry ], [ %i.next, %called ]
-  %at = phi ptr [ %numbers, %entry ], [ %triple, %called ]
-  %more = icmp ult i64 %i, %count
-  br i1 %more, label %head, label %done
-head:
-  %arguments = load i64, ptr %at, align 8
-  %code.at = getelementptr i64, ptr %at, i64 1
-  %code = load i64, ptr %code.at, align 8
-  %chunks.at = getelementptr i64, ptr %at, i64 2
-  %chunks = load i64, ptr %chunks.at, align 8
-  %parallel.at = getelementptr i64, ptr %at, i64 3
-  %parallel = load i64, ptr %parallel.at, align 8
+  %cursor = alloca ptr
+  store ptr %numbers, ptr %cursor
+  each %i below %count
+  %at = load ptr, ptr %cursor
+  %arguments = i64 %at[0]
+  %code = i64 %at[1]
+  %chunks = i64 %at[2]
+  %parallel = i64 %at[3]
   %first = getelementptr i64, ptr %at, i64 4
-  br label %argument
-argument:
-  %k = phi i64 [ 0, %head ], [ %k.next, %fill ]
-  %triple = phi ptr [ %first, %head ], [ %following, %fill ]
-  %inside = icmp ult i64 %k, %arguments
-  br i1 %inside, label %fill, label %filled
-fill:
-  %which = load i64, ptr %triple, align 8
-  %number.at = getelementptr i64, ptr %triple, i64 1
-  %number = load i64, ptr %number.at, align 8
-  %offset.at = getelementptr i64, ptr %triple, i64 2
-  %offset = load i64, ptr %offset.at, align 8
-  %table.at = getelementptr ptr, ptr %bases, i64 %which
-  %table = load ptr, ptr %table.at, align 8
-  %base.at = getelementptr ptr, ptr %table, i64 %number
-  %base = load ptr, ptr %base.at, align 8
+  each %k below %arguments
+  %before = mul i64 %k, 3
+  %triple = getelementptr i64, ptr %first, i64 %before
+  %which = i64 %triple[0]
+  %number = i64 %triple[1]
+  %offset = i64 %triple[2]
+  %table = ptr %bases[%which]
+  %base = ptr %table[%number]
   %address = getelementptr i8, ptr %base, i64 %offset
-  %place = getelementptr ptr, ptr %context, i64 %k
-  store ptr %address, ptr %place, align 8
-  %following = getelementptr i64, ptr %triple, i64 3
-  %k.next = add i64 %k, 1
-  br label %argument
-filled:
-  %status.at = getelementptr ptr, ptr %context, i64 %arguments
-  store ptr %status, ptr %status.at, align 8
-  %code.to = getelementptr i64, ptr %status.at, i64 1
-  store i64 %code, ptr %code.to, align 8
-  %kernel.at = getelementptr ptr, ptr %kernels, i64 %i
-  %kernel = load ptr, ptr %kernel.at, align 8
+  ptr %context[%k] = %address
+  next %k
+  %length = mul i64 %arguments, 3
+  %following = getelementptr i64, ptr %first, i64 %length
+  store ptr %following, ptr %cursor
+  ptr %context[%arguments] = %status
+  %last = add i64 %arguments, 1
+  i64 %context[%last] = %code
+  %kernel = ptr %kernels[%i]
   %shared = icmp ne i64 %parallel, 0
   br i1 %shared, label %together, label %alone
 together:
@@ -78,12 +63,12 @@ alone:
   call void %kernel(ptr %context, i64 0, i64 %chunks)
   br label %called
 called:
-  %i.next = add i64 %i, 1
-  br label %call
-done:
+  next %i
   ret void
 }
-"""
+""",
+    {},
+)
 
 
 def runs(program: Program, steps: Sequence[Step]) -> Iterator[tuple[bool, list[Step]]]:

@@ -279,6 +279,36 @@ def test_calls_from_many_threads() -> None:
     assert not wrong
 
 
+def test_an_argument_outlives_the_call_that_reads_it() -> None:
+    def long(tree: Tree) -> Tree:
+        return gc.fori_loop(0, 300, lambda _, y: gnp.tanh(y @ tree["w"] + tree["w"]), tree["y"])
+
+    arguments = {"w": x(200, 200) / 1e5, "y": np.zeros((200, 200), np.float32)}
+    jitted = ready(long, arguments)
+    assert jitted.direct is not None
+    expected = jitted(arguments)
+    at_call, alive = threading.Event(), []
+
+    def take_out() -> None:
+        at_call.wait()
+        watched = weakref.ref(arguments["w"])
+        arguments["w"] = None
+        alive.append(watched() is not None)
+
+    thread = threading.Thread(target=take_out)
+    thread.start()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1000)  # so that the thread runs when the call lets it, not before
+    try:
+        at_call.set()
+        result = jitted(arguments)
+    finally:
+        sys.setswitchinterval(interval)
+    thread.join()
+    assert alive == [True]
+    assert np.array_equal(result, expected)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_forked_child_makes_a_pool_of_its_own() -> None:
     jitted = gc.jit(lambda a: a @ a, threads=2)
