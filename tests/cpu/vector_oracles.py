@@ -146,7 +146,7 @@ ORACLES = {
         WIDE_RANGES,
         (-1e3, 1e3),
         (*ODD_ZERO, (INF, 1.0), (-INF, -1.0), (1e30, 1.0)),
-        (0.625,),
+        (0.55,),
     ),
     "logistic": Oracle(
         "scipy.special.expit",
