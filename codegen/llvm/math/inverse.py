@@ -163,8 +163,9 @@ def atanh(x: Value) -> Value:
 
     The quotient is 2^e (1 + s) / (1 - s) with |s| <= 0.221, e being the difference
     of the bits of numerator and denominator, rounded: their bits, as integers,
-    are nearly their logarithms. (So is it with `reciprocal_root_estimate`.) So s = (1 + |x| - q (1 - |x|)) / (1 + |x| + q (1 - |x|))
-    with q = 2^e takes the only division; it is |x| itself where e = 0.
+    are nearly their logarithms, as in `reciprocal_root_estimate`. With q = 2^e,
+    s = (1 + |x| - q (1 - |x|)) / (1 + |x| + q (1 - |x|)) takes the only division;
+    it is |x| itself where e = 0.
 
     Largest error measured: 1.00 ulp in f32, 1.00 in f64.
     """
