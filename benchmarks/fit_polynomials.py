@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 import struct
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -128,9 +129,11 @@ def fit(wanted: Fit, dtype: str) -> tuple[list[float], mpf]:
 
 
 def table_rows(name: str, coefficients: Sequence[float]) -> list[str]:
-    """A row of the table, three numbers to a line."""
-    words = [f"{coefficient!r}," for coefficient in coefficients]
-    lines = ["        " + " ".join(words[i : i + 3]) for i in range(0, len(words), 3)]
+    """A row of the table, as many numbers to a line as fit."""
+    words = " ".join(f"{coefficient!r}," for coefficient in coefficients)
+    lines = textwrap.wrap(
+        words, 100, initial_indent=" " * 8, subsequent_indent=" " * 8, break_on_hyphens=False
+    )
     return [f'    "{name}": (', *lines, "    ),"]
 
 
