@@ -123,7 +123,7 @@ def log_of_double(x: Value) -> Value:
 def asinh(x: Value) -> Value:
     """log(1 + w) with w = |x| + x^2 / (1 + sqrt(x^2 + 1)) as a pair, and the sign of x.
 
-    Largest error measured: 1.00 ulp in f32, 1.00 in f64.
+    Largest error measured: 1.26 ulp in f32, 1.13 in f64.
     """
     size = absolute(x)
     root = square_root(fma(size, size, 1.0))
@@ -140,7 +140,7 @@ def asinh(x: Value) -> Value:
 def acosh(x: Value) -> Value:
     """log(1 + w) with t = x - 1 and w = sqrt(t^2 + 2 t) + t as a pair; nan below 1.
 
-    Largest error measured: 0.86 ulp in f32, 0.74 in f64.
+    Largest error measured: 1.82 ulp in f32, 1.68 in f64.
     """
     t = x - 1.0
     w, low = ordered_sum(square_root(fma(t, t, t + t)), t)
@@ -167,7 +167,7 @@ def atanh(x: Value) -> Value:
     s = (1 + |x| - q (1 - |x|)) / (1 + |x| + q (1 - |x|)) takes the only division;
     it is |x| itself where e = 0.
 
-    Largest error measured: 1.00 ulp in f32, 1.00 in f64.
+    Largest error measured: 1.92 ulp in f32, 1.49 in f64.
     """
     form = x.format
     high, low, _ = (0.5 * part for part in table.LOG_2[form.short])

@@ -131,7 +131,7 @@ def pow(x: Value, y: Value) -> Value:
     negative where y is odd; x^0 and 1^y are 1 even for nan. Lanes are special
     unless x is positive and normal and the result is, too.
 
-    Largest error measured: 0.89 ulp in f32, 0.80 in f64.
+    Largest error measured: 1.78 ulp in f32, 1.34 in f64.
     """
     form = x.format
     e, m = split_normal(x)
@@ -203,7 +203,7 @@ def cbrt(x: Value) -> Value:
     together, as if x were changed: only a third of it reaches the result.
     Subnormal numbers are special lanes, raised by a power of eight.
 
-    Largest error measured: 0.54 ulp in f32, 0.51 in f64.
+    Largest error measured: 1.31 ulp in f32, 0.97 in f64.
     """
     raised = 3 * (x.format.fraction_bits // 3 + 1)
     size = absolute(x)

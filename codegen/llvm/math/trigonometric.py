@@ -187,6 +187,6 @@ def cos(x: Value) -> Value:
 def tan(x: Value) -> Value:
     """tan(x), nan for an infinity; the zero keeps its sign.
 
-    Largest error measured: 1.79 ulp in f32, 1.57 in f64.
+    Largest error measured: 1.93 ulp in f32, 1.58 in f64.
     """
     return with_far_lanes(x, near_tangent(x), FAR[x.format.short], far_tangent)
