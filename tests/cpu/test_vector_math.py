@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from graphc.codegen.llvm.math import FUNCTIONS, declare
-from tests.cpu.vector_loop import compile_loop
+from tests.cpu.vector_loop import NUMPY_KINDS, compile_loop
 from tests.cpu.vector_oracles import ALL, LARGEST_ERROR, exact_error, sample, ulp_error_f32
 
 SAMPLES_F32 = 2_000_000
@@ -81,7 +81,7 @@ def test_powers_next_to_overflow() -> None:
 
 @pytest.mark.parametrize("dtype", LANES)
 def test_whole_powers_are_exact(dtype: str) -> None:
-    kind, digits = (np.float32, 24) if dtype == "f32" else (np.float64, 53)
+    kind, digits = NUMPY_KINDS[dtype], 24 if dtype == "f32" else 53
     pairs = [(x, y) for x in range(2, 3000) for y in range(1, digits) if x**y <= 2**digits]
     x, y = (np.array(column, kind) for column in zip(*pairs, strict=True))
     got = compile_loop("pow", dtype, LANES[dtype][1], 2)(x, y)
