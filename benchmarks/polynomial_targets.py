@@ -156,7 +156,7 @@ FITS = (
         lambda f: mp.log1p(f) / mp.log(2) / f,
         lambda f: f * mp.log(2) / mp.log1p(f),
         (-0.29290, 0.41422),
-        {"f32": 9},
+        {"f32": 8},
     ),
     Fit(
         "ATANH",

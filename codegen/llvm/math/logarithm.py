@@ -180,6 +180,6 @@ def log2_of_parts(e: Value, f: Value) -> Value:
 def log2(x: Value) -> Value:
     """The logarithm of base two, exact at powers of two.
 
-    Largest error measured: 1.66 ulp in f32, 1.24 in f64.
+    Largest error measured: 1.90 ulp in f32 (of all numbers), 1.24 in f64.
     """
     return logarithm(x, log2_of_parts)
