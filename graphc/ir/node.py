@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
-from weakref import WeakValueDictionary
+from weakref import ref
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from graphc.ir.types import Size, TensorType, TupleType, Type, single
 if TYPE_CHECKING:
     from graphc.ir.graph import Graph
 
+_Key: TypeAlias = "tuple[Op, tuple[Node, ...]] | tuple[Op, tuple[Node, ...], Attrs]"
 Value: TypeAlias = np.ndarray | tuple[np.ndarray, ...]
 
 
@@ -116,8 +117,23 @@ class Node:
         return f"<{self.op.name} {self.type}>"
 
 
-_table: WeakValueDictionary[tuple[Op, tuple[Node, ...], Attrs], Node] = WeakValueDictionary()
-_lock = threading.Lock()
+class _Kept(ref["Node"]):
+    """A node in the table, which does not keep it alive, and its key there."""
+
+    __slots__ = ("key",)
+    key: _Key
+
+
+# Like a `WeakValueDictionary`, whose methods are Python: nodes are most of what compiling makes.
+_table: dict[_Key, _Kept] = {}
+_lock = threading.RLock()  # nodes may die, and leave the table, while one is added
+
+
+def _leave(kept: _Kept) -> None:
+    """Take a dead node's entry from the table, unless an equal node has come in its place."""
+    with _lock:
+        if _table.get(kept.key) is kept:
+            del _table[kept.key]
 
 
 def make(op: Op, operands: tuple[Node, ...], attrs: Attrs) -> Node:
@@ -126,14 +142,21 @@ def make(op: Op, operands: tuple[Node, ...], attrs: Attrs) -> Node:
     Raises:
         ShapeError, DtypeError: the type rule rejects the operands.
     """
-    key = (op, operands, attrs)
-    node = _table.get(key)
+    key = (op, operands) if type(attrs) is Attrs else (op, operands, attrs)
+    known = _table.get(key)
+    node = None if known is None else known()
     if node is None:
         type_ = op.infer(attrs, *[operand.type for operand in operands])
+        node = Node(op, operands, attrs, type_)
+        kept = _Kept(node, _leave)
+        kept.key = key
         with _lock:
-            node = _table.get(key)
-            if node is None:
-                node = _table[key] = Node(op, operands, attrs, type_)
+            known = _table.setdefault(key, kept)
+            other = known()
+            if other is None:
+                _table[key] = kept
+            else:
+                node = other  # mostly the same one; another thread may have been faster
     noted = recorder()
     if noted is not None:
         noted.note(node)
