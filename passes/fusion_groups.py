@@ -10,7 +10,10 @@ elementwise nearly everywhere, but never where it is read at several places.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import chain
 
 from graphc.ir.graph import Graph
 from graphc.ir.node import Node
@@ -76,6 +79,7 @@ class Group:
     outputs: dict[Node, None] = field(default_factory=dict)
     aligned: dict[Node, Alignment] = field(default_factory=dict)
     operands: dict[Node, None] = field(default_factory=dict)  # read by the contraction
+    pieces: set[int] = field(default_factory=set)  # into how many its partial sums cut the rows
 
     @property
     def is_map(self) -> bool:
@@ -85,7 +89,7 @@ class Group:
     @property
     def every(self) -> Axes:
         """All axes of the full shape."""
-        return tuple(range(len(self.full)))
+        return _first_axes(len(self.full))
 
     @property
     def kept(self) -> Axes:
@@ -105,6 +109,11 @@ class Group:
             node: tuple(kept[axis] for axis in axes) if isinstance(axes, tuple) else axes
             for node, axes in self.aligned.items()
         }
+
+
+@lru_cache(maxsize=64)
+def _first_axes(count: int) -> Axes:
+    return tuple(range(count))
 
 
 def is_view(node: Node) -> bool:
@@ -150,11 +159,15 @@ class Grouping:
         self.home: dict[Node, Group] = {}
         self.readers: dict[Node, dict[Group, None]] = {}  # groups that read a node
         self.sharing: dict[object, Group] = {}  # groups by the tiles that their results share
+        self.reads: dict[Group, set[Node]] = {}  # what finished groups read
         self.precedence = Precedence()
         self.needed: set[Node] = set(graph.outputs)
         self.number = {node: i for i, node in enumerate(graph.nodes)}
-        for node in graph.nodes:
-            if node.op in LOOPS or is_view(node):
+        self.leaves = {node for node in graph.nodes if is_leaf(node)}
+        self.free = {node for node in graph.nodes if is_free(node)}
+        self.leaves_by_operand: dict[Node, list[Node]] = {}  # those that have been met
+        for node in self.leaves:
+            if node.op is not control.project:
                 self.needed.update(node.operands)
         self.windows = {node for node in self.needed if _writes_window(node)}
 
@@ -162,17 +175,45 @@ class Grouping:
         """The groups, in no particular order."""
         for node in reversed(self.graph.nodes):
             self._gather_sums(node)
-            if is_leaf(node):
+            if node in self.leaves:
                 self.precedence.add(node, self._units_that_read(node))
+                for operand in node.operands:
+                    self.leaves_by_operand.setdefault(operand, []).append(node)
                 continue
             found = self.readers.get(node, {})
             readers = [group for group in found if node in group.aligned]
             operand_of = [group for group in found if node in group.operands]
-            if is_free(node):
+            if node in self.free:
                 self._free(node, readers, operand_of)
             else:
                 self._place(node, readers, operand_of)
         return list(self.groups)
+
+    # what is known of finished groups
+
+    def outside(self, group: Group) -> set[Node]:
+        """Nodes that members read and that are no members, as far as results need them."""
+        known = self.reads.get(group)
+        if known is None:
+            known = self.reads[group] = set()
+            stack: list[Node] = list(group.outputs)
+            seen = set(stack)
+            while stack:
+                node = stack.pop()
+                if node not in group.members:
+                    known.add(node)
+                    continue
+                for operand in node.operands:
+                    if operand not in seen:
+                        seen.add(operand)
+                        stack.append(operand)
+        return known
+
+    def put_together(self, a: Group, b: Group) -> None:
+        """Let two maps that do not wait for each other be one kernel, `a`."""
+        a.members.update(b.members)
+        a.outputs.update(b.outputs)
+        self.reads.pop(a, None)
 
     # placing one node
 
@@ -220,6 +261,7 @@ class Grouping:
         if isinstance(node.attrs, PartialAttrs):
             group.full = node.operands[0].tensor.shape
             group.reduced = group.every[node.attrs.leading :]
+            group.pieces.add(node.attrs.pieces)
         self.groups[group] = None
         self.precedence.add(group, self._units_that_read(node))
         group.aligned[node] = group.every
@@ -270,7 +312,7 @@ class Grouping:
             for operand in node.operands:
                 self._reads(group, operand, None if _overlap(node) else node)
         group.members[node] = None
-        if not is_free(node):
+        if node not in self.free:
             self.home.setdefault(node, group)
 
     def _reads(self, group: Group, node: Node, alignment: Alignment) -> None:
@@ -311,14 +353,11 @@ class Grouping:
             return False
         if at is None and node.tensor.rank:
             return False  # read at several places, it would be computed for each
-        whole = at == group.every
-        row = (
-            at == group.kept
-            if group.reduced
-            else isinstance(at, tuple) and _makes_rows(node, group, at)
-        )
-        cheap = node.op not in EXPENSIVE
-        return whole or row or cheap or node.tensor.rank == 0
+        if at == group.every or node.op not in EXPENSIVE or node.tensor.rank == 0:
+            return True
+        if group.reduced:
+            return at == group.kept
+        return isinstance(at, tuple) and _makes_rows(node, group, at)
 
     @staticmethod
     def _accepts_reduction(group: Group, node: Node, at: Alignment) -> bool:
@@ -341,36 +380,40 @@ class Grouping:
 
     def _depends_on_others(self, group: Group, node: Node, others: list[Group]) -> bool:
         """Whether another reader of `node` must run before `group`."""
-        units = [*others, *self._leaves_that_read(node)]
+        units = chain(others, self._leaves_that_read(node))
         return any(u is not group and self.precedence.precedes(u, group) for u in units)
 
     def _units_that_read(self, node: Node) -> list[Group | Node]:
         """Groups, loops and views that read `node`."""
         return [*self.readers.get(node, ()), *self._leaves_that_read(node)]
 
-    def _leaves_that_read(self, node: Node) -> list[Node]:
+    def _leaves_that_read(self, node: Node) -> Sequence[Node]:
         """Loops and views that read `node`, and results of a loop that are told apart."""
-        return [user for user in self.graph.users[node] if user in self.precedence]
+        return self.leaves_by_operand.get(node, ())
 
     def _merged(self, node: Node, readers: list[Group]) -> list[Group]:
         """Readers after those that share the full shape and can run together have been merged."""
         kept: list[Group] = []
+        by_shape: dict[Shape, list[Group]] = {}
         for group in self._first_readers(readers):
-            for other in kept:
+            alike = by_shape.setdefault(group.full, [])
+            for other in alike:
                 if self._can_merge(other, group):
                     self._merge(other, group)
                     break
             else:
+                alike.append(group)
                 kept.append(group)
         return kept
 
     def _gather_sums(self, node: Node) -> None:
         """Put partial sums of what is computed from `node` where `node` is read anyway."""
-        readers = [
-            group for group in self.readers.get(node, ()) if group.aligned.get(node) == group.every
-        ]
+        found = self.readers.get(node, {})
+        if not any([group.pieces for group in found]):
+            return
+        readers = [group for group in found if group.aligned.get(node) == group.every]
         for group in readers:
-            if not _pieces(group):
+            if not group.pieces:
                 continue
             for other in readers:
                 if other is not group and other in self.groups and self._can_merge(other, group):
@@ -382,7 +425,7 @@ class Grouping:
             return False
         if a.reduced and b.reduced and a.reduced != b.reduced:
             return False
-        if len(_pieces(a) | _pieces(b)) > 1:
+        if len(a.pieces | b.pieces) > 1:
             return False
         if len(a.members) + len(b.members) > LARGEST_GROUP:
             return False
@@ -391,6 +434,7 @@ class Grouping:
     def _merge(self, a: Group, b: Group) -> None:
         """Move everything of `b` into `a`."""
         a.reduced = a.reduced or b.reduced
+        a.pieces |= b.pieces
         for node, alignment in b.aligned.items():
             self._reads(a, node, alignment)
         for mine, theirs in (
@@ -412,12 +456,6 @@ class Grouping:
 def _writes_window(node: Node) -> bool:
     """Whether a node is a parameter, which may be overwritten, but for a window."""
     return node.op is indexing.dynamic_update_slice and node.operands[0].op is leaf.parameter
-
-
-def _pieces(group: Group) -> set[int]:
-    """Into how many pieces the rows of a group are cut, by its partial sums."""
-    cuts = [output.attrs for output in group.outputs if isinstance(output.attrs, PartialAttrs)]
-    return {cut.pieces for cut in cuts}
 
 
 def _sums_columns(group: Group) -> bool:

@@ -108,16 +108,20 @@ def order(outputs: Iterable[Node], stop: Container[Node] = ()) -> tuple[Node, ..
     Iterative, since graphs are deep.
     """
     done: dict[Node, None] = {}
-    stack: list[tuple[Node, bool]] = [(output, False) for output in reversed(list(outputs))]
+    stack: list[Node | None] = [*outputs]
+    stack.reverse()
     while stack:
-        node, ready = stack.pop()
-        if node in done:
-            continue
-        if ready or not node.operands or node in stop:
-            done[node] = None
-            continue
-        stack.append((node, True))
-        stack.extend((operand, False) for operand in reversed(node.operands) if operand not in done)
+        node = stack.pop()
+        if node is None:  # all operands of the one below are done
+            ready = stack.pop()
+            assert ready is not None
+            done[ready] = None
+        elif node not in done:
+            if node.operands and node not in stop:
+                stack += (node, None)
+                stack += node.operands[::-1]
+            else:
+                done[node] = None
     return tuple(done)
 
 

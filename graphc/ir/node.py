@@ -16,7 +16,7 @@ from weakref import ref
 
 import numpy as np
 
-from graphc.ir.places import recorder
+from graphc.ir.places import in_force
 from graphc.ir.types import Size, TensorType, TupleType, Type, single
 
 if TYPE_CHECKING:
@@ -106,7 +106,8 @@ class Node:
     @property
     def tensor(self) -> TensorType:
         """The type, known to be no tuple."""
-        return single(self.type)
+        type_ = self.type
+        return type_ if type(type_) is TensorType else single(type_)
 
     @property
     def results(self) -> tuple[TensorType, ...]:
@@ -157,7 +158,7 @@ def make(op: Op, operands: tuple[Node, ...], attrs: Attrs) -> Node:
                 _table[key] = kept
             else:
                 node = other  # mostly the same one; another thread may have been faster
-    noted = recorder()
+    noted = in_force.get()
     if noted is not None:
         noted.note(node)
     return node

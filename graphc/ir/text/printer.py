@@ -278,4 +278,6 @@ def _comment(places: Places) -> str:
     shown = [str(place) for place in places[:MOST_PREVIEWED_PLACES]]
     more = f" (+{len(places) - len(shown)})" if len(places) > len(shown) else ""
     text = "; ".join(shown) + more
-    return "  // " + "".join(letter if letter.isprintable() else "?" for letter in text)
+    if not text.isprintable():
+        text = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return f"  // {text}"
