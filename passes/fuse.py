@@ -87,6 +87,7 @@ def _emit(group: Group, grouping: Grouping, env: dict[Node, Node], record: Recor
             inner[node] = rebuild(node, tuple([inner[operand] for operand in node.operands]))
             record.note(inner[node])
     body = Graph(params, tuple(inner[output] for output in outputs))
+    body = grouping.bodies.setdefault(body, body)  # what is found of one is known of its equals
     record.here = _places(grouping.graph, group)
     operands = [_value(node, env) for node in inputs]
     made = kernel(*operands, name=_name(group), body=body, window=group.window)

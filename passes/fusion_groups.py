@@ -160,6 +160,7 @@ class Grouping:
         self.readers: dict[Node, dict[Group, None]] = {}  # groups that read a node
         self.sharing: dict[object, Group] = {}  # groups by the tiles that their results share
         self.reads: dict[Group, set[Node]] = {}  # what finished groups read
+        self.bodies: dict[Graph, Graph] = {}  # of kernels, each once
         self.precedence = Precedence()
         self.needed: set[Node] = set(graph.outputs)
         self.number = {node: i for i, node in enumerate(graph.nodes)}
@@ -409,7 +410,7 @@ class Grouping:
     def _gather_sums(self, node: Node) -> None:
         """Put partial sums of what is computed from `node` where `node` is read anyway."""
         found = self.readers.get(node, {})
-        if not any([group.pieces for group in found]):
+        if not any(group.pieces for group in found):
             return
         readers = [group for group in found if group.aligned.get(node) == group.every]
         for group in readers:

@@ -23,6 +23,7 @@ from graphc.ops.control import (
 )
 from graphc.passes.in_place import overwritable
 from graphc.passes.intervals import Interval, pack
+from graphc.passes.precedence import Precedence
 
 ALIGNMENT = 64
 Root = tuple[Node, int]  # a step or a leaf, and which of its results
@@ -146,15 +147,13 @@ class _Planner:
     after: dict[Node, set[Node]] = field(default_factory=dict)  # step -> steps that must precede
     roots: dict[Node, list[Root]] = field(default_factory=dict)  # step -> what it reads, in order
     reads: dict[Node, dict[Node, list[int]]] = field(default_factory=dict)  # the same by its owner
-    at: dict[Node, int] = field(default_factory=dict)  # step -> its place in the graph
-    as_written: bool = True  # whether the graph's order still is one that `after` allows
+    precedence: Precedence = field(default_factory=Precedence)  # `after`, and what follows of it
     index: dict[Node, int] = field(default_factory=dict)  # parameter -> its number
     known: dict[tuple[object, ...], bool] = field(default_factory=dict)  # what may be overwritten
 
     def run(self) -> Graph:
         """The planned graph."""
         steps = [node for node in self.graph.nodes if is_step(node)]
-        self.at = {step: i for i, step in enumerate(steps)}
         self.index = {param: i for i, param in enumerate(self.graph.params)}
         planned = {node: _planned_regions(node.attrs) for node in steps}
         for step in steps:
@@ -163,6 +162,9 @@ class _Planner:
             for position, (source, _) in enumerate(roots):
                 reads.setdefault(source, []).append(position)
             self.after[step] = {source for source in reads if is_step(source)}
+        followers = self._followers(steps)
+        for step in reversed(steps):
+            self.precedence.add(step, followers[step])
         self._outputs()
         ordered = self._order(steps)
         frames = self._arena(ordered, planned)
@@ -215,9 +217,11 @@ class _Planner:
             if not self._may_overwrite(step, number, param):
                 continue
             others = readers[param] - {step}
-            if any(self._precedes(step, other) for other in others):
+            if any(self.precedence.precedes(step, other) for other in others):
                 continue
-            self._follow(step, others)
+            self.after[step] |= others
+            for other in others:
+                self.precedence.link(other, [step])
             return index
         return None
 
@@ -245,35 +249,21 @@ class _Planner:
             )
         return self.known[key]
 
-    def _follow(self, step: Node, others: set[Node]) -> None:
-        """Let a step run after others."""
-        self.after[step] |= others
-        self.as_written &= all(self.at[other] < self.at[step] for other in others)
-
-    def _precedes(self, first: Node, second: Node) -> bool:
-        """Whether `second` must run after `first`."""
-        if self.as_written and self.at[second] <= self.at[first]:
-            return False
-        stack, seen = [second], {second}
-        while stack:
-            for step in self.after[stack.pop()]:
-                if step is first:
-                    return True
-                if step not in seen and not (self.as_written and self.at[step] < self.at[first]):
-                    seen.add(step)
-                    stack.append(step)
-        return False
-
     # order and arena
+
+    def _followers(self, steps: Sequence[Node]) -> dict[Node, list[Node]]:
+        """Per step, those that must come after it."""
+        found: dict[Node, list[Node]] = {step: [] for step in steps}
+        for step, before in self.after.items():
+            for other in before:
+                found[other].append(step)
+        return found
 
     def _order(self, steps: Sequence[Node]) -> list[Node]:
         """Steps so that each follows what it must, otherwise as they stand in the graph."""
         number = {step: i for i, step in enumerate(steps)}
         waiting = {step: len(self.after[step]) for step in steps}
-        followers: dict[Node, list[Node]] = {step: [] for step in steps}
-        for step, before in self.after.items():
-            for other in before:
-                followers[other].append(step)
+        followers = self._followers(steps)
         ready = [number[step] for step in steps if waiting[step] == 0]
         heapq.heapify(ready)
         ordered = []

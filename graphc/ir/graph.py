@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from graphc.ir.errors import ArgumentError
-from graphc.ir.node import Attrs, Node, make, regions
+from graphc.ir.node import Attrs, Node, make, regions, remake
 from graphc.ir.places import Places, PlaceTable, recording
 from graphc.ir.text.printer import print_graph
 from graphc.ir.types import TensorType
@@ -127,9 +127,9 @@ def order(outputs: Iterable[Node], stop: Container[Node] = ()) -> tuple[Node, ..
 
 def rebuild(node: Node, operands: tuple[Node, ...], attrs: Attrs | None = None) -> Node:
     """`node` with other operands (and attributes), or itself when nothing differs."""
-    if operands == node.operands and (attrs is None or attrs == node.attrs):
-        return node
-    return make(node.op, operands, node.attrs if attrs is None else attrs)
+    if attrs is not None and attrs != node.attrs:
+        return make(node.op, operands, attrs)
+    return node if operands == node.operands else remake(node, operands)
 
 
 def transform(graph: Graph, meaning: Meaning, params: Sequence[Node] | None = None) -> Graph:
@@ -157,7 +157,7 @@ def substitute(outputs: Sequence[Node], values: Mapping[Node, Node]) -> tuple[No
     env = dict(values)
     for node in order(outputs, values):
         if node not in env:
-            env[node] = rebuild(node, tuple(env[operand] for operand in node.operands))
+            env[node] = rebuild(node, tuple([env[operand] for operand in node.operands]))
     return tuple(env[output] for output in outputs)
 
 

@@ -67,10 +67,11 @@ class Op:
 
     def __call__(self, *operands: Node, **fields: object) -> Node:
         """The node that applies the operation."""
-        return make(self, operands, self.attrs(**fields) if fields else self._bare())
+        return make(self, operands, self.attributes(**fields))
 
-    def _bare(self) -> Attrs:
-        return NO_ATTRS if self.attrs is Attrs else self.attrs()
+    def attributes(self, **fields: object) -> Attrs:
+        """The operation's attributes from their fields."""
+        return NO_ATTRS if self.attrs is Attrs and not fields else self.attrs(**fields)
 
     def __repr__(self) -> str:
         return self.name
@@ -148,20 +149,43 @@ def make(op: Op, operands: tuple[Node, ...], attrs: Attrs) -> Node:
     node = None if known is None else known()
     if node is None:
         type_ = op.infer(attrs, *[operand.type for operand in operands])
-        node = Node(op, operands, attrs, type_)
-        kept = _Kept(node, _leave)
-        kept.key = key
-        with _lock:
-            known = _table.setdefault(key, kept)
-            other = known()
-            if other is None:
-                _table[key] = kept
-            else:
-                node = other  # mostly the same one; another thread may have been faster
+        node = _added(key, Node(op, operands, attrs, type_))
     noted = in_force.get()
     if noted is not None:
         noted.note(node)
     return node
+
+
+def remake(node: Node, operands: tuple[Node, ...]) -> Node:
+    """The same operation on other operands; where they have the types of the old ones, so has it.
+
+    Example: `remake(exp_of_x, (y,))`.
+    """
+    op, attrs = node.op, node.attrs
+    key = (op, operands) if type(attrs) is Attrs else (op, operands, attrs)
+    known = _table.get(key)
+    made = None if known is None else known()
+    if made is None:
+        for old, new in zip(node.operands, operands, strict=True):
+            if old.type is not new.type:
+                return make(op, operands, attrs)
+        made = _added(key, Node(op, operands, attrs, node.type))
+    noted = in_force.get()
+    if noted is not None:
+        noted.note(made)
+    return made
+
+
+def _added(key: _Key, node: Node) -> Node:
+    """The node of a key, which mostly is the one given; another thread may have been faster."""
+    kept = _Kept(node, _leave)
+    kept.key = key
+    with _lock:
+        other = _table.setdefault(key, kept)()
+        if other is None:
+            _table[key] = kept
+            return node
+    return other
 
 
 def regions(node: Node) -> tuple[Graph, ...]:

@@ -159,6 +159,13 @@ class TensorType:
         """The type as the text form writes it."""
         return f"{self.dtype}[{','.join(map(str, self.shape))}]"
 
+    def __eq__(self, other: object) -> bool:
+        return self is other or (
+            isinstance(other, TensorType)
+            and self.dtype == other.dtype
+            and self.shape == other.shape
+        )
+
     def __hash__(self) -> int:
         return self._hash
 

@@ -80,13 +80,16 @@ def element_type(spec: DTypeLike) -> DType:
     return dtype_of(cast("Hashable", spec))
 
 
+SCALARS = (bool, int, float, complex)
+
+
 def is_scalar(value: object) -> bool:
     """Whether a value is a Python number, whose type is weak.
 
     >>> is_scalar(2.5), is_scalar(np.float32(2.5))
     (True, False)
     """
-    return isinstance(value, bool | int | float | complex)
+    return isinstance(value, SCALARS)
 
 
 def is_array_like(value: object) -> bool:
@@ -102,7 +105,7 @@ def kind_of(value: object) -> Kind:
         DtypeError: the value is no array; sequences are turned into one by `asarray`.
     """
     if isinstance(value, Tracer):
-        return Kind(value.type.dtype, value.weak)
+        return Kind(value.node.tensor.dtype, value.weak)
     if isinstance(value, bool):
         return Kind(BOOL)
     if isinstance(value, int | Dim):
@@ -120,6 +123,8 @@ def type_of_value(value: object) -> TensorType:
     Raises:
         DtypeError: the value is no array.
     """
+    if isinstance(value, Tracer):
+        return value.node.tensor
     if isinstance(value, list | tuple):
         fail(DtypeError, f"got a {type(value).__name__}, expected an array: use asarray or stack")
     if not is_array_like(value):
@@ -133,6 +138,8 @@ def type_of_value(value: object) -> TensorType:
 
 def shape_of(value: object) -> Shape:
     """The shape of an array or scalar."""
+    if isinstance(value, Tracer):
+        return value.node.tensor.shape
     return () if is_scalar(value) or isinstance(value, Dim) else type_of_value(value).shape
 
 
@@ -247,8 +254,8 @@ def apply(op: Op, x: ArrayLike, *rest: ArrayLike, **fields: object) -> Array:
 
 def converted(value: ArrayLike, dtype: DType) -> Array:
     """An array or scalar with element type `dtype`, itself where it has it."""
-    if isinstance(value, bool | int | float | complex):
-        return cast("Array", scalar(value, dtype))
+    if is_scalar(value):
+        return cast("Array", scalar(cast("complex", value), dtype))
     if isinstance(value, Dim):
         return size_value(value, dtype)
     if type_of_value(value).dtype is dtype:
@@ -271,6 +278,8 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
     Raises:
         ShapeError: two sizes differ and neither is 1.
     """
+    if len(shapes) == 2 and shapes[0] == shapes[1]:
+        return shapes[0]
     rank = max((len(shape) for shape in shapes), default=0)
     result: list[Size] = [1] * rank
     for shape in shapes:
@@ -318,7 +327,7 @@ def stretched(value: ArrayLike, shape: Shape) -> Array:
 
 def together(values: tuple[ArrayLike, ...], dtype: DType) -> list[Array]:
     """Operands converted to one element type and broadcast to one shape."""
-    shape = broadcast_shapes(*(shape_of(value) for value in values))
+    shape = broadcast_shapes(*map(shape_of, values))
     return [stretched(converted(value, dtype), shape) for value in values]
 
 
