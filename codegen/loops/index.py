@@ -67,25 +67,40 @@ class Index:
     terms: tuple[tuple[Monomial, int], ...]
 
     def __hash__(self) -> int:
-        return self._hash
-
-    @cached_property
-    def _hash(self) -> int:
-        return hash(self.terms)
+        known = self.__dict__.get("hash")
+        if known is None:
+            known = self.__dict__["hash"] = hash(self.terms)
+        return known
 
     def __add__(self, other: Index | int) -> Index:
-        return _sum((self.terms, index(other).terms))
+        terms = index(other).terms
+        if not terms:
+            return self
+        return _sum(self.terms + terms) if self.terms else Index(terms)
 
     def __sub__(self, other: Index | int) -> Index:
         return self + index(other) * -1
 
     def __mul__(self, other: Index | int) -> Index:
-        parts = [
-            (_product(left, right), a * b)
-            for left, a in self.terms
-            for right, b in index(other).terms
-        ]
-        return _sum((parts,))
+        factor = other if isinstance(other, int) else other.as_int
+        if factor is not None:
+            return self._times(factor)
+        number = self.as_int
+        if number is not None:
+            return index(other)._times(number)
+        return _sum(
+            [
+                (_product(left, right), a * b)
+                for left, a in self.terms
+                for right, b in index(other).terms
+            ]
+        )
+
+    def _times(self, factor: int) -> Index:
+        """The product with a number, which leaves terms in order."""
+        if factor == 1:
+            return self
+        return Index(tuple([(m, a * factor) for m, a in self.terms])) if factor else ZERO
 
     __radd__ = __add__
     __rmul__ = __mul__
@@ -108,7 +123,10 @@ class Index:
     @property
     def as_int(self) -> int | None:
         """The value when it is a plain number."""
-        return self.constant if all(not monomial for monomial, _ in self.terms) else None
+        if not self.terms:
+            return 0
+        (monomial, factor), *others = self.terms
+        return None if others or monomial else factor
 
     @cached_property
     def atoms(self) -> frozenset[Atom]:
@@ -133,16 +151,15 @@ class Index:
 
     def replace(self, values: Mapping[Atom, Index]) -> Index:
         """The index with some atoms replaced."""
-        if not self.atoms & values.keys():
+        if not values or values.keys().isdisjoint(self.atoms):
             return self
         parts: list[tuple[Monomial, int]] = []
         for monomial, factor in self.terms:
-            product = index(factor)
+            product = ONE
             for atom in monomial:
-                own = _replaced(atom, values)
-                product = own if product == ONE else product * own
-            parts += product.terms
-        return _sum((parts,))
+                product = _replaced(atom, values) * product
+            parts += product._times(factor).terms
+        return _sum(parts)
 
 
 def _mentions(atom: Atom, var: Var) -> bool:
@@ -180,12 +197,14 @@ def _order(term: tuple[Monomial, int]) -> tuple[bool, list[tuple[str, str]]]:
     return not term[0], [(type(atom).__name__, str(atom)) for atom in term[0]]
 
 
-def _sum(parts: Iterable[Iterable[tuple[Monomial, int]]]) -> Index:
+def _sum(terms: Iterable[tuple[Monomial, int]]) -> Index:
     total: dict[Monomial, int] = {}
-    for terms in parts:
-        for monomial, factor in terms:
-            total[monomial] = total.get(monomial, 0) + factor
-    if any(type(atom) is Combined for monomial in total for atom in monomial):
+    combined = False
+    for monomial, factor in terms:
+        total[monomial] = total.get(monomial, 0) + factor
+        for atom in monomial:
+            combined |= type(atom) is Combined
+    if combined:
         _recombine(total)
     kept = [(monomial, factor) for monomial, factor in total.items() if factor]
     if len(kept) > 1:

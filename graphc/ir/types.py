@@ -38,6 +38,9 @@ class DType:
     bits: int
     numpy: np.dtype[np.generic]
 
+    def __hash__(self) -> int:
+        return hash(self.name)
+
     def __str__(self) -> str:
         return self.name
 
