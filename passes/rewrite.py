@@ -82,7 +82,8 @@ def _rewrite_graph(state: _Rewriter, graph: Graph) -> Graph:
                 raise RewriteError(f"{error}{written_at(graph.place(node))}") from None
             finally:
                 state.recent, state.at_hand = outside
-        current = in_regions(current, lambda region: _rewrite_graph(state, region))
+        if regions(current):
+            current = in_regions(current, lambda region: _rewrite_graph(state, region))
         settled.add(current)
         return current
 
@@ -99,7 +100,8 @@ def _held(node: Node) -> int:
 def _settle(state: _Rewriter, node: Node) -> Node:
     """`node`, whose operands are settled, with rules applied until none fires."""
     while node not in state.settled:
-        node = in_regions(node, lambda region: _rewrite_graph(state, region))
+        if regions(node):
+            node = in_regions(node, lambda region: _rewrite_graph(state, region))
         fired = _fire(state, node)
         if fired is None:
             state.settled.add(node)

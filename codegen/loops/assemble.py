@@ -141,6 +141,8 @@ class _Assembly:
     checks: list[Checked] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
     by_body: dict[tuple[Graph, bool], int] = field(default_factory=dict)
+    work: dict[tuple[Graph, bool], int] = field(default_factory=dict)
+    codes: dict[Graph, dict[Node, int]] = field(default_factory=dict)
     by_text: dict[str, int] = field(default_factory=dict)
     by_constant: dict[Node, int] = field(default_factory=dict)
     counters: int = 0
@@ -210,11 +212,11 @@ class _Assembly:
         body = a.body
         arguments = [self.ref(frame, operand) for operand in node.operands]
         code = len(self.checks) + 1
-        for inner in checks_of(body):
-            self.checks.append(_check(inner, frame.graph.place(inner), frame.graph.place(node)))
         number = self._kernel(a)
+        for inner in self.codes[body]:
+            self.checks.append(_check(inner, frame.graph.place(inner), frame.graph.place(node)))
         results = self._results(frame, node)
-        work = work_of(body, a.window)
+        work = self.work[body, a.window]
         call = Call(number, (*arguments, *results), code, work, node, frame.place(node))
         if not a.window:
             return [call]
@@ -225,7 +227,8 @@ class _Assembly:
     def _kernel(self, a: KernelAttrs) -> int:
         body, known = a.body, (a.body, a.window)
         if known not in self.by_body:
-            codes = checks_of(body)
+            codes = self.codes[body] = checks_of(body)
+            self.work[known] = work_of(body, a.window)
             schedule = self.schedule if a.window else self.tuned.get(body, self.schedule)
             kernel = lower_kernel("kernel", body, schedule, codes, a.window)
             text = show(kernel)

@@ -35,6 +35,12 @@ class ConstantAttrs(Attrs):
         return hash((self.type, self.data))
 
     @cached_property
+    def number(self) -> complex:
+        """The one element of a scalar."""
+        found: complex = self.array.item()
+        return found
+
+    @cached_property
     def array(self) -> np.ndarray:
         """The elements as a read-only array."""
         flat = np.frombuffer(self.data, self.type.dtype.numpy)

@@ -234,6 +234,8 @@ def _elements(attrs: _Constant, style: _Style) -> str:
 
 def _attrs(attrs: Attrs, style: _Style) -> str:
     """The fields that are not at their default."""
+    if type(attrs) is Attrs:
+        return ""
     shown = []
     for field in fields(attrs):
         value = getattr(attrs, field.name)
