@@ -217,6 +217,8 @@ def as_array(value: object) -> np.ndarray:
         ) from None
     if is_donated(array):
         raise refuse_donated("")
+    if array.dtype.isnative:
+        return array
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 

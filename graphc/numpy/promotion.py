@@ -81,6 +81,7 @@ def element_type(spec: DTypeLike) -> DType:
 
 
 SCALARS = (bool, int, float, complex)
+ARRAYS = (Tracer, np.ndarray, np.generic, Dim)
 
 
 def is_scalar(value: object) -> bool:
@@ -94,7 +95,7 @@ def is_scalar(value: object) -> bool:
 
 def is_array_like(value: object) -> bool:
     """Whether a value is an array, a stand-in for one, or a scalar."""
-    known = isinstance(value, Tracer | np.ndarray | np.generic | Dim) or is_scalar(value)
+    known = isinstance(value, ARRAYS) or is_scalar(value)
     return known or hasattr(value, "__array__") or hasattr(value, "graphc_type")
 
 
@@ -106,12 +107,12 @@ def kind_of(value: object) -> Kind:
     """
     if isinstance(value, Tracer):
         return Kind(value.node.tensor.dtype, value.weak)
+    if isinstance(value, float):
+        return Kind(F32 if type(value) is float else F64, weak=True)
     if isinstance(value, bool):
         return Kind(BOOL)
     if isinstance(value, int | Dim):
         return Kind(I32, weak=True)
-    if isinstance(value, float):
-        return Kind(F32 if type(value) is float else F64, weak=True)
     if isinstance(value, complex):
         return Kind(C64 if type(value) is complex else C128, weak=True)
     return Kind(type_of_value(value).dtype)
@@ -313,7 +314,7 @@ def reshaped(value: ArrayLike, shape: Shape) -> Array:
 
 def stretched(value: ArrayLike, shape: Shape) -> Array:
     """An array broadcast to `shape`, which `broadcast_shapes` has found to fit."""
-    own = shape_of(value)
+    own = value.shape if type(value) is np.ndarray else shape_of(value)
     if own == shape:
         return cast("Array", value)
     first = len(shape) - len(own)
