@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 from weakref import ref
 
@@ -22,7 +22,7 @@ from graphc.ir.types import Size, TensorType, TupleType, Type, single
 if TYPE_CHECKING:
     from graphc.ir.graph import Graph
 
-_Key: TypeAlias = "tuple[Op, tuple[Node, ...]] | tuple[Op, tuple[Node, ...], Attrs]"
+_Key: TypeAlias = "tuple[Node, ...] | tuple[tuple[Node, ...], Attrs]"
 Value: TypeAlias = np.ndarray | tuple[np.ndarray, ...]
 
 
@@ -64,6 +64,7 @@ class Op:
     samples: Callable[[], Sequence[Sample]] | None = None
     elementwise: bool = False
     identity: float | None = None  # of a reduction: the value of an empty one
+    nodes: dict[_Key, _Kept] = field(default_factory=dict, init=False, repr=False)  # that are alive
 
     def __call__(self, *operands: Node, **fields: object) -> Node:
         """The node that applies the operation."""
@@ -120,22 +121,22 @@ class Node:
 
 
 class _Kept(ref["Node"]):
-    """A node in the table, which does not keep it alive, and its key there."""
+    """A node in the table of its operation, which does not keep it alive, and its key there."""
 
-    __slots__ = ("key",)
+    __slots__ = ("key", "table")
     key: _Key
+    table: dict[_Key, _Kept]
 
 
 # Like a `WeakValueDictionary`, whose methods are Python: nodes are most of what compiling makes.
-_table: dict[_Key, _Kept] = {}
-_lock = threading.RLock()  # nodes may die, and leave the table, while one is added
+_lock = threading.RLock()  # nodes may die, and leave their table, while one is added
 
 
 def _leave(kept: _Kept) -> None:
-    """Take a dead node's entry from the table, unless an equal node has come in its place."""
+    """Take a dead node's entry from its table, unless an equal node has come in its place."""
     with _lock:
-        if _table.get(kept.key) is kept:
-            del _table[kept.key]
+        if kept.table.get(kept.key) is kept:
+            del kept.table[kept.key]
 
 
 def make(op: Op, operands: tuple[Node, ...], attrs: Attrs) -> Node:
@@ -144,8 +145,8 @@ def make(op: Op, operands: tuple[Node, ...], attrs: Attrs) -> Node:
     Raises:
         ShapeError, DtypeError: the type rule rejects the operands.
     """
-    key = (op, operands) if type(attrs) is Attrs else (op, operands, attrs)
-    known = _table.get(key)
+    key = operands if type(attrs) is Attrs else (operands, attrs)
+    known = op.nodes.get(key)
     node = None if known is None else known()
     if node is None:
         type_ = op.infer(attrs, *[operand.type for operand in operands])
@@ -162,8 +163,8 @@ def remake(node: Node, operands: tuple[Node, ...]) -> Node:
     Example: `remake(exp_of_x, (y,))`.
     """
     op, attrs = node.op, node.attrs
-    key = (op, operands) if type(attrs) is Attrs else (op, operands, attrs)
-    known = _table.get(key)
+    key = operands if type(attrs) is Attrs else (operands, attrs)
+    known = op.nodes.get(key)
     made = None if known is None else known()
     if made is None:
         for old, new in zip(node.operands, operands, strict=True):
@@ -179,11 +180,11 @@ def remake(node: Node, operands: tuple[Node, ...]) -> Node:
 def _added(key: _Key, node: Node) -> Node:
     """The node of a key, which mostly is the one given; another thread may have been faster."""
     kept = _Kept(node, _leave)
-    kept.key = key
+    kept.key, kept.table = key, node.op.nodes
     with _lock:
-        other = _table.setdefault(key, kept)()
+        other = kept.table.setdefault(key, kept)()
         if other is None:
-            _table[key] = kept
+            kept.table[key] = kept
             return node
     return other
 
