@@ -10,7 +10,7 @@ from graphc.ir.node import Attrs, Node, make
 from graphc.ir.places import MOST_PLACES, Places, Recorder, recording
 from graphc.ops import leaf
 from graphc.ops.control import ScanAttrs, SwitchAttrs, WhileAttrs, kernel, parameters, results
-from graphc.passes.fusion_groups import Group, Grouping, is_free
+from graphc.passes.fusion_groups import Group, Grouping
 
 MOST_WORDS = 3  # operations that a kernel's name tells
 MOST_MERGED = 600  # nodes of maps in one kernel
@@ -84,23 +84,23 @@ def _emit(group: Group, grouping: Grouping, env: dict[Node, Node], record: Recor
     for node in walk:
         if node not in inner:
             record.here = places.get(node, ())  # the line of an index out of range
-            inner[node] = rebuild(node, tuple([inner[operand] for operand in node.operands]))
-            record.note(inner[node])
+            made = inner[node] = rebuild(node, tuple([inner[operand] for operand in node.operands]))
+            record.note(made)
     body = Graph(params, tuple(inner[output] for output in outputs))
     body = grouping.bodies.setdefault(body, body)  # what is found of one is known of its equals
     record.here = _places(grouping.graph, group)
     operands = [_value(node, env) for node in inputs]
-    made = kernel(*operands, name=_name(group), body=body, window=group.window)
+    made = kernel(*operands, name=_name(grouping, group), body=body, window=group.window)
     env.update(zip(outputs, results(made), strict=True))
 
 
-def _name(group: Group) -> str:
+def _name(grouping: Grouping, group: Group) -> str:
     """A name from the operations that matter most: contraction, reductions, then the last ones."""
     words: dict[str, None] = {}
     if group.contraction is not None:
         words["dot"] = None
     for node in (*group.outputs, *group.members):
-        if not is_free(node) and node.op.name != "dot_general":
+        if node not in grouping.free and node.op.name != "dot_general":
             words[node.op.name] = None
     return "_".join(list(words)[:MOST_WORDS]) or next(iter(group.members)).op.name
 

@@ -375,14 +375,18 @@ class Grouping:
 
     def _first_readers(self, readers: list[Group]) -> list[Group]:
         """Readers, those that are computed first in front."""
-        return sorted(readers, key=lambda group: min(self.number[node] for node in group.outputs))
+        if len(readers) < 2:
+            return readers
+        return sorted(readers, key=lambda group: min(map(self.number.__getitem__, group.outputs)))
 
     # dependencies between groups
 
     def _depends_on_others(self, group: Group, node: Node, others: list[Group]) -> bool:
         """Whether another reader of `node` must run before `group`."""
-        units = chain(others, self._leaves_that_read(node))
-        return any(u is not group and self.precedence.precedes(u, group) for u in units)
+        for unit in chain(others, self._leaves_that_read(node)):
+            if unit is not group and self.precedence.precedes(unit, group):
+                return True
+        return False
 
     def _units_that_read(self, node: Node) -> list[Group | Node]:
         """Groups, loops and views that read `node`."""
@@ -410,7 +414,10 @@ class Grouping:
     def _gather_sums(self, node: Node) -> None:
         """Put partial sums of what is computed from `node` where `node` is read anyway."""
         found = self.readers.get(node, {})
-        if not any(group.pieces for group in found):
+        for group in found:
+            if group.pieces:
+                break
+        else:
             return
         readers = [group for group in found if group.aligned.get(node) == group.every]
         for group in readers:

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from graphc.ir.errors import ArgumentError
-from graphc.ir.node import Attrs, Node, make, regions, remake
+from graphc.ir.node import Attrs, Node, Op, make, regions, remake
 from graphc.ir.places import Places, PlaceTable, recording
 from graphc.ir.text.printer import print_graph
 from graphc.ir.types import TensorType
@@ -69,6 +69,12 @@ class Graph:
     def count(self) -> int:
         """Number of nodes, those of the graphs that nodes hold included."""
         return sum(1 + sum(held.count for held in regions(node)) for node in self.nodes)
+
+    @cached_property
+    def operations(self) -> frozenset[Op]:
+        """Every operation in it, and in the graphs that nodes hold: what no pass need look for."""
+        found = {node.op for node in self.nodes}
+        return frozenset(found.union(*(g.operations for n in self.nodes for g in regions(n))))
 
     @property
     def input_types(self) -> tuple[TensorType, ...]:

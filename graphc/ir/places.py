@@ -58,7 +58,7 @@ class Recorder:
             known = self.table.get(node)
             if known is None:
                 self.table[node] = here
-            elif known is not here and known != here:
+            elif known is not here and len(known) < MOST_PLACES and known != here:
                 self.table[node] = tuple(dict.fromkeys(known + here))[:MOST_PLACES]
 
 
