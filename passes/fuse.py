@@ -76,7 +76,7 @@ def _places(graph: Graph, group: Group) -> Places:
 def _emit(group: Group, grouping: Grouping, env: dict[Node, Node], record: Recorder) -> None:
     """The kernel node of a group, and its results."""
     outputs = sorted(group.outputs, key=grouping.number.__getitem__)
-    walk = order(outputs, grouping.outside(group))
+    walk = order(outputs, _outside(grouping, group))
     inputs = [node for node in walk if node not in group.members]
     params = parameters(tuple(node.tensor for node in inputs))
     inner = dict(zip(inputs, params, strict=True))
@@ -92,6 +92,25 @@ def _emit(group: Group, grouping: Grouping, env: dict[Node, Node], record: Recor
     operands = [_value(node, env) for node in inputs]
     made = kernel(*operands, name=_name(grouping, group), body=body, window=group.window)
     env.update(zip(outputs, results(made), strict=True))
+
+
+def _outside(grouping: Grouping, group: Group) -> set[Node]:
+    """Nodes that members of a finished group read and that are no members."""
+    found = grouping.reads.get(group)
+    if found is None:
+        found = grouping.reads[group] = set()
+        stack: list[Node] = list(group.outputs)
+        seen = set(stack)
+        while stack:
+            node = stack.pop()
+            if node not in group.members:
+                found.add(node)
+                continue
+            for operand in node.operands:
+                if operand not in seen:
+                    seen.add(operand)
+                    stack.append(operand)
+    return found
 
 
 def _name(grouping: Grouping, group: Group) -> str:
@@ -134,7 +153,7 @@ def _in_order(grouping: Grouping, groups: list[Group]) -> list[Node | Group]:
 def _reads(grouping: Grouping, item: Node | Group) -> list[Node]:
     if isinstance(item, Node):
         return list(reversed(item.operands))
-    return sorted(grouping.outside(item), key=lambda node: node.op.name)
+    return sorted(_outside(grouping, item), key=lambda node: node.op.name)
 
 
 def _merge_maps(grouping: Grouping, groups: list[Group]) -> list[Group]:
@@ -151,7 +170,9 @@ def _merge_maps(grouping: Grouping, groups: list[Group]) -> list[Group]:
         known = first.get(level[group])
         small = known is not None and len(known.members) + len(group.members) <= MOST_MERGED
         if group.is_map and known is not None and small:
-            grouping.put_together(known, group)
+            known.members.update(group.members)
+            known.outputs.update(group.outputs)
+            grouping.reads.pop(known, None)
             continue
         if group.is_map:
             first[level[group]] = group

@@ -159,6 +159,7 @@ class Grouping:
         self.home: dict[Node, Group] = {}
         self.readers: dict[Node, dict[Group, None]] = {}  # groups that read a node
         self.sharing: dict[object, Group] = {}  # groups by the tiles that their results share
+        self.summing: set[Group] = set()  # groups with partial sums
         self.reads: dict[Group, set[Node]] = {}  # what finished groups read
         self.bodies: dict[Graph, Graph] = {}  # of kernels, each once
         self.precedence = Precedence()
@@ -189,32 +190,6 @@ class Grouping:
             else:
                 self._place(node, readers, operand_of)
         return list(self.groups)
-
-    # what is known of finished groups
-
-    def outside(self, group: Group) -> set[Node]:
-        """Nodes that members read and that are no members, as far as results need them."""
-        known = self.reads.get(group)
-        if known is None:
-            known = self.reads[group] = set()
-            stack: list[Node] = list(group.outputs)
-            seen = set(stack)
-            while stack:
-                node = stack.pop()
-                if node not in group.members:
-                    known.add(node)
-                    continue
-                for operand in node.operands:
-                    if operand not in seen:
-                        seen.add(operand)
-                        stack.append(operand)
-        return known
-
-    def put_together(self, a: Group, b: Group) -> None:
-        """Let two maps that do not wait for each other be one kernel, `a`."""
-        a.members.update(b.members)
-        a.outputs.update(b.outputs)
-        self.reads.pop(a, None)
 
     # placing one node
 
@@ -263,6 +238,7 @@ class Grouping:
             group.full = node.operands[0].tensor.shape
             group.reduced = group.every[node.attrs.leading :]
             group.pieces.add(node.attrs.pieces)
+            self.summing.add(group)
         self.groups[group] = None
         self.precedence.add(group, self._units_that_read(node))
         group.aligned[node] = group.every
@@ -383,10 +359,8 @@ class Grouping:
 
     def _depends_on_others(self, group: Group, node: Node, others: list[Group]) -> bool:
         """Whether another reader of `node` must run before `group`."""
-        for unit in chain(others, self._leaves_that_read(node)):
-            if unit is not group and self.precedence.precedes(unit, group):
-                return True
-        return False
+        units = chain(others, self._leaves_that_read(node))
+        return any(u is not group and self.precedence.precedes(u, group) for u in units)
 
     def _units_that_read(self, node: Node) -> list[Group | Node]:
         """Groups, loops and views that read `node`."""
@@ -414,10 +388,7 @@ class Grouping:
     def _gather_sums(self, node: Node) -> None:
         """Put partial sums of what is computed from `node` where `node` is read anyway."""
         found = self.readers.get(node, {})
-        for group in found:
-            if group.pieces:
-                break
-        else:
+        if self.summing.isdisjoint(found):
             return
         readers = [group for group in found if group.aligned.get(node) == group.every]
         for group in readers:
@@ -442,7 +413,9 @@ class Grouping:
     def _merge(self, a: Group, b: Group) -> None:
         """Move everything of `b` into `a`."""
         a.reduced = a.reduced or b.reduced
-        a.pieces |= b.pieces
+        if b.pieces:
+            a.pieces |= b.pieces
+            self.summing.add(a)
         for node, alignment in b.aligned.items():
             self._reads(a, node, alignment)
         for mine, theirs in (
