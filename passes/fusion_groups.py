@@ -46,6 +46,8 @@ Alignment = Axes | Node | None
 REDUCTIONS = frozenset({duals.reduce_sum, *reduction.ROWS} - {reduction.argmax, reduction.argmin})
 # What runs as it stands: loops, and kernels of an earlier fusion.
 LOOPS = frozenset({control.while_, control.scan, control.switch, control.kernel, effects.tell})
+LEAVES = LOOPS | {leaf.parameter, control.project}
+FREE = frozenset({duals.broadcast, leaf.iota, windows})
 # What is a kernel of its own, as `graphc.codegen.loops.lower` has them.
 ALONE = frozenset(
     {
@@ -134,20 +136,18 @@ def _overlap(node: Node) -> bool:
 
 def is_free(node: Node) -> bool:
     """Whether a node is only index arithmetic, to be written wherever it is read."""
-    if node.op in (duals.broadcast, leaf.iota, windows):
-        return True
     if node.op is movement.reshape:
         return not is_view(node)
-    value = leaf.constant_value(node)
-    return value is not None and value.size == 1
+    if node.op is leaf.literal:
+        return node.tensor.size == 1
+    return node.op in FREE
 
 
 def is_leaf(node: Node) -> bool:
     """Whether a node has its buffer from elsewhere."""
-    if node.op in (leaf.parameter, control.project) or node.op in LOOPS or is_view(node):
-        return True
-    value = leaf.constant_value(node)
-    return value is not None and value.size != 1
+    if node.op is leaf.literal:
+        return node.tensor.size != 1
+    return node.op in LEAVES or is_view(node)
 
 
 class Grouping:

@@ -51,7 +51,8 @@ def revise(graph: Graph, change: Change) -> Graph:
             changed = change(node, current)
             if changed is not node:
                 new[node] = changed
-                record.note(changed)
+                if changed is not current:  # what was made above is noted
+                    record.note(changed)
     if not new:
         return graph
     outputs = tuple(new.get(output, output) for output in graph.outputs)

@@ -64,7 +64,11 @@ class Op:
     samples: Callable[[], Sequence[Sample]] | None = None
     elementwise: bool = False
     identity: float | None = None  # of a reduction: the value of an empty one
+    holds_graphs: bool = field(init=False, repr=False)
     nodes: dict[_Key, _Kept] = field(default_factory=dict, init=False, repr=False)  # that are alive
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "holds_graphs", hasattr(self.attrs, "regions"))
 
     def __call__(self, *operands: Node, **fields: object) -> Node:
         """The node that applies the operation."""
@@ -191,4 +195,4 @@ def _added(key: _Key, node: Node) -> Node:
 
 def regions(node: Node) -> tuple[Graph, ...]:
     """The closed graphs that a node holds (loop bodies, branches, kernels)."""
-    return tuple(getattr(node.attrs, "regions", ()))
+    return getattr(node.attrs, "regions", ()) if node.op.holds_graphs else ()
