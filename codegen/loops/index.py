@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TypeAlias
 
 from graphc.ir.dims import Dim
@@ -60,17 +59,29 @@ Atom: TypeAlias = Var | Named | Combined
 Monomial: TypeAlias = tuple[Atom, ...]
 
 
-@dataclass(frozen=True)
 class Index:
-    """A polynomial: monomials with their coefficients; the empty monomial is the constant."""
+    """A polynomial: monomials with their coefficients; the empty monomial, the constant, is last.
 
-    terms: tuple[tuple[Monomial, int], ...]
+    Never changed, and no dataclass: lowering and printing make thousands for each kernel.
+    """
+
+    __slots__ = ("_atoms", "_hash", "terms")
+
+    def __init__(self, terms: tuple[tuple[Monomial, int], ...]) -> None:
+        self.terms = terms
+        self._hash: int | None = None
+        self._atoms: frozenset[Atom] | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Index) and self.terms == other.terms)
 
     def __hash__(self) -> int:
-        known = self.__dict__.get("hash")
-        if known is None:
-            known = self.__dict__["hash"] = hash(self.terms)
-        return known
+        if self._hash is None:
+            self._hash = hash(self.terms)
+        return self._hash
+
+    def __repr__(self) -> str:
+        return f"Index({self.terms!r})"
 
     def __add__(self, other: Index | int) -> Index:
         terms = index(other).terms
@@ -115,38 +126,42 @@ class Index:
         shown = [_shown(monomial, factor) for monomial, factor in self.terms]
         return " + ".join(shown).replace("+ -", "- ") or "0"
 
-    @cached_property
+    @property
     def constant(self) -> int:
         """The term without atoms."""
-        return next((factor for monomial, factor in self.terms if not monomial), 0)
+        return self.terms[-1][1] if self.terms and not self.terms[-1][0] else 0
 
     @property
     def as_int(self) -> int | None:
         """The value when it is a plain number."""
         if not self.terms:
             return 0
-        (monomial, factor), *others = self.terms
-        return None if others or monomial else factor
+        monomial, factor = self.terms[0]
+        return None if monomial or len(self.terms) > 1 else factor
 
-    @cached_property
+    @property
     def atoms(self) -> frozenset[Atom]:
         """Every atom in it, also inside quotients and the like."""
-        found: set[Atom] = set()
-        for monomial, _ in self.terms:
-            for atom in monomial:
-                found.add(atom)
-                if isinstance(atom, Combined):
-                    found |= atom.left.atoms | atom.right.atoms
-        return frozenset(found)
+        if self._atoms is None:
+            found: set[Atom] = set()
+            for monomial, _ in self.terms:
+                for atom in monomial:
+                    found.add(atom)
+                    if isinstance(atom, Combined):
+                        found |= atom.left.atoms | atom.right.atoms
+            self._atoms = frozenset(found)
+        return self._atoms
 
     def stride(self, var: Var) -> int | None:
         """By how much the index grows with `var`; None when that is no constant."""
         stride = 0
         for monomial, factor in self.terms:
-            if monomial == (var,):
+            if len(monomial) == 1 and monomial[0] == var:
                 stride = factor
-            elif any(_mentions(atom, var) for atom in monomial):
-                return None
+                continue
+            for atom in monomial:
+                if _mentions(atom, var):
+                    return None
         return stride
 
     def replace(self, values: Mapping[Atom, Index]) -> Index:

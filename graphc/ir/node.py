@@ -139,8 +139,9 @@ _lock = threading.RLock()  # nodes may die, and leave their table, while one is 
 def _leave(kept: _Kept) -> None:
     """Take a dead node's entry from its table, unless an equal node has come in its place."""
     with _lock:
-        if kept.table.get(kept.key) is kept:
-            del kept.table[kept.key]
+        found = kept.table.pop(kept.key, kept)
+        if found is not kept:
+            kept.table[kept.key] = found
 
 
 def make(op: Op, operands: tuple[Node, ...], attrs: Attrs) -> Node:

@@ -98,8 +98,6 @@ def user_place() -> Places:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and _is_ours(frame.f_code.co_filename):
         frame = frame.f_back
-        if frame is not None and CLICK in frame.f_code.co_filename:
-            return ()  # called from our command line, below which nobody writes programs
     if frame is None:
         return ()
     code = frame.f_code
@@ -109,6 +107,8 @@ def user_place() -> Places:
 @lru_cache(maxsize=4096)
 def _one_place(file: str, line: int, function: str) -> Places:
     """Equal places are mostly one object, and compared at once."""
+    if CLICK in file:
+        return ()  # called from our command line, below which nobody writes programs
     return (Place(file, line, function),)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, cast
 
 import numpy as np
@@ -68,6 +69,9 @@ class Kind:
     weak: bool = False
 
 
+_kind = lru_cache(maxsize=64)(Kind)
+
+
 def element_type(spec: DTypeLike) -> DType:
     """The element type meant by a name, a NumPy type or an element type.
 
@@ -106,9 +110,9 @@ def kind_of(value: object) -> Kind:
         DtypeError: the value is no array; sequences are turned into one by `asarray`.
     """
     if isinstance(value, Tracer):
-        return Kind(value.node.tensor.dtype, value.weak)
+        return _kind(value.node.tensor.dtype, value.weak)
     if isinstance(value, float):
-        return Kind(F32 if type(value) is float else F64, weak=True)
+        return _kind(F32 if type(value) is float else F64, True)
     if isinstance(value, bool):
         return Kind(BOOL)
     if isinstance(value, int | Dim):
