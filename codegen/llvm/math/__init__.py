@@ -8,10 +8,9 @@ included. Nothing depends on the rounding of another library, so that results
 are the same on every machine with fma.
 
 The rooms: `builder` is the language the mathematics is written in, `pairs` its
-sums of two floats, `coefficients` the fitted tables, `functions` lists what there is; the rest
-is one file for each family of functions. They are loaded when a program needs one. To add a
-function: write it over `Value`, name it here and in `functions`, and give it an oracle in
-`tests/cpu/vector_oracles.py`.
+sums of two floats, `coefficients` the fitted tables, `functions` puts a text together; the rest
+is one file for each family of functions, loaded when a program needs one. To add a function:
+write it over `Value`, list it here, and give it an oracle in `tests/cpu/vector_oracles.py`.
 """
 
 from __future__ import annotations
@@ -23,34 +22,35 @@ from graphc.late import late_names
 if TYPE_CHECKING:
     from graphc.codegen.llvm.math.functions import declare as declare
 
-FUNCTIONS = (
-    "exp",
-    "log",
-    "tanh",
-    "logistic",
-    "erf",
-    "sin",
-    "cos",
-    "expm1",
-    "log1p",
-    "cbrt",
-    "tan",
-    "exp2",
-    "log2",
-    "erfc",
-    "asin",
-    "acos",
-    "atan",
-    "sinh",
-    "cosh",
-    "asinh",
-    "acosh",
-    "atanh",
-    "lgamma",
-    "digamma",
-    "erf_inv",
-    "pow",
-    "atan2",
-)
+# In which room each one is, under its name.
+UNARY = {
+    "exp": "exponential",
+    "log": "logarithm",
+    "tanh": "exponential",
+    "logistic": "exponential",
+    "erf": "error_function",
+    "sin": "trigonometric",
+    "cos": "trigonometric",
+    "expm1": "exponential",
+    "log1p": "logarithm",
+    "cbrt": "power",
+    "tan": "trigonometric",
+    "exp2": "exponential",
+    "log2": "logarithm",
+    "erfc": "error_function",
+    "asin": "inverse",
+    "acos": "inverse",
+    "atan": "inverse",
+    "sinh": "exponential",
+    "cosh": "exponential",
+    "asinh": "inverse",
+    "acosh": "inverse",
+    "atanh": "inverse",
+    "lgamma": "gamma",
+    "digamma": "gamma",
+    "erf_inv": "error_function",
+}
+BINARY = {"pow": "power", "atan2": "inverse"}
+FUNCTIONS = (*UNARY, *BINARY)
 
-__getattr__, __dir__ = late_names(__name__, {"declare": "functions"})
+__getattr__, __dir__ = late_names(__name__, {"declare": "functions", **UNARY, **BINARY})
