@@ -144,7 +144,7 @@ def digamma(x: Value) -> Value:
     size = absolute(x)
     positive = positive_digamma(size)
     r, missed, n = half_turns(size)
-    tangent = small_tangent(r, missed)
+    tangent = small_tangent(r, -missed)
     odd = (n & 1).differs(0)
     # pi cot(pi z) is pi / t, or -pi t where the angle is nearer to pi/2.
     cotangent = select(odd, tangent * -math.pi, math.pi) / select(odd, 1.0, tangent)
