@@ -16,6 +16,7 @@ MANY_REGISTERS = 32  # with fewer all tiles are plain
 SHORT, SHORTER = 64, 32  # steps along the sums
 HIGH, LOW, LOWER = 14, 7, 4  # rows of a tile, at most
 HIGHEST = 24  # of one vector each
+LONG_EDGE, SHORT_EDGE = 6, 3  # columns of a tile of inner products, at most
 PAGE = 4096  # bytes; what lies that far apart shares a set of the first cache
 PAGES = 64  # whose addresses a core knows at once
 REACH = 1 << 22  # bytes over which it finds pages fast
@@ -37,6 +38,17 @@ def tile_size(c: Contraction) -> tuple[int, int]:
         return max(1, most // 2), vectors
     pieces = max(1, -(-rows // most))
     return max(1, -(-rows // pieces)), vectors
+
+
+def edge_size(c: Contraction) -> tuple[int, int]:
+    """Rows and columns of a tile of inner products: a register for each sum and for each row."""
+    schedule = c.schedule
+    longest = LONG_EDGE if schedule.registers >= MANY_REGISTERS else SHORT_EDGE
+    columns = c.column_count().as_int or longest
+    wide = -(-columns // -(-columns // longest))
+    return schedule.edge_rows or (schedule.registers - 2) // (wide + 1), (
+        schedule.edge_columns or wide
+    )  # fmt: skip
 
 
 def _limits(c: Contraction) -> tuple[int, int]:

@@ -269,9 +269,14 @@ class _Tiles:
         builder.nest(outside, ["serial"] * len(outside), block)
         c.places = whole
         kind = "serial" if c.is_long() else "unrolled"
-        self._each(share, lambda tile, row: c.finish(
-            tile, sums, width, self.vectors, kind, row * width
-        ))  # fmt: skip
+
+        def finish(tile: Tile, row: Index) -> None:
+            if c.is_turned:
+                c.finish_turned(tile, sums, width, row * width)
+            else:
+                c.finish(tile, sums, width, self.vectors, kind, row * width)
+
+        self._each(share, finish)
 
     def _blocks(self) -> tuple[list[Var], _Depth, list[Index]]:
         """Loops over blocks of the contracted axes, the axes of one block, and places in them.
@@ -365,10 +370,11 @@ class _Tiles:
         """What follows on a tile.
 
         A long epilogue runs as a loop over the rows, from scratch, so that its code is there
-        once; a short one is unrolled and finds the tile in registers.
+        once; a short one is unrolled and finds the tile in registers. Results
+        that are turned pass through scratch, too.
         """
         builder, width = self.builder, self.vectors * self.lanes
-        if not self.c.is_long():
+        if not self.c.is_long() and not self.c.is_turned:
             self.c.finish(tile, accumulator, width, self.vectors, "unrolled")
             return
         spill = Buffer(builder.fresh("tile"), self.dtype, accumulator.size, "scratch")
@@ -376,7 +382,10 @@ class _Tiles:
         self._over_tile(tile, lambda lane, row: [
             Store(spill, row * width + lane, Load(accumulator, row * width + lane))
         ])  # fmt: skip
-        self.c.finish(tile, spill, width, self.vectors, "serial")
+        if self.c.is_turned:
+            self.c.finish_turned(tile, spill, width)
+        else:
+            self.c.finish(tile, spill, width, self.vectors, "serial")
 
 
 def _multiply_add(terms: tuple[Expr, Expr, Expr], dtype: DType) -> Expr:
