@@ -46,6 +46,16 @@ class Copy:
     source: Load
     target: Store
 
+    @property
+    def has_room(self) -> bool:
+        """Whether whole vectors may be written: scratch has rows as long as vectors ask for."""
+        return self.target.buffer.space == "scratch"
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether what is written behind all columns is what the next step overwrites."""
+        return self.target.index.stride(self.outer) == self.columns
+
     def lanes(self, vector_bytes: int) -> int:
         """Elements of a vector; no more than columns ask for, so that scratch has room for them."""
         buffers = (self.source.buffer, self.target.buffer)
@@ -112,13 +122,17 @@ def _square(p: Printer, copy: Copy, lanes: int, columns: int, steps: int) -> Non
     """As many columns as steps of the outer loop, or fewer of either."""
     f, own = p.f, copy.target.buffer.dtype
     rows = [Value("zeroinitializer", own, lanes)] * lanes  # nobody reads what is behind the last
+    between = copy.source.index.stride(copy.lane) or 0
     for column in range(columns):
         at = _at(p, copy.source.index, {copy.lane: index(copy.lane) + column})
-        rows[column] = scalar.convert(f, _load(p, copy.source, at, lanes, steps), own)
+        # What lies behind the steps may be read where the last column lies farther on.
+        whole = (columns - 1 - column) * between >= lanes - steps
+        rows[column] = scalar.convert(f, _load(p, copy.source, at, lanes, steps, whole), own)
     for number, row in enumerate(_transposed(p, rows)[:steps]):
         at = _at(p, copy.target.index, {copy.outer: index(copy.outer) + number})
         place = address_of(p, copy.target.buffer, at)
-        if columns == lanes or copy.target.buffer.space == "scratch":  # which has room for it
+        overwritten = copy.is_dense and columns == copy.columns and number < steps - 1
+        if columns == lanes or copy.has_room or overwritten:
             f.line(f"store {row}, ptr {place.text}, align {own.bytes}")
         else:
             known = columns > 1 or memory_type(own)[0] != "i"
@@ -126,11 +140,11 @@ def _square(p: Printer, copy: Copy, lanes: int, columns: int, steps: int) -> Non
             masked_store(f, row, place, copy.target.buffer, mask)
 
 
-def _load(p: Printer, source: Load, at: Index, lanes: int, count: int) -> Value:
-    """The first `count` of as many elements as lanes."""
+def _load(p: Printer, source: Load, at: Index, lanes: int, count: int, whole: bool) -> Value:
+    """The first `count` of as many elements as lanes; of the `whole` vector, any others."""
     f, dtype = p.f, source.buffer.dtype
     place = address_of(p, source.buffer, at)
-    if count < lanes:
+    if not whole:
         return masked_load(f, dtype, place, first_lanes(f, lanes, count))
     vector = vector_of(memory_type(dtype), lanes)
     return f.effect(f"load {vector}, ptr {place.text}, align {dtype.bytes}", dtype, lanes)

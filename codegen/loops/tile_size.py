@@ -19,6 +19,7 @@ HIGHEST = 24  # of one vector each
 LONG_EDGE, SHORT_EDGE = 6, 3  # columns of a tile of inner products, at most
 PAGE = 4096  # bytes; what lies that far apart shares a set of the first cache
 PAGES = 64  # whose addresses a core knows at once
+STRETCH = 1 << 13  # bytes that one piece of work reads of each row, for few rows
 REACH = 1 << 22  # bytes over which it finds pages fast
 
 
@@ -56,6 +57,8 @@ def _limits(c: Contraction) -> tuple[int, int]:
     rows, steps = c.row_count().as_int, product(index(axis.size) for axis in c.summed).as_int
     many = c.schedule.registers >= MANY_REGISTERS
     short = steps is not None and steps <= SHORT
+    if steps_at_once(c):
+        return HIGH, PLAIN
     if rows is not None and rows <= FEW_ROWS:
         # A row or two alone leave registers for long rows of sums, which hide latencies.
         return HIGH, LONG_ROW
@@ -89,6 +92,23 @@ def depth_of(c: Contraction, width: int) -> int:
         # Strips of rows read the same pages of the left side again, as long as few are in use.
         most = min(most, PAGES)
     return most
+
+
+def steps_at_once(c: Contraction) -> int:
+    """Steps along the sums that a walk over the right side for few rows takes at once, or 0.
+
+    So many of its rows are read next to each other; where they are short, or the side is small,
+    tiles go through all of it one by one.
+    """
+    rows, columns = c.row_count().as_int, c.column_count().as_int or 0
+    steps = product(index(axis.size) for axis in c.summed).as_int or 0
+    if rows is None or rows > FEW_ROWS or c.walked or columns < 2 * LONG_ROW * c.lanes:
+        return 0
+    lane = Var("lane", index(c.lanes))
+    along = all(load.index.stride(lane) == 1 for load in c.loads(True, lane))
+    # They may share a set of the first cache, with the sums as well.
+    streams = max(2, c.schedule.l1_bytes // PAGE - 1)
+    return streams if along and steps >= 2 * streams else 0
 
 
 def _is_far_reaching(c: Contraction) -> bool:
