@@ -23,8 +23,8 @@ def logits(rows: int, classes: int, dtype: str) -> np.ndarray:
 
 
 def probabilities(z: np.ndarray) -> np.ndarray:
-    raised = np.exp(z - z.max(-1, keepdims=True))
-    return raised / raised.sum(-1, keepdims=True)
+    raised: np.ndarray = np.exp(z - z.max(-1, keepdims=True))
+    return np.asarray(raised / np.sum(raised, -1, keepdims=True))
 
 
 def near(found: Tree, expected: np.ndarray, by: float) -> None:
