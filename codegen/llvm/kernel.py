@@ -15,7 +15,7 @@ from graphc.codegen.llvm import scalar
 from graphc.codegen.llvm.folding import folded
 from graphc.codegen.llvm.function import Function
 from graphc.codegen.llvm.indices import IndexPrinter, call, steps
-from graphc.codegen.llvm.memory import BASE, Lanes, load, opaque, store
+from graphc.codegen.llvm.memory import BASE, Lanes, load, opaque, prefetch, store
 from graphc.codegen.llvm.turned import copy_of, print_turned
 from graphc.codegen.llvm.values import Value, element_type, literal, llvm_type, memory_type
 from graphc.codegen.loops.index import ZERO, Index, Named, index, upper_bound
@@ -33,6 +33,7 @@ from graphc.codegen.loops.language import (
     Load,
     Local,
     Position,
+    Prefetch,
     Read,
     Stmt,
     Store,
@@ -122,6 +123,8 @@ class KernelPrinter(IndexPrinter):
                 self._update(self.accumulations[name], value)
             case Local(buffer):
                 self._local(buffer)
+            case Prefetch(buffer, at, cache):
+                prefetch(self, buffer, at.replace(self.constants), cache)
             case Check(bad, code):
                 self._check(self.expression(bad), code)
             case Accumulate(accumulators, body):

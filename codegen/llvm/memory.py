@@ -258,6 +258,16 @@ def shuffled(f: Function, left: Value, right: Value, lanes: list[int]) -> Value:
     return f.pure(text, left.dtype, len(lanes), [left, right])
 
 
+def prefetch(p: Indexer, buffer: Buffer, at: Index, cache: int) -> None:
+    """Fetch an element's line into a cache; its address may lie behind the buffer."""
+    f, element = p.f, memory_type(buffer.dtype)
+    pointer, offset = p.pointers[buffer.name], p.index(at)
+    text = f"getelementptr {element}, ptr {pointer.text}, i64 {offset.text}"
+    address = f.pure(text, pointer.dtype, 1, [pointer, offset], "p")
+    f.declare("void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+    f.line(f"call void @llvm.prefetch.p0(ptr {address.text}, i32 0, i32 {4 - cache}, i32 1)")
+
+
 def store(p: Indexer, buffer: Buffer, at: Index, value: Value) -> None:
     """Write an element, or one per active lane."""
     f = p.f

@@ -7,7 +7,8 @@ side needs to be copied or gathered, but for a right side of few columns that is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from graphc.codegen.loops.contraction import Contraction, Outer, Tile
 from graphc.codegen.loops.elements import converted, literal
@@ -185,21 +186,28 @@ class _InnerProducts:
         builder.block.append(Local(sums))
         whole, rest = divmod(width, self.wide)
 
-        def tile(columns: int, at: Index) -> None:
-            self._tile(Tile(outer, rows, index(columns), row, column + at), sums, width, at, side)
+        # Each pass over a strip fetches a share of the next one.
+        share = -(-rows // (whole + bool(rest)))
+
+        def tile(number: Index, columns: int) -> None:
+            at = number * self.wide
+            piece = Tile(outer, rows, index(columns), row, column + at)
+            ahead = [row + rows + number * share + i for i in range(share)]
+            self._tile(piece, sums, width, at, side, ahead)
 
         if whole:
             step = Var(builder.fresh("t"), index(whole))
             with builder.inside() as body:
-                tile(self.wide, index(step) * self.wide)
+                tile(index(step), self.wide)
             builder.loop(step, "serial", body)
         if rest:
-            tile(rest, index(whole * self.wide))
+            tile(index(whole), rest)
         self.c.finish(Tile(outer, rows, index(width), row, column), sums, width, 1, "serial")
 
     def _tile(
-        self, tile: Tile, sums: Buffer, width: int, at: Index, side: TurnedSide | None
-    ) -> None:
+        self, tile: Tile, sums: Buffer, width: int, at: Index, side: TurnedSide | None,
+        ahead: Sequence[Index],
+    ) -> None:  # fmt: skip
         """The sums of a few rows by a few columns, into column `at` of a strip's sums."""
         builder, dtype, columns = self.builder, self.c.dtype, tile.columns.as_int or 0
         *outside, depth = self.c.sums
@@ -217,6 +225,10 @@ class _InnerProducts:
                 for left, row in zip(lefts, names, strict=True):
                     for other, name in zip(rights, row, strict=True):
                         body.append(Update(name, Apply("mul", (left, other), dtype)))
+            for row in ahead if side is not None else ():
+                size = dtype.bytes * (side.buffer.size.as_int or 0)
+                for soon in self.c.soon(False, tile.outer, row, size):
+                    builder.block.append(replace(soon, index=soon.index.replace({lane: ZERO})))
             builder.loop(lane, "vector", body)
 
         def own(column: Index) -> Expr:

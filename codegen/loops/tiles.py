@@ -396,6 +396,12 @@ class _Tiles:
                 terms = (left, right, Load(accumulator, place))
                 inner.append(Store(accumulator, place, _multiply_add(terms, self.dtype)))
             builder.loop(row, "unrolled", inner)
+        if self.c.is_turned and packed is None:
+            # All rows are here, so what is read of the other side is read once, line by line.
+            size = self._steps() * width * self.dtype.bytes
+            for first in range(width, 2 * width, self.lanes):
+                at = tile.column + first
+                builder.block.extend(self.c.soon(True, tile.outer, at, size))
         builder.loop(lane, "vector", body, self.vectors)
 
     def _over_tile(self, tile: Tile, write: Callable[[Index, Index], list[Stmt]]) -> None:
