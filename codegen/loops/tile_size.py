@@ -18,8 +18,9 @@ HIGH, LOW, LOWER = 14, 7, 4  # rows of a tile, at most
 HIGHEST = 24  # of one vector each
 LONG_EDGE, SHORT_EDGE = 6, 3  # columns of a tile of inner products, at most
 PAGE = 4096  # bytes; what lies that far apart shares a set of the first cache
+TOGETHER = 32  # steps of which some rows take their products at once
 PAGES = 64  # whose addresses a core knows at once
-STRETCH = 1 << 13  # bytes that one piece of work reads of each row, for few rows
+STRETCH = 1 << 13  # bytes that one piece of work reads of each step's row, at most
 REACH = 1 << 22  # bytes over which it finds pages fast
 
 
@@ -102,13 +103,23 @@ def steps_at_once(c: Contraction) -> int:
     """
     rows, columns = c.row_count().as_int, c.column_count().as_int or 0
     steps = product(index(axis.size) for axis in c.summed).as_int or 0
-    if rows is None or rows > FEW_ROWS or c.walked or columns < 2 * LONG_ROW * c.lanes:
+    if rows is None or c.walked or columns < 2 * LONG_ROW * c.lanes:
+        return 0
+    if c.is_turned and rows <= HIGH:
+        return TOGETHER if steps >= 2 * TOGETHER else 0
+    if rows > FEW_ROWS:
         return 0
     lane = Var("lane", index(c.lanes))
     along = all(load.index.stride(lane) == 1 for load in c.loads(True, lane))
     # They may share a set of the first cache, with the sums as well.
     streams = max(2, c.schedule.l1_bytes // PAGE - 1)
     return streams if along and steps >= 2 * streams else 0
+
+
+def stretch_of(c: Contraction, height: int) -> int:
+    """Columns of a piece of such a walk: sums of all its rows fill half of the first cache."""
+    size = c.dtype.bytes
+    return min(STRETCH // size, c.schedule.l1_bytes // (2 * height * size))
 
 
 def _is_far_reaching(c: Contraction) -> bool:

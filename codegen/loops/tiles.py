@@ -19,7 +19,7 @@ from graphc.codegen.loops.index import ONE, ZERO, Index, Var, index, product, un
 from graphc.codegen.loops.index import piece as piece_size
 from graphc.codegen.loops.language import Apply, Buffer, Expr, Load, Local, Stmt, Store
 from graphc.codegen.loops.schedule import ALWAYS, AS_IT_PAYS
-from graphc.codegen.loops.tile_size import STRETCH, depth_of, steps_at_once, tile_size
+from graphc.codegen.loops.tile_size import depth_of, steps_at_once, stretch_of, tile_size
 from graphc.ir.types import DType
 
 
@@ -81,7 +81,8 @@ class _Tiles:
         self.builder, self.dtype = contraction.builder, contraction.dtype
         self.schedule, self.lanes = contraction.schedule, contraction.lanes
         self.height, self.vectors = tile_size(contraction)
-        self.streams = steps_at_once(contraction)
+        lone = contraction.row_count().as_int == self.height  # one strip of rows
+        self.streams = steps_at_once(contraction) if lone else 0
         self.depth = self.streams or depth_of(contraction, self.vectors * self.lanes)
 
     def write(self) -> None:
@@ -138,7 +139,7 @@ class _Tiles:
         A tile alone would go through all of it in narrow columns.
         """
         builder, c, width = self.builder, self.c, self.vectors * self.lanes
-        pieces = -(-tiles // max(1, STRETCH // (width * self.dtype.bytes)))
+        pieces = -(-tiles // max(1, stretch_of(c, self.height) // width))
         count = -(-tiles // pieces)
         size = self.height * width
 
