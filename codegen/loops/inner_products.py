@@ -225,10 +225,12 @@ class _InnerProducts:
                 for left, row in zip(lefts, names, strict=True):
                     for other, name in zip(rights, row, strict=True):
                         body.append(Update(name, Apply("mul", (left, other), dtype)))
-            for row in ahead if side is not None else ():
+            if side is not None:
                 size = dtype.bytes * (side.buffer.size.as_int or 0)
-                for soon in self.c.soon(False, tile.outer, row, size):
-                    builder.block.append(replace(soon, index=soon.index.replace({lane: ZERO})))
+                for next_row in ahead:
+                    for soon in self.c.soon(False, tile.outer, next_row, size):
+                        first = soon.index.replace({lane: ZERO})
+                        builder.block.append(replace(soon, index=first))
             builder.loop(lane, "vector", body)
 
         def own(column: Index) -> Expr:
