@@ -15,7 +15,6 @@ from graphc.codegen.loops.elements import Builder, converted, work_type
 from graphc.codegen.loops.index import (
     ZERO,
     Index,
-    Named,
     Var,
     flat,
     index,
@@ -29,7 +28,6 @@ from graphc.codegen.loops.language import (
     Let,
     Load,
     Local,
-    Prefetch,
     Stmt,
     Store,
 )
@@ -74,11 +72,6 @@ _SIDES = ("left", "right", "result")
 def _follows(before: int | None, behind: int | None) -> bool:
     """Whether an axis stands right before another, or neither is there."""
     return before == behind if before is None or behind is None else before + 1 == behind
-
-
-def _is_read(at: Index) -> bool:
-    """Whether an index has numbers that the kernel reads or computes."""
-    return any(isinstance(atom, Named) and not atom.is_size for atom in at.atoms)
 
 
 def _axes(node: Node) -> list[Axis]:
@@ -281,21 +274,14 @@ class Contraction:
         probe.element(self.node.operands[int(side)], place)
         return probe.block
 
-    def soon(self, right: bool, outer: Outer, at: Index, size: int) -> list[Prefetch]:
-        """What tells that one element of a side, at a column or row, will be read soon.
-
-        `size` is how many bytes are read until then.
-        """
+    def reads(self, right: bool, outer: Outer, at: Index) -> list[Load]:
+        """What one element of a side, at a column or row, reads."""
         probe = Builder(dict(self.builder.buffers))
         side = int(self._side(self.columns) != "left") == int(right)
         values = self._values(outer, *((ZERO, at) if right else (at, ZERO)))
         place = self._position("right" if side else "left", values)
         probe.element(self.node.operands[int(side)], place)
-        loads = [s.value for s in probe.block if isinstance(s, Let) and isinstance(s.value, Load)]
-        cache = 1 if 2 * size <= self.schedule.l1_bytes else 2
-        return [
-            Prefetch(load.buffer, load.index, cache) for load in loads if not _is_read(load.index)
-        ]
+        return [s.value for s in probe.block if isinstance(s, Let) and isinstance(s.value, Load)]
 
     # the loop nest
 

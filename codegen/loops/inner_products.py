@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from graphc.codegen.loops.ahead import soon
 from graphc.codegen.loops.contraction import Contraction, Outer, Tile
 from graphc.codegen.loops.elements import converted, literal
 from graphc.codegen.loops.index import ONE, ZERO, Index, Var, index, product
@@ -228,9 +229,9 @@ class _InnerProducts:
             if side is not None:
                 size = dtype.bytes * (side.buffer.size.as_int or 0)
                 for next_row in ahead:
-                    for soon in self.c.soon(False, tile.outer, next_row, size):
-                        first = soon.index.replace({lane: ZERO})
-                        builder.block.append(replace(soon, index=first))
+                    for fetch in soon(self.c, False, tile.outer, next_row, size):
+                        first = fetch.index.replace({lane: ZERO})
+                        builder.block.append(replace(fetch, index=first))
             builder.loop(lane, "vector", body)
 
         def own(column: Index) -> Expr:

@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from graphc.codegen.loops.ahead import next_panel, next_strip
 from graphc.codegen.loops.contraction import Contraction, Outer, Tile
 from graphc.codegen.loops.elements import converted, literal
 from graphc.codegen.loops.index import ONE, ZERO, Index, Var, index, product, unfolded, upper_bound
@@ -376,10 +377,14 @@ class _Tiles:
     ) -> None:
         """The loops along the contracted axes."""
         self.builder.nest(
-            variables, ["serial"] * len(variables), lambda: self._step(tile, accumulator, packed)
+            variables,
+            ["serial"] * len(variables),
+            lambda: self._step(tile, accumulator, packed, variables),
         )
 
-    def _step(self, tile: Tile, accumulator: Buffer, packed: _Packed | None) -> None:
+    def _step(
+        self, tile: Tile, accumulator: Buffer, packed: _Packed | None, variables: Sequence[Var]
+    ) -> None:
         """One product of a column by a row, added to the tile."""
         builder, width = self.builder, self.vectors * self.lanes
         lane = Var(builder.fresh("j"), tile.columns)
@@ -399,10 +404,9 @@ class _Tiles:
             builder.loop(row, "unrolled", inner)
         if self.c.is_turned and packed is None:
             # All rows are here, so what is read of the other side is read once, line by line.
-            size = self._steps() * width * self.dtype.bytes
-            for first in range(width, 2 * width, self.lanes):
-                at = tile.column + first
-                builder.block.extend(self.c.soon(True, tile.outer, at, size))
+            builder.block.extend(next_panel(self.c, tile, width, self._steps()))
+        else:
+            builder.block.extend(next_strip(self.c, tile, variables))
         builder.loop(lane, "vector", body, self.vectors)
 
     def _over_tile(self, tile: Tile, write: Callable[[Index, Index], list[Stmt]]) -> None:
