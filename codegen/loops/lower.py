@@ -30,6 +30,7 @@ from graphc.codegen.loops.sorting import (
     lower_sort_words,
 )
 from graphc.codegen.loops.tiles import write_tiles
+from graphc.codegen.loops.turned_maps import lower_turned_map
 from graphc.codegen.loops.window import lower_window
 from graphc.ir.dims import names_of
 from graphc.ir.graph import Graph, order
@@ -93,7 +94,10 @@ def lower_kernel(
             ALONE[nodes[0].op](builder, group, schedule)
         else:
             domain = domain_of(nodes, builder.buffers)
-            if not lower_short_rows(builder, domain, group, schedule):
+            if not any(
+                lower(builder, domain, group, schedule)
+                for lower in (lower_short_rows, lower_turned_map)
+            ):
                 lower_rows(builder, domain, group, schedule)
     sizes = sorted({n for node in body.nodes for t in node.results for n in names_of(t.shape)})
     return Kernel(name, (*inputs, *results), tuple(sizes), tuple(builder.block))

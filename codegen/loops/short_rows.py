@@ -8,29 +8,27 @@ elements of one row lie side by side, and squares of them are turned in register
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from graphc.codegen.loops.domain import Axis, Domain, size_of
 from graphc.codegen.loops.elements import Builder, converted, literal, work_type
-from graphc.codegen.loops.index import ONE, ZERO, Index, Named, Var, index
+from graphc.codegen.loops.index import ONE, ZERO, Index, Var, index
 from graphc.codegen.loops.language import (
     Accumulate,
     Accumulator,
     Buffer,
     Expr,
     For,
-    Let,
     Load,
     Local,
     Read,
-    Stmt,
     Store,
     Update,
 )
 from graphc.codegen.loops.rows import Output, Rows, in_pieces, pieces_of, split_sums, sums_of
 from graphc.codegen.loops.schedule import Schedule
+from graphc.codegen.loops.turned_blocks import Turned
 from graphc.ir.node import Node
-from graphc.ir.types import BOOL
 
 LONGEST = 32  # elements of a short row
 NARROWEST = 4  # bytes of what is computed with
@@ -166,90 +164,9 @@ class _Blocks:
                 builder, domain, self.outputs, self.schedule, own, lane, index(self.width),
                 self.sums,
             ).write()  # fmt: skip
-        turned = _Turned(builder, domain.inner[0].var, lane, self.width)
+        turned = Turned(builder, domain.inner[0].var, lane, self.width)
         walk = turned.block(body)
         self.fit = self.fit and turned.fits
         turned.copy_in()
         builder.loop(lane, "vector", walk, WIDE)
         turned.copy_out()
-
-
-@dataclass
-class _Turned:
-    """Arrays of rows and their copies in scratch, where the rows lie in lanes."""
-
-    builder: Builder
-    step: Var  # along a row
-    lane: Var  # from row to row
-    width: int
-    loaded: dict[tuple[Buffer, Index], Buffer] = field(default_factory=dict)
-    stored: dict[tuple[Buffer, Index], Buffer] = field(default_factory=dict)
-    fits: bool = True
-
-    @property
-    def place(self) -> Index:
-        """Where an element lies in a copy."""
-        return index(self.step) * self.width + index(self.lane)
-
-    def block(self, body: Sequence[Stmt]) -> list[Stmt]:
-        """Statements that read and write copies where lanes lie apart in the arrays."""
-        return [self._statement(statement) for statement in body]
-
-    def _statement(self, statement: Stmt) -> Stmt:
-        match statement:
-            case Let(name, Load(buffer, at, guard)) if self._lies_apart(buffer, at):
-                self.fits = self.fits and guard is None
-                copy = self._copy(self.loaded, buffer, at)
-                return Let(name, Load(copy, self.place))
-            case Store(buffer, at, value) if self._lies_apart(buffer, at):
-                return Store(self._copy(self.stored, buffer, at), self.place, value)
-            case For(body=body) | Accumulate(body=body):
-                return replace(statement, body=tuple(self.block(body)))
-        return statement
-
-    def _lies_apart(self, buffer: Buffer, at: Index) -> bool:
-        """Whether elements of neighbouring rows lie apart, and all of a row are read in turn.
-
-        What is read of a row in no order, or once, is gathered.
-        """
-        stride, looked_up = at.stride(self.lane), any(_is_read(atom) for atom in at.atoms)
-        if buffer.space != "argument" or stride in (0, 1) or looked_up:
-            return False
-        along = at.stride(self.step)
-        self.fits = self.fits and along in (0, 1) and buffer.dtype is not BOOL
-        return along == 1
-
-    def _copy(
-        self, copies: dict[tuple[Buffer, Index], Buffer], buffer: Buffer, at: Index
-    ) -> Buffer:
-        """The scratch that stands for a buffer."""
-        size = (self.step.extent or ONE) * self.width
-        name = self.builder.fresh("turned")
-        return copies.setdefault((buffer, at), Buffer(name, buffer.dtype, size, "scratch"))
-
-    def copy_in(self) -> None:
-        """Declare the copies, and fill those that are read."""
-        for copy in (*self.loaded.values(), *self.stored.values()):
-            self.builder.block.append(Local(copy))
-        for (buffer, at), copy in self.loaded.items():
-            self._move((self.step, self.lane), Load(buffer, at), copy, self.place)
-
-    def copy_out(self) -> None:
-        """Move the copies that were written to where they belong."""
-        for (buffer, at), copy in self.stored.items():
-            self._move((self.lane, self.step), Load(copy, self.place), buffer, at)
-
-    def _move(self, loops: tuple[Var, Var], source: Load, target: Buffer, at: Index) -> None:
-        """A copy that reads along the first loop and writes along the second."""
-        builder = self.builder
-        with builder.inside() as body:
-            with builder.inside() as inner:
-                value = builder.let(source)
-                inner.append(Store(target, at, value))
-            builder.loop(loops[1], "vector", inner)
-        builder.loop(loops[0], "turned", body)
-
-
-def _is_read(atom: object) -> bool:
-    """Whether an atom of an index is a number that the kernel has read or computed."""
-    return isinstance(atom, Named) and not atom.is_size
