@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from graphc.codegen.loops.contraction import Contraction, Outer, Tile
-from graphc.codegen.loops.index import ONE, ZERO, Atom, Index, Named, Var, index
+from graphc.codegen.loops.index import ONE, ZERO, Atom, Index, Named, Var, index, product
 from graphc.codegen.loops.language import Prefetch
+from graphc.codegen.loops.tile_size import STRETCH
 
 LINE = 64  # bytes
+LARGE = 16  # times the second cache: an array that no cache holds
 FEWEST = 4  # rows of a tile whose streams are too many
 
 
@@ -36,6 +38,25 @@ def next_panel(c: Contraction, tile: Tile, width: int, steps: int) -> list[Prefe
         for first in range(width, 2 * width, c.lanes)
         for fetch in soon(c, True, tile.outer, tile.column + first, size)
     ]
+
+
+def next_steps(c: Contraction, tile: Tile, width: int, steps: int) -> list[Prefetch]:
+    """A tile's columns, so many steps along the sums farther on, if they come from memory.
+
+    From a cache they come as fast without.
+    """
+    whole = product(index(axis.size) for axis in c.summed) * c.column_count() * c.dtype.bytes
+    if (whole.as_int or 0) < LARGE * c.schedule.l2_bytes:
+        return []
+    kept, c.places = c.places, [*c.places[:-1], c.places[-1] + steps]
+    size = steps * STRETCH
+    found = [
+        fetch
+        for first in range(0, width, c.lanes)
+        for fetch in soon(c, True, tile.outer, tile.column + first, size)
+    ]
+    c.places = kept
+    return found
 
 
 def next_strip(c: Contraction, tile: Tile, variables: Sequence[Var]) -> list[Prefetch]:

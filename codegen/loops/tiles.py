@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from graphc.codegen.loops.ahead import next_panel, next_strip
+from graphc.codegen.loops.ahead import next_panel, next_steps, next_strip
 from graphc.codegen.loops.contraction import Contraction, Outer, Tile
 from graphc.codegen.loops.elements import converted, literal
 from graphc.codegen.loops.index import ONE, ZERO, Index, Var, index, product, unfolded, upper_bound
@@ -405,6 +405,8 @@ class _Tiles:
         if self.c.is_turned and packed is None:
             # All rows are here, so what is read of the other side is read once, line by line.
             builder.block.extend(next_panel(self.c, tile, width, self._steps()))
+        elif self.streams and packed is None:
+            builder.block.extend(next_steps(self.c, tile, width, self.streams))
         else:
             builder.block.extend(next_strip(self.c, tile, variables))
         builder.loop(lane, "vector", body, self.vectors)

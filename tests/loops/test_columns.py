@@ -81,6 +81,14 @@ def test_batches() -> None:
     compare(got, np.einsum("bkm,bkn->bmn", left, right), "float64")
 
 
+def test_a_side_that_no_cache_holds() -> None:
+    a, b = operands("nn", (2, 2101, 2111), "float32")
+    lowered = gc.jit(KINDS["nn"], target="x86-64-v4", autotune=False).lower(a, b)
+    assert "prefetch" in lowered.as_text("loops")
+    expected = a.astype(np.float64) @ b.astype(np.float64)
+    compare(gc.jit(KINDS["nn"])(a, b), expected, "float32")
+
+
 def test_symbolic_rows() -> None:
     spec = gc.ShapeDtypeStruct(("batch", 784), "float32"), gc.ShapeDtypeStruct((784, 10), "float32")
     product = gc.jit(lambda a, b: a @ b).lower(*spec).compile()
