@@ -2,15 +2,17 @@
 
 LLVM turns `llvm.exp.v16f32` into sixteen calls of the C library, one per lane.
 Here each function is a polynomial kernel over whole vectors, without a branch
-except where a rare lane needs exact reduction (sin, cos, tan), within 2 units in
-the last place of the exact result over the whole float range, special values
-included. Nothing depends on the rounding of another library, so that results
-are the same on every machine with fma.
+except where some lane is rare: one that needs exact reduction (sin, cos, tan), or
+is subnormal, infinite, nan or out of the domain (logarithms, powers, hyperbolic
+functions). All are within 2 units in the last place of the exact result over the
+whole float range, special values included. Nothing depends on the rounding of
+another library, so that results are the same on every machine with fma.
 
 The rooms: `builder` is the language the mathematics is written in, `pairs` its
-sums of two floats, `coefficients` the fitted tables, `functions` puts a text together; the rest
-is one file for each family of functions, loaded when a program needs one. To add a function:
-write it over `Value`, list it here, and give it an oracle in `tests/cpu/vector_oracles.py`.
+sums of two floats, `far` its branches for rare lanes, `coefficients` the fitted
+tables, `functions` puts a text together; the rest is one file for each family of
+functions, loaded when a program needs one. To add a function: write it over
+`Value`, list it here, and give it an oracle in `tests/cpu/vector_oracles.py`.
 """
 
 from __future__ import annotations
