@@ -10,6 +10,7 @@ elementwise nearly everywhere, but never where it is read at several places.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from graphc.ir.graph import Graph
@@ -34,6 +35,7 @@ from graphc.ops.attention_tiles import shared_tiles
 from graphc.ops.contraction import dot_general
 from graphc.ops.partial_sums import PartialAttrs, partial_sums
 from graphc.ops.windows import WindowsAttrs, windows
+from graphc.passes.normalised import SMALL, Normalised
 from graphc.passes.precedence import Precedence
 
 Axes = tuple[int, ...]
@@ -60,6 +62,7 @@ EXPENSIVE = frozenset(
     - {elementwise.sqrt}
     | {indexing.gather}
 )
+LARGE = 1 << 15  # elements; a kernel of so many takes longer than starting another one
 LARGEST_GROUP = 160  # nodes; lowering recurses along chains of this length
 
 
@@ -157,6 +160,7 @@ class Grouping:
             if node.op in LOOPS or is_view(node):
                 self.needed.update(node.operands)
         self.windows = {node for node in self.needed if _writes_window(node)}
+        self.normalised = Normalised(graph, self.needed, is_leaf)
 
     def run(self) -> list[Group]:
         """The groups, in no particular order."""
@@ -194,7 +198,7 @@ class Grouping:
         stored = node in self.needed or bool(operand_of)
         if not stored and len(readers) > 1:
             readers = self._merged(node, readers)
-        again = not stored and len(readers) > 1 and _is_trivial(node)
+        again = not stored and len(readers) > 1 and self._is_cheap(node, readers)
         if again and all(self._accepts(group, node) for group in readers):
             for group in readers:
                 self._join(group, node)
@@ -211,6 +215,17 @@ class Grouping:
                 self.precedence.link(group, self._units_that_read(node))
             return
         self._found(node)
+
+    def _is_cheap(self, node: Node, readers: list[Group]) -> bool:
+        """Whether each reader had better compute a node than read it."""
+        others = []
+        for group in readers:
+            read = [n for n in group.aligned if n is not node and n not in group.members]
+            if _pieces(group):
+                read += self.normalised.summed_beside(node, group.outputs)
+            others.append(read)
+        folds = any(group.reduced for group in readers)
+        return _is_trivial(node) or self.normalised.pays(node, others, folds)
 
     def _found(self, node: Node) -> None:
         """A new group that computes `node`, or one that has the tiles it is computed from."""
@@ -229,6 +244,20 @@ class Grouping:
         if isinstance(node.attrs, AttentionAttrs):
             self.sharing[shared_tiles(node)] = group
         self._join(group, node)
+        if isinstance(node.attrs, PartialAttrs):
+            self._join_sums(group, node.operands[0])
+
+    def _join_sums(self, group: Group, summed: Node) -> None:
+        """Merge a new group of partial sums with another one of sums over the same arrays."""
+        for other in self.groups:
+            alike = other is not group and _pieces(other) == _pieces(group)
+            if (
+                alike
+                and self.normalised.shares(summed, other.aligned)
+                and self._can_merge(other, group)
+            ):
+                self._merge(other, group)
+                return
 
     def _shares_tiles(self, node: Node) -> bool:
         """Put a result of attention to another one that is computed from the same tiles."""
@@ -317,7 +346,7 @@ class Grouping:
             if group.reduced
             else isinstance(at, tuple) and _makes_rows(node, group, at)
         )
-        cheap = node.op not in EXPENSIVE
+        cheap = node.op not in EXPENSIVE and not _is_per_column(node, group, at)
         return whole or row or cheap or node.tensor.rank == 0
 
     @staticmethod
@@ -423,6 +452,16 @@ def _pieces(group: Group) -> set[int]:
 def _sums_columns(group: Group) -> bool:
     """Whether a group reduces other axes than the last."""
     return bool(group.reduced) and len(group.full) - 1 not in group.reduced
+
+
+def _is_per_column(node: Node, group: Group, at: Alignment) -> bool:
+    """Whether a large group would compute a value of each of its columns in row after row."""
+    if not node.op.elementwise or (isinstance(at, tuple) and 0 in at):
+        return False
+    size, whole = node.tensor.size, math.prod(group.full)
+    if not isinstance(size, int) or not isinstance(whole, int):
+        return False
+    return whole >= LARGE and size * SMALL <= whole
 
 
 def _makes_rows(node: Node, group: Group, at: Axes) -> bool:

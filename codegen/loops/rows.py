@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from graphc.codegen.loops.column_sums import sums_columns, write_column_sums
 from graphc.codegen.loops.domain import EXPENSIVE, REDUCTIONS, Axis, Domain, domain_of, size_of
 from graphc.codegen.loops.elements import Builder, converted, literal, work_type
 from graphc.codegen.loops.index import ONE, ZERO, Index, Var, index, unfolded
@@ -285,6 +286,9 @@ def _summing(
     (count, *others_cut), size = {cut.pieces for cut in cuts}, size_of(domain.inner)
     if others_cut:
         raise CompileError(f"one kernel cuts its rows into {count} and {others_cut[0]} pieces")
+    if sums_columns(domain, outputs):
+        write_column_sums(builder, domain, outputs, schedule, count)
+        return
     piece = Var(builder.fresh("c"), index(count))
     row = Var(builder.fresh("s"), size_of(domain.rows) // count)
     place = index(piece) * (row.extent or ONE) + index(row)
