@@ -94,7 +94,7 @@ def _same_shape(value: Node) -> Iterator[Node]:
 def _least_tall(node: Node, leading: int) -> float:
     """The pieces with which a sum is worth cutting that stands alone."""
     row = math.prod(node.operands[0].tensor.shape[leading:])
-    narrow = isinstance(row, int) and row <= NARROW_ROW
+    narrow = isinstance(row, int) and 1 < row <= NARROW_ROW
     # Narrow types would round each piece's sum.
     return LEAST_TALL if narrow and node.tensor.dtype.bytes >= 4 else math.inf
 

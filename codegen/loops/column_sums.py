@@ -22,8 +22,11 @@ Output = tuple[Node, Buffer]
 
 
 def sums_columns(domain: Domain, outputs: Sequence[Output]) -> bool:
-    """Whether nothing is reduced along rows and every other result has an element per element."""
-    if any(node.op in REDUCTIONS for node in domain.nodes):
+    """Whether nothing is reduced along rows and every other result has an element per element.
+
+    And whether there are columns: a single one fills no lanes.
+    """
+    if any(node.op in REDUCTIONS for node in domain.nodes) or domain.inner[-1].var.extent == ONE:
         return False
     return all(node.op is partial_sums or node.tensor.shape == domain.full for node, _ in outputs)
 
