@@ -9,15 +9,13 @@ calls, processor time of one thread unless `GRAPHC_THREADS` says otherwise.
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 import graphc as gc
-from benchmarks.timing import Call, Ratios, chosen, clock_for, fix_threads, interleaved, peer
+from benchmarks.timing import Call, Comparison, compare_with_torch
 from graphc import lax
 from graphc.api.jit import Jitted
 from graphc.tree import Tree
@@ -93,7 +91,13 @@ def ours(c: Convolution, mode: str) -> Jitted:
 
 
 def calls(c: Convolution, mode: str, torch: Tree) -> dict[str, Call]:
-    """Each contender's call."""
+    """Each contender's call.
+
+    Raises:
+        SystemExit: torch is not installed.
+    """
+    if torch is None:
+        raise SystemExit("needs torch: pip install 'graphc[peers]'")
     random = np.random.default_rng(0)
 
     def normal(*shape: int) -> np.ndarray:
@@ -116,31 +120,14 @@ def calls(c: Convolution, mode: str, torch: Tree) -> dict[str, Call]:
     return found
 
 
-def cases(words: str) -> Iterator[tuple[str, Convolution, str]]:
-    """Name, convolution and mode of what was asked for."""
-    for convolution in CONVOLUTIONS:
-        for mode in MODES:
-            if chosen(name := f"{convolution.name} {mode}", words):
-                yield name, convolution, mode
-
-
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--only", default="", help="words of a case's name, joined by commas")
-    parser.add_argument("--seconds", type=float, default=0.3, help="for each case")
-    given = parser.parse_args()
-    threads = fix_threads()
-    torch = peer("torch")
-    if torch is None:
-        raise SystemExit("needs torch: pip install 'graphc[peers]'")
-    torch.set_num_threads(threads)
-    table = Ratios(f"convolutions, f32, {threads} threads", "GFLOP/s")
-    for name, convolution, mode in cases(given.only):
-        with torch.no_grad():
-            times = interleaved(calls(convolution, mode, torch), given.seconds, clock_for(threads))
-        table.add(name, times, f"{convolution.flops / times['graphc'] / 1e9:.1f}")
-    table.show()
+    comparisons = (
+        Comparison(f"{kind.name} {mode}", kind.flops, partial(calls, kind, mode))
+        for kind in CONVOLUTIONS
+        for mode in MODES
+    )
+    compare_with_torch("convolutions, f32", __doc__ or "", comparisons)
 
 
 if __name__ == "__main__":

@@ -10,15 +10,15 @@ follows a product in networks. Medians of interleaved calls, processor time of o
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 import graphc as gc
 import graphc.numpy as gnp
-from benchmarks.timing import Call, Ratios, chosen, clock_for, fix_threads, interleaved, peer
+from benchmarks.timing import Call, Comparison, compare_with_torch
 from graphc import nn
 from graphc.tree import Tree
 
@@ -114,20 +114,8 @@ def calls(case: Case, torch: Tree) -> dict[str, Call]:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--only", default="", help="words of a case's name, joined by commas")
-    parser.add_argument("--seconds", type=float, default=0.3, help="for each case")
-    given = parser.parse_args()
-    threads = fix_threads()
-    torch = peer("torch")
-    if torch is not None:
-        torch.set_num_threads(threads)
-    table = Ratios(f"matrix products, {threads} threads", "GFLOP/s")
-    for case in cases():
-        if chosen(case.name, given.only):
-            times = interleaved(calls(case, torch), given.seconds, clock_for(threads))
-            table.add(case.name, times, f"{case.flops / times['graphc'] / 1e9:.1f}")
-    table.show()
+    comparisons = (Comparison(case.name, case.flops, partial(calls, case)) for case in cases())
+    compare_with_torch("matrix products", __doc__ or "", comparisons)
 
 
 if __name__ == "__main__":

@@ -7,12 +7,14 @@ is measured, which leaves out what others take meanwhile.
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import importlib.util
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from statistics import median
 from types import ModuleType
 
@@ -116,3 +118,31 @@ class Ratios:
 def chosen(case: str, words: str) -> bool:
     """Whether a case has all the words that were asked for, separated by commas."""
     return all(word in case for word in words.split(","))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One line of a table: a computation, and how to make each contender's call of it."""
+
+    name: str
+    flops: int
+    calls: Callable[[ModuleType | None], Mapping[str, Call]]  # is given torch, where it is
+
+
+def compare_with_torch(title: str, about: str, comparisons: Iterable[Comparison]) -> None:
+    """Print a table of those that the command line asks for."""
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
+    parser.add_argument("--only", default="", help="words of a case's name, joined by commas")
+    parser.add_argument("--seconds", type=float, default=0.3, help="for each case")
+    given = parser.parse_args()
+    threads = fix_threads()
+    torch = peer("torch")
+    if torch is not None:
+        torch.set_num_threads(threads)
+        torch.set_grad_enabled(False)
+    table = Ratios(f"{title}, {threads} threads", "GFLOP/s")
+    for case in comparisons:
+        if chosen(case.name, given.only):
+            times = interleaved(case.calls(torch), given.seconds, clock_for(threads))
+            table.add(case.name, times, f"{case.flops / times['graphc'] / 1e9:.1f}")
+    table.show()

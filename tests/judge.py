@@ -44,6 +44,7 @@ from graphc.ops.control import (
     parameters,
 )
 from graphc.ops.cumulative import CumulativeAttrs
+from graphc.ops.reach import Reach, reach_of
 from graphc.passes.drop_stop_gradient import drop_stop_gradient
 from graphc.passes.expand_composites import expand_composites
 from graphc.passes.split_complex import as_memory, holds_complex, split_complex
@@ -238,18 +239,16 @@ def _region(
             return noisy(branches[chosen], operands[1:], random)
         case GroupAttrs(body=body) | KernelAttrs(body=body):
             return noisy(body, operands, random)
-        case AttentionAttrs():
+        case AttentionAttrs(scores=scores):
             found = noisy(definition(node), operands, random)
-            return tuple(_left_out(operands, value, random) for value in found)
+            if reach_of(scores) == Reach() or all(np.isfinite(x).all() for x in operands):
+                return found
+            return tuple(_left_out(value, random) for value in found)
     return None
 
 
-def _left_out(
-    operands: Sequence[np.ndarray], value: np.ndarray, random: np.random.Generator
-) -> np.ndarray:
-    """Attention beside infinite keys or values, which a mask may leave out or multiply by 0."""
-    if all(np.isfinite(x).all() for x in operands):
-        return value
+def _left_out(value: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Attention beside infinite keys or values, which a mask of places may leave out or not."""
     any_number = random.choice([0.0, np.nan], value.shape).astype(value.dtype)
     return np.where(np.isnan(value), any_number, value)
 
@@ -297,26 +296,24 @@ def _reflected(x: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(terms), terms, 1.0)
 
 
-def _overflowing(
-    node: Node,
-    attrs: object,
-    operands: Sequence[np.ndarray],
-    value: np.ndarray,
-    random: np.random.Generator,
+def _magnitude(
+    node: Node, attrs: object, operands: Sequence[np.ndarray], *, finite: bool = False
 ) -> np.ndarray:
-    """A sum whose finite terms may overflow on the way: what it is then lies in their order."""
+    """The sum of the magnitudes of a sum's terms, or of those that are finite, in f64."""
     assert node.op.reference is not None
-    dtype = dtype_of(value.dtype)
-    largest = float(np.finfo(np.float64 if dtype.name == "f64" else np.float32).max)
-    terms = [
-        np.where(np.isfinite(x), np.abs(x), 0).astype(np.float64)
-        if dtype_of(x.dtype).is_float
-        else x
-        for x in operands
-    ]
-    overflows = np.asarray(node.op.reference(attrs, *terms)).astype(np.float64) > largest / 2
-    any_end = random.choice([np.inf, -np.inf, np.nan], value.shape).astype(value.dtype)
-    return np.where(overflows, any_end, value)
+    terms = []
+    for x in operands:
+        if dtype_of(x.dtype).is_float:
+            x = np.abs(np.where(np.isfinite(x), x, 0).astype(np.float64) if finite else x)
+        terms.append(x)
+    return np.asarray(node.op.reference(attrs, *terms)).astype(np.float64)
+
+
+def _any_end(value: np.ndarray, terms: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """A sum, but any end of the line where its finite terms may overflow, as their order has it."""
+    largest = float(np.finfo(np.float64 if value.dtype == np.float64 else np.float32).max)
+    ends = random.choice([np.inf, -np.inf, np.nan], value.shape).astype(value.dtype)
+    return np.where(terms > largest / 2, ends, value)
 
 
 def _moved(
@@ -340,15 +337,13 @@ def _moved(
     kind = attrs.kind if isinstance(attrs, CumulativeAttrs) else ""
     sums = node.op in SUMS or kind in ("sum", "logsumexp")
     if sums or node.op is reduction.reduce_prod or kind == "prod":
-        assert node.op.reference is not None
-        sizes = [np.abs(x) if dtype_of(x.dtype).is_float else x for x in operands]
-        magnitude = np.asarray(node.op.reference(attrs, *sizes)).astype(np.float64)
+        magnitude = _magnitude(node, attrs, operands)
         magnitude += kind == "logsumexp"  # whose logarithms round near 0, too
         longest = min(max((x.size for x in operands), default=1), ROUNDINGS)
         work = F32 if dtype in (F16, BF16) else dtype
         reach = longest * 2.0 ** -DIGITS[work.name] * magnitude + unit(value, dtype) / 2
         reach = np.where(magnitude == 0, 0.0, reach)
-        value = _overflowing(node, attrs, operands, value, random)
+        value = _any_end(value, _magnitude(node, attrs, operands, finite=True), random)
     shift = np.where(value == 0, reach * sums, reach)
     if not shift.any():
         return value

@@ -7,6 +7,7 @@ only describes or reads graphs has no use for them.
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
     from graphc.runtime.compiler import Compilation
 
 
-def know_processor(graph: Graph) -> None:
-    """Have LLVM's words for the processor ready, from the disk or from LLVM.
+def know_processor(graph: Graph, directory: str | os.PathLike[str] | None) -> None:
+    """Have LLVM's words for the processor ready, from the cache's directory or from LLVM.
 
     Where LLVM is to be asked, and is to work apart, the compiler is loaded while it loads.
     """
     apart = importlib.import_module("graphc.codegen.llvm.apart")
     own = importlib.import_module("graphc.codegen.host")
-    store = importlib.import_module("graphc.runtime.cache").DiskCache(strict=False)
+    store = importlib.import_module("graphc.runtime.cache").DiskCache(directory, strict=False)
     if graph.count >= apart.LARGE and not own.is_known(store):
         apart.start()
     importlib.import_module("graphc.runtime.compiler")

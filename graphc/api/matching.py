@@ -12,7 +12,7 @@ from graphc.ir.dims import Dim, names_of
 from graphc.ir.errors import ArgumentError, DtypeError, Error, ShapeError, UnsupportedError
 from graphc.ir.graph import Graph
 from graphc.ir.places import user_place, written_at
-from graphc.ir.types import TensorType
+from graphc.ir.types import Shape, TensorType
 from graphc.tree import Structure, Tree
 
 MOST_FAULTS = 3  # an error message has at most five lines
@@ -110,15 +110,18 @@ def _type_faults(leaf: Tree, expected: TensorType, path: str) -> list[Fault]:
         got, _ = leaf_type(leaf, path)
     except DtypeError as error:
         return [Fault(DtypeError, str(error).split("\n")[0])]
-    text = f"{path}: got {got}, expected {expected}"
-    if got.rank != expected.rank:
-        return [Fault(ShapeError, text)]
-    for have, size in zip(got.shape, expected.shape, strict=True):
-        if isinstance(size, int) and have != size:
-            return [Fault(ShapeError, text)]
+    if not _fits(got.shape, expected.shape):
+        return [Fault(ShapeError, f"{path}: got {got}, expected {expected}")]
     if got.dtype != expected.dtype and not _yields(leaf, expected):
-        return [Fault(DtypeError, text)]
+        return [Fault(DtypeError, f"{path}: got {got}, expected {expected}")]
     return []
+
+
+def _fits(got: Shape, expected: Shape) -> bool:
+    """Whether a shape is the expected one but for sizes that have names."""
+    return len(got) == len(expected) and all(
+        have == size or not isinstance(size, int) for have, size in zip(got, expected, strict=True)
+    )
 
 
 def _yields(leaf: Tree, expected: TensorType) -> bool:

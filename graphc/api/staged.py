@@ -59,7 +59,7 @@ class Traced:
         """
         require_sizes(self.graph)
         hidden = len(self.graph.outputs) - self.out_tree.count
-        know_processor(self.graph)
+        know_processor(self.graph, self.settings.cache_dir)
         options = self.settings.resolve()
         return Lowered(self, compilation(self.graph, self.donated, options, hidden, self.seconds))
 

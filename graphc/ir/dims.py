@@ -116,7 +116,7 @@ class Dim:
     @property
     def names(self) -> tuple[str, ...]:
         """The named sizes in the expression, sorted."""
-        return tuple(sorted(str(symbol) for symbol in self.expression.free_symbols))
+        return _names(self.expression)
 
     @property
     def is_name(self) -> bool:
@@ -125,8 +125,19 @@ class Dim:
 
     def evaluate(self, sizes: Mapping[str, int]) -> int:
         """The value for given named sizes."""
-        values = {symbol: sizes[str(symbol)] for symbol in self.expression.free_symbols}
-        return int(self.expression.subs(values))
+        return _value(self.expression, tuple([sizes[name] for name in self.names]))
+
+
+@lru_cache(maxsize=1024)
+def _names(expression: sympy.Expr) -> tuple[str, ...]:
+    return tuple(sorted(str(symbol) for symbol in expression.free_symbols))
+
+
+@lru_cache(maxsize=4096)
+def _value(expression: sympy.Expr, values: tuple[int, ...]) -> int:
+    """The value of an expression for those of its names, in their order."""
+    known = dict(zip(_names(expression), values, strict=True))
+    return int(expression.subs({symbol: known[str(symbol)] for symbol in expression.free_symbols}))
 
 
 def _plain(value: Dim | int) -> Expression:

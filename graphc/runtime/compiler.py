@@ -212,7 +212,7 @@ def _load(
     if signature.messages:
         symbols["gc_tell"] = told.address
     library = load_objects(objects, symbols)
-    return Executable(signature, library, pools, options.threads, told)
+    return Executable(signature, library, pools, options.threads, told, cache.directory)
 
 
 def _packed(signature: Signature, objects: Sequence[bytes]) -> bytes:

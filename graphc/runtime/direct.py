@@ -13,13 +13,12 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from graphc import tree
-from graphc.codegen.host import emitter
-from graphc.codegen.llvm.apart import emit_objects_apart
 from graphc.codegen.llvm.call import (
     FRAME_WORDS,
     NEW_ARRAY,
@@ -33,7 +32,8 @@ from graphc.codegen.llvm.engine import Library, load_object
 from graphc.codegen.target import host_target
 from graphc.ir.errors import ArgumentError, UnsupportedError
 from graphc.ir.types import Shape, TensorType, static_shape
-from graphc.runtime.cache import DiskCache, cache_key
+from graphc.runtime.cache import DiskCache
+from graphc.runtime.own_code import own_code
 from graphc.runtime.spare import Lease
 from graphc.tree import Structure, Tree
 
@@ -75,18 +75,13 @@ class _UnknownKindError(Exception):
 # the native functions
 
 
-@functools.cache
-def _library() -> Library:
-    """The compiled call path."""
+@functools.lru_cache(maxsize=8)
+def _library(directory: Path) -> Library:
+    """The compiled call path, kept in a directory."""
     require_known_layout()
     target = host_target()
     text = call_text(HEAD, tuple.__basicsize__)
-    cache = DiskCache(None, strict=False)
-    key = cache_key("call", emitter(), target.key(), text)
-    data = cache.get(key)
-    if data is None:
-        (data,) = emit_objects_apart([text], target, 1)
-        cache.put(key, data)
+    data = own_code("call", text, target, DiskCache(directory, strict=False))
     symbols = {name: _address(getattr(ctypes.pythonapi, name)) for name in PYTHON_FUNCTIONS}
     symbols[NEW_ARRAY] = _numpy_function(NEW_ARRAY_NUMBER)
     return load_object(data, symbols)
@@ -105,18 +100,18 @@ def _numpy_function(number: int) -> int:
     return int(table[number])
 
 
-@functools.cache
-def _method(name: str) -> _Method:
-    address = _library().address(name)
+@functools.lru_cache(maxsize=16)
+def _method(name: str, directory: Path) -> _Method:
+    address = _library(directory).address(name)
     return _Method(name.encode(), address, BY_POSITION, b"A compiled function.")
 
 
-def _builtin(name: str, plan: Words) -> Builtin:
+def _builtin(name: str, plan: Words, directory: Path) -> Builtin:
     """One of the native functions as a function of Python's, bound to a plan."""
     make = ctypes.pythonapi.PyCFunction_NewEx
     make.restype = ctypes.py_object
     make.argtypes = (ctypes.POINTER(_Method), ctypes.py_object, ctypes.c_void_p)
-    made: Builtin = make(ctypes.byref(_method(name)), plan, None)
+    made: Builtin = make(ctypes.byref(_method(name, directory)), plan, None)
     return made
 
 
@@ -154,17 +149,18 @@ def require_known_layout() -> None:
 # donation
 
 
-@functools.cache
-def _donor() -> Builtin:
-    return _builtin("gc_donate", _words({}, []))
+@functools.lru_cache(maxsize=8)
+def _donor(directory: Path) -> Builtin:
+    return _builtin("gc_donate", _words({}, []), directory)
 
 
-def donate(array: np.ndarray, shape: Shape) -> np.ndarray | None:
+def donate(array: np.ndarray, shape: Shape, directory: Path) -> np.ndarray | None:
     """A new array, of a shape, with an array's memory; the array is spent with that.
 
-    None if the array does not own its memory, or not any more.
+    None if the array does not own its memory, or not any more. The code that does this is kept
+    in the directory.
     """
-    made = _donor()(array, np.array(shape, np.int64))
+    made = _donor(directory)(array, np.array(shape, np.int64))
     return None if made is NotImplemented else made
 
 
@@ -338,4 +334,4 @@ def plan_call(
         "refuse": plan.reference(executable.refuse),
         "donates": bool(donated),
     }
-    return _builtin("gc_call", _words(values, plan.kept))
+    return _builtin("gc_call", _words(values, plan.kept), executable.directory)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -99,13 +100,17 @@ def _too_large(what: str, error: Exception) -> OutOfMemoryError:
 
 @dataclass(eq=False)
 class Executable:
-    """A program that can be called with flat lists of arrays."""
+    """A program that can be called with flat lists of arrays.
+
+    `directory` is where the native code of its call path is kept.
+    """
 
     signature: Signature
     library: Library
     pools: ThreadPools | None
     threads: int
     told: Told
+    directory: Path
     _spare: dict[int, list[Frame]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -184,15 +189,15 @@ class Executable:
         owners: dict[str, str] = {}
         signature = self.signature
         for array, name, expected in zip(arrays, signature.names, signature.inputs, strict=True):
-            got = f"{type_of(array)}, expected {expected}"
-            if array.dtype != expected.dtype.numpy:
-                raise DtypeError(f"{name}: got {got}{written_at(user_place())}")
-            if array.ndim != expected.rank:
-                raise ShapeError(f"{name}: got {got}{written_at(user_place())}")
+            if array.dtype != expected.dtype.numpy or array.ndim != expected.rank:
+                kind = ShapeError if array.dtype == expected.dtype.numpy else DtypeError
+                got = f"{name}: got {type_of(array)}, expected {expected}"
+                raise kind(f"{got}{written_at(user_place())}")
             for size, have in zip(expected.shape, array.shape, strict=True):
                 if isinstance(size, Dim) and size.is_name:
-                    sizes.setdefault(str(size), have)
-                    owners.setdefault(str(size), name)
+                    (word,) = size.names
+                    sizes.setdefault(word, have)
+                    owners.setdefault(word, name)
         for array, name, expected in zip(arrays, signature.names, signature.inputs, strict=True):
             for size, have in zip(expected.shape, array.shape, strict=True):
                 if evaluate(size, sizes) != have:
@@ -241,7 +246,7 @@ class Executable:
             if source is None:
                 results.append(spare.array(shape, dtype) if spare else np.empty(shape, dtype))
                 continue
-            heir = donate(arrays[source], shape)
+            heir = donate(arrays[source], shape, self.directory)
             if heir is None:  # another thread was faster
                 raise refuse_donated(self.signature.names[source])
             results.append(heir)

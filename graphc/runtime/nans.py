@@ -47,7 +47,8 @@ class Watched(Executable):
 
 def watched(made: Executable, graph: Graph) -> Watched:
     """The same executable, watched."""
-    return Watched(made.signature, made.library, made.pools, made.threads, made.told, graph=graph)
+    parts = made.signature, made.library, made.pools, made.threads, made.told, made.directory
+    return Watched(*parts, graph=graph)
 
 
 def has_nan(value: Value) -> bool:

@@ -14,12 +14,11 @@ import threading
 import weakref
 from pathlib import Path
 
-from graphc.codegen.host import emitter
-from graphc.codegen.llvm.apart import emit_objects_apart
 from graphc.codegen.llvm.engine import Library, emit_object, load_object
 from graphc.codegen.llvm.pool import pool_text
 from graphc.codegen.target import Target
-from graphc.runtime.cache import DiskCache, cache_key
+from graphc.runtime.cache import DiskCache
+from graphc.runtime.own_code import own_code
 from graphc.runtime.thread_count import resolve_threads
 
 
@@ -31,12 +30,7 @@ def load_pool(target: Target, cache: DiskCache | None = None) -> Library:
     text = pool_text(target)
     if cache is None:
         return load_object(emit_object(text, target))
-    key = cache_key("pool", emitter(), target.key(), text)
-    data = cache.get(key)
-    if data is None:
-        (data,) = emit_objects_apart([text], target, 1)
-        cache.put(key, data)
-    return load_object(data)
+    return load_object(own_code("pool", text, target, cache))
 
 
 @functools.lru_cache(maxsize=8)
