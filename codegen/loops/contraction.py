@@ -94,12 +94,12 @@ class Contraction:
         rest = [axis for axis in kept if axis is not self.columns]
         other = [axis for axis in rest if self._side(axis) != self._side(self.columns)]
         last = self._pick([a for a in other if self._side(a) != "both"], self._row_cost)
-        self.sums = [Var(f"k{i}", index(axis.size)) for i, axis in enumerate(self.summed)]
-        self.places = [index(var) for var in self.sums]  # along the contracted axes
+        self._sum_along([(axis,) for axis in self.summed])
         self.lanes = schedule.lanes(self.dtype.bytes)
         self.rows: tuple[Axis, ...] = (last,) if last else ()
         self.outer = [axis for axis in rest if axis is not last]
         self._lengthen_rows()
+        self._lengthen_sums()
         # Along `walked` axes only the side of the rows changes, so what is packed of the other
         # side serves all of them.
         own = self._side(last)
@@ -162,6 +162,34 @@ class Contraction:
         self.outer = [axis for axis in self.outer if axis not in rows]
         return True
 
+    def _sum_along(self, walks: Sequence[tuple[Axis, ...]]) -> None:
+        """Walk along the contracted axes by these loops, each along axes that are one long one."""
+        self.walks = tuple(walks)
+        self.steps = [product(index(axis.size) for axis in walk) for walk in walks]
+        self.sums = [Var(f"k{i}", extent) for i, extent in enumerate(self.steps)]
+        self.places = [index(var) for var in self.sums]
+
+    def _lengthen_sums(self) -> None:
+        """Walk on over neighbouring contracted axes, where on both sides their places run on.
+
+        So it is with the taps along a line of an image and its channels.
+        """
+        number = len(self.walks) - 1
+        while number > 0:
+            before = self.walks
+            one = (*before[number - 1], *before[number])
+            if all(isinstance(axis.size, int) for axis in one[1:]):
+                self._sum_along((*before[: number - 1], one, *before[number + 1 :]))
+                if not self._runs_on(self.sums[number - 1]):
+                    self._sum_along(before)
+            number -= 1
+
+    def _runs_on(self, variable: Var) -> bool:
+        """Whether each step along a variable moves both sides' loads alike."""
+        lane, row = Var("lane", index(self.lanes)), Var("row", self.row_count())
+        loads = (*self.loads(True, lane), *self.loads(False, lane, row))
+        return all(load.guard is None and load.index.stride(variable) is not None for load in loads)
+
     # positions
 
     def _position(self, side: str, values: dict[Axis, Index]) -> Place:
@@ -179,7 +207,8 @@ class Contraction:
 
     def _values(self, outer: dict[Axis, Index], row: Index, column: Index) -> dict[Axis, Index]:
         values = {**outer}
-        values.update(zip(self.summed, self.places, strict=True))
+        for walk, place in zip(self.walks, self.places, strict=True):
+            values.update(zip(walk, unfolded(place, [index(a.size) for a in walk]), strict=True))
         extents = [index(axis.size) for axis in self.rows]
         values.update(zip(self.rows, unfolded(row, extents), strict=True))
         if self.columns:
