@@ -39,7 +39,10 @@ def write_column_sums(
     *apart, along = domain.inner
     extent = along.var.extent or ONE
     bytes_ = min(node.tensor.dtype.bytes for node, _ in outputs)
-    wide = schedule.lanes(bytes_) * schedule.column_vectors
+    # Whole rows, if need be at the price of sums in memory: who leaves out parts of rows reads
+    # what no prefetcher foresees.
+    vectors = max(schedule.column_vectors, schedule.registers // 2)
+    wide = schedule.lanes(bytes_) * vectors
     known = extent.as_int
     block = extent if known is not None and known <= wide else index(wide)
     blocks = (extent + block - 1) // block
@@ -64,7 +67,7 @@ def write_column_sums(
             for (node, buffer), read in zip(totals, reads, strict=True):
                 value = converted(read, node.tensor.dtype)
                 builder.block.append(Store(buffer, target, value))
-        builder.loop(lane, "vector", in_lanes, schedule.column_vectors)
+        builder.loop(lane, "vector", in_lanes, vectors)
     builder.loop(chunk, "parallel", body)
 
 
