@@ -11,11 +11,9 @@ elementwise nearly everywhere, but never where it is read at several places.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 
 from graphc.ir.graph import Graph
 from graphc.ir.node import Node
-from graphc.ir.types import Shape
 from graphc.ops import (
     attention,
     control,
@@ -35,12 +33,9 @@ from graphc.ops.attention_tiles import shared_tiles
 from graphc.ops.contraction import dot_general
 from graphc.ops.partial_sums import PartialAttrs, partial_sums
 from graphc.ops.windows import WindowsAttrs, windows
+from graphc.passes.group import Alignment, Axes, Group
 from graphc.passes.normalised import SMALL, Normalised
 from graphc.passes.precedence import Precedence
-
-Axes = tuple[int, ...]
-# Axes of the full shape, or what moves the reads elsewhere, or None for several places.
-Alignment = Axes | Node | None
 
 REDUCTIONS = frozenset({duals.reduce_sum, *reduction.ROWS} - {reduction.argmax, reduction.argmin})
 # What runs as it stands: loops, and kernels of an earlier fusion.
@@ -64,50 +59,6 @@ EXPENSIVE = frozenset(
 )
 LARGE = 1 << 15  # elements; a kernel of so many takes longer than starting another one
 LARGEST_GROUP = 160  # nodes; lowering recurses along chains of this length
-
-
-@dataclass(eq=False)
-class Group:
-    """Nodes that run as one kernel."""
-
-    full: Shape
-    reduced: Axes = ()
-    contraction: Node | None = None
-    fixed: bool = False  # of an operation that is a kernel alone: only index arithmetic may join
-    window: bool = False
-    members: dict[Node, None] = field(default_factory=dict)
-    outputs: dict[Node, None] = field(default_factory=dict)
-    aligned: dict[Node, Alignment] = field(default_factory=dict)
-    operands: dict[Node, None] = field(default_factory=dict)  # read by the contraction
-
-    @property
-    def is_map(self) -> bool:
-        """Whether the group only computes element by element."""
-        return not self.reduced and self.contraction is None and not self.fixed
-
-    @property
-    def every(self) -> Axes:
-        """All axes of the full shape."""
-        return tuple(range(len(self.full)))
-
-    @property
-    def kept(self) -> Axes:
-        """Axes that number the rows."""
-        return tuple(axis for axis in self.every if axis not in self.reduced)
-
-    def reads(self, node: Node, alignment: Alignment) -> None:
-        """Note that a member reads `node`; reads at several places count as moved."""
-        known = self.aligned.get(node, alignment)
-        self.aligned[node] = alignment if known == alignment else None
-
-    def rebase(self, full: Shape, kept: Axes) -> None:
-        """Give a map a larger full shape, of which its own axes are `kept`."""
-        self.reduced = tuple(axis for axis in range(len(full)) if axis not in kept)
-        self.full = full
-        self.aligned = {
-            node: tuple(kept[axis] for axis in axes) if isinstance(axes, tuple) else axes
-            for node, axes in self.aligned.items()
-        }
 
 
 def is_view(node: Node) -> bool:
@@ -333,7 +284,8 @@ class Grouping:
         if node.op in ALONE or node.op is partial_sums or node in self.windows:
             return False
         if node.op is dot_general:
-            return group.is_map and at == group.every and group.full == node.tensor.shape
+            whole = at == group.every and group.full == node.tensor.shape
+            return group.is_map and (whole or self._is_turned(group, node, at))
         if node.op in REDUCTIONS:
             return self._accepts_reduction(group, node, at)
         if group.fixed:
@@ -348,6 +300,16 @@ class Grouping:
         )
         cheap = node.op not in EXPENSIVE and not _is_per_column(node, group, at)
         return whole or row or cheap or node.tensor.rank == 0
+
+    def _is_turned(self, group: Group, node: Node, at: Alignment) -> bool:
+        """Whether a group stores nothing of a contraction but its transpose, lines as they are."""
+        if not isinstance(at, Node) or at.operands != (node,) or node in self.needed:
+            return False
+        if not isinstance(at.attrs, movement.PermutationAttrs) or len(self.readers[node]) > 1:
+            return False
+        last = node.tensor.rank - 1
+        aligned = group.aligned.get(at) == group.every and group.full == at.tensor.shape
+        return aligned and at.attrs.permutation[-1] == last
 
     @staticmethod
     def _accepts_reduction(group: Group, node: Node, at: Alignment) -> bool:

@@ -6,7 +6,7 @@ formed is in `tiles.py` and `inner_products.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -19,6 +19,7 @@ from graphc.ir.graph import order
 from graphc.ir.node import Node
 from graphc.ir.types import Size
 from graphc.ops.contraction import DotAttrs, dot_general, free_axes
+from graphc.ops.movement import PermutationAttrs
 
 FILLS_A_TILE = 7  # rows with which a tile hides the latency of its sums
 Output = tuple[Node, Buffer]
@@ -78,6 +79,14 @@ def contraction_of(outputs: Sequence[Node], stop: Sequence[Node]) -> Node | None
     return next((node for node in inside if node.op is dot_general and node not in stop), None)
 
 
+def _order_of(node: Node, outputs: Sequence[Node], stop: Container[Node]) -> tuple[int, ...]:
+    """The contraction's axes as they stand in what is stored: a transpose may turn them."""
+    for user in order(outputs, stop):
+        if isinstance(user.attrs, PermutationAttrs) and user.operands == (node,):
+            return user.attrs.permutation
+    return tuple(range(node.tensor.rank))
+
+
 class Contraction:
     """One contraction kernel being written."""
 
@@ -100,6 +109,7 @@ class Contraction:
         self.outer = [axis for axis in rest if axis is not last]
         self._lengthen_rows()
         self._lengthen_sums()
+        self.order = _order_of(node, [output for output, _ in outputs], builder.buffers)
         # Along `walked` axes only the side of the rows changes, so what is packed of the other
         # side serves all of them.
         own = self._side(last)
@@ -302,6 +312,7 @@ class Contraction:
                 builder.values[self.node] = converted(result, self.node.tensor.dtype)
                 values = self._values(tile.outer, tile.row + index(row), tile.column + index(lane))
                 place = self._position("result", values)
+                place = tuple(place[axis] for axis in self.order)
                 computed = [builder.element(node, place) for node, _ in self.outputs]
                 for (node, buffer), value in zip(self.outputs, computed, strict=True):
                     at = flat(place, node.tensor.shape)
