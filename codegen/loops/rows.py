@@ -37,6 +37,7 @@ from graphc.ops.partial_sums import PartialAttrs, partial_sums
 from graphc.ops.reduction import extreme
 
 Output = tuple[Node, Buffer]
+LARGEST_WINDOW = 9  # elements of a row that are written out
 
 
 def lower_rows(builder: Builder, outputs: Sequence[Output], schedule: Schedule) -> None:
@@ -143,7 +144,13 @@ class _Rows:
             self.nest(loops[1:], write)
         in_lanes = self.lane is None and len(loops) == 1
         unroll = self.schedule.reduction_unroll if in_lanes else 1
-        self.builder.loop(loops[0].var, "vector" if in_lanes else "serial", body, unroll)
+        kind = "vector" if in_lanes else "unrolled" if self._is_window() else "serial"
+        self.builder.loop(loops[0].var, kind, body, unroll)
+
+    def _is_window(self) -> bool:
+        """Whether a row is a few elements, a window of an image: too few for a loop."""
+        count = size_of(self.domain.inner).as_int
+        return self.lane is not None and count is not None and count <= LARGEST_WINDOW
 
     def _step(
         self,
