@@ -37,7 +37,7 @@ from graphc.codegen.loops.program import (
 from graphc.ir.types import I64
 
 NO_FAILURE = 2**31 - 1
-PARALLEL_WORK = 60_000  # elementary steps from which waking a thread pays
+PARALLEL_WORK = 400_000  # elementary steps, about 10 microseconds, from which waking a thread pays
 MODULE_LENGTH = 100_000  # characters of kernels that are worth a module of their own
 
 

@@ -81,12 +81,12 @@ def programs() -> dict[str, tuple[Program, tuple[Tree, ...]]]:
     picks = np.random.default_rng(1).integers(0, 7, 900)
     params = (reals(40, 300) / 8, reals(300, 3) / 16)
     return {
-        "sums": (sums, (reals(700, 431),)),
+        "sums": (sums, (reals(1000, 431),)),
         "products": (products, (reals(257, 129), reals(129, 190))),
         "scattered": (scattered, (reals(900, 333), picks)),
         "attended": (attended, tuple(reals(2, 150, 3, width) for width in (20, 20, 24))),
         "normed": (normed, (reals(8, 33, 31, 20), reals(3, 3, 20, 24))),
-        "trained": (trained, (params, reals(200, 40), reals(200, 3))),
+        "trained": (trained, (params, reals(260, 40), reals(260, 3))),
     }
 
 
