@@ -21,6 +21,7 @@ PAGE = 4096  # bytes; what lies that far apart shares a set of the first cache
 PAGES = 64  # whose addresses a core knows at once
 REACH = 1 << 22  # bytes over which it finds pages fast
 SHORT_LINE = 11  # rows; a tile so low had better be wide
+MANY_LINES = 16  # that read the same panel; fewer are no image's
 WIDE_HEIGHTS = (6, 5, 4)  # of wide tiles
 LEAST_WIDE = 3  # rows; a wide tile takes as long with fewer, since it waits for the panel
 
@@ -51,8 +52,9 @@ def _has_short_lines(c: Contraction, height: int) -> bool:
     steps = product(index(axis.size) for axis in c.summed).as_int
     long = steps is None or steps >= LONG
     low = LEAST_WIDE < height <= SHORT_LINE
-    many = c.schedule.registers >= MANY_REGISTERS
-    return many and low and long and bool(c.walked) and _vectors(c) % WIDE == 0
+    lines = product(index(axis.size) for axis in c.walked).as_int
+    many = c.schedule.registers >= MANY_REGISTERS and (lines is None or lines >= MANY_LINES)
+    return many and low and long and _vectors(c) % WIDE == 0
 
 
 def _time_of(rows: int, height: int) -> tuple[int, bool]:
