@@ -150,7 +150,7 @@ class _Rows:
     def _is_window(self) -> bool:
         """Whether a row is a few elements, a window of an image: too few for a loop."""
         count = size_of(self.domain.inner).as_int
-        return self.lane is not None and count is not None and count <= LARGEST_WINDOW
+        return self.lane is not None and count is not None and 0 < count <= LARGEST_WINDOW
 
     def _step(
         self,

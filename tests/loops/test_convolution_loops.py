@@ -66,3 +66,8 @@ def test_lowered_convolutions_compute_what_their_graphs_do(stride: int) -> None:
     run(lower_kernel("k", body, small), [*arrays, *results], {})
     for got, expected in zip(results, wanted, strict=True):
         np.testing.assert_allclose(got, expected, rtol=2e-4, atol=1e-5)
+
+
+def test_windows_of_no_elements() -> None:
+    x = np.ones((2, 0, 3, 20), np.float32)
+    np.testing.assert_array_equal(gc.jit(lambda x: x.sum((1, 2)))(x), np.zeros((2, 20)))
