@@ -15,14 +15,16 @@ its rounding error is absorbed by the others.
 
 from __future__ import annotations
 
+import math
 import struct
 import sys
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mpmath import mp, mpf
 
-from benchmarks.polynomial_targets import FITS, SPLITS, Fit
+from benchmarks.polynomial_targets import FITS, SPLITS, SPLITS_BELOW, Fit
 
 TABLE = Path(__file__).parent.parent / "codegen" / "llvm" / "math" / "coefficients.py"
 HEADER = '''"""Coefficients of the vector mathematics, lowest power first.
@@ -90,6 +92,17 @@ def rounded(value: mpf, dtype: str) -> float:
     return float(struct.unpack("<f", struct.pack("<f", float(value)))[0])
 
 
+def below(value: mpf, dtype: str) -> float:
+    """The greatest number of the format that is not above a positive value."""
+    nearest = rounded(value, dtype)
+    if nearest <= value:
+        return nearest
+    if dtype == "f64":
+        return math.nextafter(nearest, 0.0)
+    pattern = struct.unpack("<i", struct.pack("<f", nearest))[0]
+    return float(struct.unpack("<f", struct.pack("<i", pattern - 1))[0])
+
+
 def fit(wanted: Fit, dtype: str) -> tuple[list[float], mpf]:
     """Rounded coefficients of one fit, and the largest error they leave."""
     degree = wanted.degrees[dtype]
@@ -116,9 +129,11 @@ def fit(wanted: Fit, dtype: str) -> tuple[list[float], mpf]:
 
 
 def table_rows(name: str, coefficients: Sequence[float]) -> list[str]:
-    """A row of the table, three numbers to a line."""
-    words = [f"{coefficient!r}," for coefficient in coefficients]
-    lines = ["        " + " ".join(words[i : i + 3]) for i in range(0, len(words), 3)]
+    """A row of the table, as many numbers to a line as fit."""
+    words = " ".join(f"{coefficient!r}," for coefficient in coefficients)
+    lines = textwrap.wrap(
+        words, 100, initial_indent=" " * 8, subsequent_indent=" " * 8, break_on_hyphens=False
+    )
     return [f'    "{name}": (', *lines, "    ),"]
 
 
@@ -136,13 +151,15 @@ def formatted(wanted: Fit) -> str:
     return "\n".join([*lines, "}", ""])
 
 
-def formatted_split(name: str, about: str, value: mpf) -> str:
+def formatted_split(
+    name: str, about: str, value: mpf, part: Callable[[mpf, str], float] = rounded
+) -> str:
     """A constant as an unevaluated sum of three numbers of the format."""
     lines = [f"# {about}, as a sum of three numbers", f"{name} = {{"]
     for dtype in ("f32", "f64"):
         parts: list[float] = []
         for _ in range(3):
-            parts.append(rounded(value - sum(mpf(part) for part in parts), dtype))
+            parts.append(part(value - sum(mpf(known) for known in parts), dtype))
         lines += table_rows(dtype, parts)
     return "\n".join([*lines, "}", ""])
 
@@ -178,6 +195,10 @@ def main() -> None:
             entries[i - 1] = note + about + head + first.removesuffix("}\n") + rows
     if "--write" in sys.argv[1:]:
         splits = [formatted_split(name, about, value()) for name, about, value in SPLITS]
+        splits += [
+            formatted_split(name, f"{about}, from below", value(), below)
+            for name, about, value in SPLITS_BELOW
+        ]
         TABLE.write_text(HEADER + "\n" + "\n".join([*splits, formatted_turns(), *entries]))
 
 

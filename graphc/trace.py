@@ -19,7 +19,7 @@ import numpy as np
 from graphc.donation import is_donated, refuse_donated
 from graphc.ir.errors import DtypeError, Error, TraceError, UnsupportedError
 from graphc.ir.graph import Graph, substitute
-from graphc.ir.node import Node, Op, make
+from graphc.ir.node import Node, Op, make, remake
 from graphc.ir.places import Places, Recorder, recording, user_place, written_at
 from graphc.ir.types import DType, Shape, TensorType, TupleType, dtype_of, type_of
 from graphc.ops.control import results
@@ -186,7 +186,7 @@ def as_type(value: object) -> TensorType:
         DtypeError: the value is no array of numbers.
     """
     if isinstance(value, Tracer):
-        return value.type
+        return value.node.tensor
     if hasattr(value, "graphc_type"):
         found: TensorType = value.graphc_type
         return found
@@ -217,6 +217,8 @@ def as_array(value: object) -> np.ndarray:
         ) from None
     if is_donated(array):
         raise refuse_donated("")
+    if array.dtype.isnative:
+        return array
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
@@ -226,7 +228,7 @@ def bind(op: Op, *operands: Traceable, **fields: object) -> Traceable:
     Raises:
         Error: as the operation's type rule says, with the user's line.
     """
-    attrs = op.attrs(**fields)
+    attrs = op.attributes(**fields)
     frame = _frame.get()
     if frame is None and not is_traced(*operands):
         try:
@@ -238,7 +240,7 @@ def bind(op: Op, *operands: Traceable, **fields: object) -> Traceable:
             raise _located(error) from None
     if frame is None or frame.closed:
         raise escaped(next((operand for operand in operands if is_traced(operand)), None))
-    nodes = tuple(as_node(operand, frame) for operand in operands)
+    nodes = tuple([as_node(operand, frame) for operand in operands])
     recorder = _frame_recorder.get()
     if recorder is not None:
         recorder.here = user_place()
@@ -392,5 +394,5 @@ def splice(graph: Graph, arguments: Sequence[object]) -> tuple[Traceable, ...]:
             continue
         if recorder is not None:
             recorder.here = graph.place(node)
-        env[node] = make(node.op, tuple(env[o] for o in node.operands), node.attrs)
+        env[node] = remake(node, tuple([env[o] for o in node.operands]))
     return tuple(frame.wrap(env[output], frame) for output in graph.outputs)

@@ -10,7 +10,7 @@ from graphc.ir.node import Attrs, Node, make
 from graphc.ir.places import MOST_PLACES, Places, Recorder, recording
 from graphc.ops import leaf
 from graphc.ops.control import ScanAttrs, SwitchAttrs, WhileAttrs, kernel, parameters, results
-from graphc.passes.fusion_groups import Grouping, is_free, is_leaf
+from graphc.passes.fusion_groups import Grouping
 from graphc.passes.group import Group
 
 MOST_WORDS = 3  # operations that a kernel's name tells
@@ -77,45 +77,50 @@ def _places(graph: Graph, group: Group) -> Places:
 def _emit(group: Group, grouping: Grouping, env: dict[Node, Node], record: Recorder) -> None:
     """The kernel node of a group, and its results."""
     outputs = sorted(group.outputs, key=grouping.number.__getitem__)
-    inside = set(group.members)
-    inputs = [node for node in order(outputs, _outside(outputs, inside)) if node not in inside]
+    walk = order(outputs, _outside(grouping, group))
+    inputs = [node for node in walk if node not in group.members]
     params = parameters(tuple(node.tensor for node in inputs))
     inner = dict(zip(inputs, params, strict=True))
-    for node in order(outputs, dict(inner)):
+    places = grouping.graph.places
+    for node in walk:
         if node not in inner:
-            record.here = grouping.graph.place(node)  # the line of an index out of range
-            inner[node] = rebuild(node, tuple(inner[operand] for operand in node.operands))
-            record.note(inner[node])
+            record.here = places.get(node, ())  # the line of an index out of range
+            made = inner[node] = rebuild(node, tuple([inner[operand] for operand in node.operands]))
+            record.note(made)
     body = Graph(params, tuple(inner[output] for output in outputs))
+    body = grouping.bodies.setdefault(body, body)  # what is found of one is known of its equals
     record.here = _places(grouping.graph, group)
     operands = [_value(node, env) for node in inputs]
-    made = kernel(*operands, name=_name(group), body=body, window=group.window)
+    made = kernel(*operands, name=_name(grouping, group), body=body, window=group.window)
     env.update(zip(outputs, results(made), strict=True))
 
 
-def _outside(outputs: list[Node], inside: set[Node]) -> set[Node]:
-    """Nodes that members read and that are no members."""
-    found: set[Node] = set()
-    stack, seen = list(outputs), set(outputs)
-    while stack:
-        node = stack.pop()
-        if node not in inside:
-            found.add(node)
-            continue
-        for operand in node.operands:
-            if operand not in seen:
-                seen.add(operand)
-                stack.append(operand)
+def _outside(grouping: Grouping, group: Group) -> set[Node]:
+    """Nodes that members of a finished group read and that are no members."""
+    found = grouping.reads.get(group)
+    if found is None:
+        found = grouping.reads[group] = set()
+        stack: list[Node] = list(group.outputs)
+        seen = set(stack)
+        while stack:
+            node = stack.pop()
+            if node not in group.members:
+                found.add(node)
+                continue
+            for operand in node.operands:
+                if operand not in seen:
+                    seen.add(operand)
+                    stack.append(operand)
     return found
 
 
-def _name(group: Group) -> str:
+def _name(grouping: Grouping, group: Group) -> str:
     """A name from the operations that matter most: contraction, reductions, then the last ones."""
     words: dict[str, None] = {}
     if group.contraction is not None:
         words["dot"] = None
     for node in (*group.outputs, *group.members):
-        if not is_free(node) and node.op.name != "dot_general":
+        if node not in grouping.free and node.op.name != "dot_general":
             words[node.op.name] = None
     return "_".join(list(words)[:MOST_WORDS]) or next(iter(group.members)).op.name
 
@@ -126,7 +131,7 @@ def _in_order(grouping: Grouping, groups: list[Group]) -> list[Node | Group]:
     home = {node: group for group in groups for node in group.outputs}
     done: dict[Node | Group, None] = {}
     open_: set[Node | Group] = set()
-    wanted = [node for node in graph.nodes if node in home or is_leaf(node)]
+    wanted = [node for node in graph.nodes if node in home or node in grouping.leaves]
     stack: list[tuple[Node | Group, bool]] = [(home.get(n, n), False) for n in reversed(wanted)]
     while stack:
         item, ready = stack.pop()
@@ -139,18 +144,17 @@ def _in_order(grouping: Grouping, groups: list[Group]) -> list[Node | Group]:
             raise RewriteError(f"kernels wait for each other: got a ring through {item}")
         open_.add(item)
         stack.append((item, True))
-        for operand in _reads(item):
+        for operand in _reads(grouping, item):
             source = home.get(operand, operand)
             if source not in done and source is not item:
                 stack.append((source, False))
     return [item for item in done if isinstance(item, Group) or item.op is not leaf.parameter]
 
 
-def _reads(item: Node | Group) -> list[Node]:
+def _reads(grouping: Grouping, item: Node | Group) -> list[Node]:
     if isinstance(item, Node):
         return list(reversed(item.operands))
-    outside = _outside(list(item.outputs), set(item.members))
-    return sorted(outside, key=lambda node: node.op.name)
+    return sorted(_outside(grouping, item), key=lambda node: node.op.name)
 
 
 def _merge_maps(grouping: Grouping, groups: list[Group]) -> list[Group]:
@@ -159,7 +163,7 @@ def _merge_maps(grouping: Grouping, groups: list[Group]) -> list[Group]:
     level: dict[Group, int] = {}
     for item in _in_order(grouping, groups):
         if isinstance(item, Group):
-            before = [_level_of(node, home, level) for node in _reads(item)]
+            before = [_level_of(node, home, level) for node in _reads(grouping, item)]
             level[item] = 1 + max(before, default=0)
     merged: list[Group] = []
     first: dict[int, Group] = {}
@@ -169,6 +173,7 @@ def _merge_maps(grouping: Grouping, groups: list[Group]) -> list[Group]:
         if group.is_map and known is not None and small:
             known.members.update(group.members)
             known.outputs.update(group.outputs)
+            grouping.reads.pop(known, None)
             continue
         if group.is_map:
             first[level[group]] = group

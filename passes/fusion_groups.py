@@ -11,9 +11,12 @@ elementwise nearly everywhere, but never where it is read at several places.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from itertools import chain
 
 from graphc.ir.graph import Graph
 from graphc.ir.node import Node
+from graphc.ir.types import Shape
 from graphc.ops import (
     attention,
     control,
@@ -40,6 +43,8 @@ from graphc.passes.precedence import Precedence
 REDUCTIONS = frozenset({duals.reduce_sum, *reduction.ROWS} - {reduction.argmax, reduction.argmin})
 # What runs as it stands: loops, and kernels of an earlier fusion.
 LOOPS = frozenset({control.while_, control.scan, control.switch, control.kernel, effects.tell})
+LEAVES = LOOPS | {leaf.parameter, control.project}
+FREE = frozenset({duals.broadcast, leaf.iota, windows})
 # What is a kernel of its own, as `graphc.codegen.loops.lower` has them.
 ALONE = frozenset(
     {
@@ -79,20 +84,18 @@ def _overlap(node: Node) -> bool:
 
 def is_free(node: Node) -> bool:
     """Whether a node is only index arithmetic, to be written wherever it is read."""
-    if node.op in (duals.broadcast, leaf.iota, windows):
-        return True
     if node.op is movement.reshape:
         return not is_view(node)
-    value = leaf.constant_value(node)
-    return value is not None and value.size == 1
+    if node.op is leaf.literal:
+        return node.tensor.size == 1
+    return node.op in FREE
 
 
 def is_leaf(node: Node) -> bool:
     """Whether a node has its buffer from elsewhere."""
-    if node.op in (leaf.parameter, control.project) or node.op in LOOPS or is_view(node):
-        return True
-    value = leaf.constant_value(node)
-    return value is not None and value.size != 1
+    if node.op is leaf.literal:
+        return node.tensor.size != 1
+    return node.op in LEAVES or is_view(node)
 
 
 class Grouping:
@@ -104,11 +107,17 @@ class Grouping:
         self.home: dict[Node, Group] = {}
         self.readers: dict[Node, dict[Group, None]] = {}  # groups that read a node
         self.sharing: dict[object, Group] = {}  # groups by the tiles that their results share
+        self.summing: set[Group] = set()  # groups with partial sums
+        self.reads: dict[Group, set[Node]] = {}  # what finished groups read
+        self.bodies: dict[Graph, Graph] = {}  # of kernels, each once
         self.precedence = Precedence()
         self.needed: set[Node] = set(graph.outputs)
         self.number = {node: i for i, node in enumerate(graph.nodes)}
-        for node in graph.nodes:
-            if node.op in LOOPS or is_view(node):
+        self.leaves = {node for node in graph.nodes if is_leaf(node)}
+        self.free = {node for node in graph.nodes if is_free(node)}
+        self.leaves_by_operand: dict[Node, list[Node]] = {}  # those that have been met
+        for node in self.leaves:
+            if node.op is not control.project:
                 self.needed.update(node.operands)
         self.windows = {node for node in self.needed if _writes_window(node)}
         self.normalised = Normalised(graph, self.needed, is_leaf)
@@ -117,13 +126,15 @@ class Grouping:
         """The groups, in no particular order."""
         for node in reversed(self.graph.nodes):
             self._gather_sums(node)
-            if is_leaf(node):
+            if node in self.leaves:
                 self.precedence.add(node, self._units_that_read(node))
+                for operand in node.operands:
+                    self.leaves_by_operand.setdefault(operand, []).append(node)
                 continue
             found = self.readers.get(node, {})
             readers = [group for group in found if node in group.aligned]
             operand_of = [group for group in found if node in group.operands]
-            if is_free(node):
+            if node in self.free:
                 self._free(node, readers, operand_of)
             else:
                 self._place(node, readers, operand_of)
@@ -172,7 +183,7 @@ class Grouping:
         others = []
         for group in readers:
             read = [n for n in group.aligned if n is not node and n not in group.members]
-            if _pieces(group):
+            if group.pieces:
                 read += self.normalised.summed_beside(node, group.outputs)
             others.append(read)
         folds = any(group.reduced for group in readers)
@@ -186,6 +197,8 @@ class Grouping:
         if isinstance(node.attrs, PartialAttrs):
             group.full = node.operands[0].tensor.shape
             group.reduced = group.every[node.attrs.leading :]
+            group.pieces.add(node.attrs.pieces)
+            self.summing.add(group)
         self.groups[group] = None
         self.precedence.add(group, self._units_that_read(node))
         group.aligned[node] = group.every
@@ -201,7 +214,7 @@ class Grouping:
     def _join_sums(self, group: Group, summed: Node) -> None:
         """Merge a new group of partial sums with another one of sums over the same arrays."""
         for other in self.groups:
-            alike = other is not group and _pieces(other) == _pieces(group)
+            alike = other is not group and other.pieces == group.pieces
             if (
                 alike
                 and self.normalised.shares(summed, other.aligned)
@@ -250,7 +263,7 @@ class Grouping:
             for operand in node.operands:
                 self._reads(group, operand, None if _overlap(node) else node)
         group.members[node] = None
-        if not is_free(node):
+        if node not in self.free:
             self.home.setdefault(node, group)
 
     def _reads(self, group: Group, node: Node, alignment: Alignment) -> None:
@@ -292,14 +305,12 @@ class Grouping:
             return False
         if at is None and node.tensor.rank:
             return False  # read at several places, it would be computed for each
-        whole = at == group.every
-        row = (
-            at == group.kept
-            if group.reduced
-            else isinstance(at, tuple) and _makes_rows(node, group, at)
-        )
         cheap = node.op not in EXPENSIVE and not _is_per_column(node, group, at)
-        return whole or row or cheap or node.tensor.rank == 0
+        if at == group.every or cheap or node.tensor.rank == 0:
+            return True
+        if group.reduced:
+            return at == group.kept
+        return isinstance(at, tuple) and _makes_rows(node, group, at)
 
     def _is_turned(self, group: Group, node: Node, at: Alignment) -> bool:
         """Whether a group stores nothing of a contraction but its transpose, lines as they are."""
@@ -326,42 +337,48 @@ class Grouping:
 
     def _first_readers(self, readers: list[Group]) -> list[Group]:
         """Readers, those that are computed first in front."""
-        return sorted(readers, key=lambda group: min(self.number[node] for node in group.outputs))
+        if len(readers) < 2:
+            return readers
+        return sorted(readers, key=lambda group: min(map(self.number.__getitem__, group.outputs)))
 
     # dependencies between groups
 
     def _depends_on_others(self, group: Group, node: Node, others: list[Group]) -> bool:
         """Whether another reader of `node` must run before `group`."""
-        units = [*others, *self._leaves_that_read(node)]
+        units = chain(others, self._leaves_that_read(node))
         return any(u is not group and self.precedence.precedes(u, group) for u in units)
 
     def _units_that_read(self, node: Node) -> list[Group | Node]:
         """Groups, loops and views that read `node`."""
         return [*self.readers.get(node, ()), *self._leaves_that_read(node)]
 
-    def _leaves_that_read(self, node: Node) -> list[Node]:
+    def _leaves_that_read(self, node: Node) -> Sequence[Node]:
         """Loops and views that read `node`, and results of a loop that are told apart."""
-        return [user for user in self.graph.users[node] if user in self.precedence]
+        return self.leaves_by_operand.get(node, ())
 
     def _merged(self, node: Node, readers: list[Group]) -> list[Group]:
         """Readers after those that share the full shape and can run together have been merged."""
         kept: list[Group] = []
+        by_shape: dict[Shape, list[Group]] = {}
         for group in self._first_readers(readers):
-            for other in kept:
+            alike = by_shape.setdefault(group.full, [])
+            for other in alike:
                 if self._can_merge(other, group):
                     self._merge(other, group)
                     break
             else:
+                alike.append(group)
                 kept.append(group)
         return kept
 
     def _gather_sums(self, node: Node) -> None:
         """Put partial sums of what is computed from `node` where `node` is read anyway."""
-        readers = [
-            group for group in self.readers.get(node, ()) if group.aligned.get(node) == group.every
-        ]
+        found = self.readers.get(node, {})
+        if self.summing.isdisjoint(found):
+            return
+        readers = [group for group in found if group.aligned.get(node) == group.every]
         for group in readers:
-            if not _pieces(group):
+            if not group.pieces:
                 continue
             for other in readers:
                 if other is not group and other in self.groups and self._can_merge(other, group):
@@ -373,7 +390,7 @@ class Grouping:
             return False
         if a.reduced and b.reduced and a.reduced != b.reduced:
             return False
-        if len(_pieces(a) | _pieces(b)) > 1:
+        if len(a.pieces | b.pieces) > 1:
             return False
         if len(a.members) + len(b.members) > LARGEST_GROUP:
             return False
@@ -382,6 +399,9 @@ class Grouping:
     def _merge(self, a: Group, b: Group) -> None:
         """Move everything of `b` into `a`."""
         a.reduced = a.reduced or b.reduced
+        if b.pieces:
+            a.pieces |= b.pieces
+            self.summing.add(a)
         for node, alignment in b.aligned.items():
             self._reads(a, node, alignment)
         for mine, theirs in (
@@ -403,12 +423,6 @@ class Grouping:
 def _writes_window(node: Node) -> bool:
     """Whether a node is a parameter, which may be overwritten, but for a window."""
     return node.op is indexing.dynamic_update_slice and node.operands[0].op is leaf.parameter
-
-
-def _pieces(group: Group) -> set[int]:
-    """Into how many pieces the rows of a group are cut, by its partial sums."""
-    cuts = [output.attrs for output in group.outputs if isinstance(output.attrs, PartialAttrs)]
-    return {cut.pieces for cut in cuts}
 
 
 def _sums_columns(group: Group) -> bool:

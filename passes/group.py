@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from graphc.ir.node import Node
 from graphc.ir.types import Shape
@@ -25,6 +26,7 @@ class Group:
     outputs: dict[Node, None] = field(default_factory=dict)
     aligned: dict[Node, Alignment] = field(default_factory=dict)
     operands: dict[Node, None] = field(default_factory=dict)  # read by the contraction
+    pieces: set[int] = field(default_factory=set)  # into how many its partial sums cut the rows
 
     @property
     def is_map(self) -> bool:
@@ -34,7 +36,7 @@ class Group:
     @property
     def every(self) -> Axes:
         """All axes of the full shape."""
-        return tuple(range(len(self.full)))
+        return _first_axes(len(self.full))
 
     @property
     def kept(self) -> Axes:
@@ -54,3 +56,8 @@ class Group:
             node: tuple(kept[axis] for axis in axes) if isinstance(axes, tuple) else axes
             for node, axes in self.aligned.items()
         }
+
+
+@lru_cache(maxsize=64)
+def _first_axes(count: int) -> Axes:
+    return tuple(range(count))

@@ -10,7 +10,7 @@ from graphc.ir.node import Node, make, regions
 from graphc.ir.types import Size, TupleType
 from graphc.ops import elementwise, special
 from graphc.ops.contraction import DotAttrs
-from graphc.ops.control import ProjectAttrs, ScanAttrs, WhileAttrs, parameters
+from graphc.ops.control import ProjectAttrs, ScanAttrs, WhileAttrs, parameters, scan, while_
 from graphc.ops.guards import is_hazard
 from graphc.ops.inlining import applied
 from graphc.ops.leaf import constant_value, parameter
@@ -40,7 +40,7 @@ def hoist_invariants(graph: Graph) -> Graph:
       graph @b(%w: f32[3], %c: f32[3])            graph @c(%w: f32[3], %c: f32[3])
         %0 = exp %w  %1 = mul %c, %0                %0 = mul %c, %w
     """
-    return _hoist(graph, {})
+    return _hoist(graph, {}) if {scan, while_} & graph.operations else graph
 
 
 def _hoist(graph: Graph, done: dict[Graph, Graph]) -> Graph:

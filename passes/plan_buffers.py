@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from graphc.ir.dims import Dim, dim, evaluate
 from graphc.ir.graph import Graph
@@ -22,6 +23,7 @@ from graphc.ops.control import (
 )
 from graphc.passes.in_place import overwritable
 from graphc.passes.intervals import Interval, pack
+from graphc.passes.precedence import Precedence
 
 ALIGNMENT = 64
 Root = tuple[Node, int]  # a step or a leaf, and which of its results
@@ -124,10 +126,6 @@ def root(node: Node) -> Root:
     return node, 0
 
 
-def _root_node(node: Node) -> Node:
-    return root(node)[0]
-
-
 def result_type(place: Root) -> TensorType:
     """The type of a step's result."""
     step, number = place
@@ -147,20 +145,26 @@ class _Planner:
     donated: Donated  # parameter -> the only output that may overwrite it, None for any
     slots: dict[Root, str] = field(default_factory=dict)
     after: dict[Node, set[Node]] = field(default_factory=dict)  # step -> steps that must precede
-    at: dict[Node, int] = field(default_factory=dict)  # step -> its place in the graph
-    as_written: bool = True  # whether the graph's order still is one that `after` allows
+    roots: dict[Node, list[Root]] = field(default_factory=dict)  # step -> what it reads, in order
+    reads: dict[Node, dict[Node, list[int]]] = field(default_factory=dict)  # the same by its owner
+    precedence: Precedence = field(default_factory=Precedence)  # `after`, and what follows of it
     index: dict[Node, int] = field(default_factory=dict)  # parameter -> its number
     known: dict[tuple[object, ...], bool] = field(default_factory=dict)  # what may be overwritten
 
     def run(self) -> Graph:
         """The planned graph."""
         steps = [node for node in self.graph.nodes if is_step(node)]
-        self.at = {step: i for i, step in enumerate(steps)}
         self.index = {param: i for i, param in enumerate(self.graph.params)}
         planned = {node: _planned_regions(node.attrs) for node in steps}
         for step in steps:
-            sources = {root(operand)[0] for operand in step.operands}
-            self.after[step] = {source for source in sources if is_step(source)}
+            roots = self.roots[step] = [root(operand) for operand in step.operands]
+            reads = self.reads[step] = {}
+            for position, (source, _) in enumerate(roots):
+                reads.setdefault(source, []).append(position)
+            self.after[step] = {source for source in reads if is_step(source)}
+        followers = self._followers(steps)
+        for step in reversed(steps):
+            self.precedence.add(step, followers[step])
         self._outputs()
         ordered = self._order(steps)
         frames = self._arena(ordered, planned)
@@ -190,11 +194,10 @@ class _Planner:
 
     def _readers(self) -> dict[Node, set[Node]]:
         found: dict[Node, set[Node]] = {param: set() for param in self.graph.params}
-        for node in self.graph.nodes:
-            if is_step(node):
-                for operand in node.operands:
-                    if root(operand)[0] in found:
-                        found[root(operand)[0]].add(node)
+        for step, reads in self.reads.items():
+            for source in reads:
+                if source in found:
+                    found[source].add(step)
         return found
 
     def _overwrites(
@@ -206,23 +209,25 @@ class _Planner:
     ) -> int | None:
         """The donated parameter in whose memory a result can lie, if there is one."""
         step, number = place
-        reading = {self.index[o]: None for o in map(_root_node, step.operands) if o in self.index}
-        for index in (*reading, *(i for i in candidates if i not in reading)):
+        reading = {self.index[o]: None for o in self.reads[step] if o in self.index}
+        for index in chain(reading, (i for i in candidates if i not in reading)):
             param = self.graph.params[index]
             if index not in candidates or self.donated[index] not in (None, k):
                 continue
             if not self._may_overwrite(step, number, param):
                 continue
             others = readers[param] - {step}
-            if any(self._precedes(step, other) for other in others):
+            if any(self.precedence.precedes(step, other) for other in others):
                 continue
-            self._follow(step, others)
+            self.after[step] |= others
+            for other in others:
+                self.precedence.link(other, [step])
             return index
         return None
 
     def _may_overwrite(self, step: Node, number: int, param: Node) -> bool:
         """Whether a result may lie in a parameter's memory, as far as the step reads it."""
-        positions = [i for i, operand in enumerate(step.operands) if root(operand)[0] is param]
+        positions = self.reads[step].get(param, ())
         if not positions:
             return not isinstance(step.attrs, SwitchAttrs)
         if len(positions) > 1:
@@ -244,35 +249,21 @@ class _Planner:
             )
         return self.known[key]
 
-    def _follow(self, step: Node, others: set[Node]) -> None:
-        """Let a step run after others."""
-        self.after[step] |= others
-        self.as_written &= all(self.at[other] < self.at[step] for other in others)
-
-    def _precedes(self, first: Node, second: Node) -> bool:
-        """Whether `second` must run after `first`."""
-        if self.as_written and self.at[second] <= self.at[first]:
-            return False
-        stack, seen = [second], {second}
-        while stack:
-            for step in self.after[stack.pop()]:
-                if step is first:
-                    return True
-                if step not in seen:
-                    seen.add(step)
-                    stack.append(step)
-        return False
-
     # order and arena
+
+    def _followers(self, steps: Sequence[Node]) -> dict[Node, list[Node]]:
+        """Per step, those that must come after it."""
+        found: dict[Node, list[Node]] = {step: [] for step in steps}
+        for step, before in self.after.items():
+            for other in before:
+                found[other].append(step)
+        return found
 
     def _order(self, steps: Sequence[Node]) -> list[Node]:
         """Steps so that each follows what it must, otherwise as they stand in the graph."""
         number = {step: i for i, step in enumerate(steps)}
         waiting = {step: len(self.after[step]) for step in steps}
-        followers: dict[Node, list[Node]] = {step: [] for step in steps}
-        for step, before in self.after.items():
-            for other in before:
-                followers[other].append(step)
+        followers = self._followers(steps)
         ready = [number[step] for step in steps if waiting[step] == 0]
         heapq.heapify(ready)
         ordered = []
@@ -290,8 +281,8 @@ class _Planner:
         at = {step: i for i, step in enumerate(ordered)}
         last: dict[Root, int] = {}
         for step in ordered:
-            for operand in step.operands:
-                last[root(operand)] = at[step]
+            for place in self.roots[step]:
+                last[place] = at[step]
         for output in self.graph.outputs:
             last[root(output)] = len(ordered)
         within = self._continued(ordered, at, last)
@@ -329,7 +320,7 @@ class _Planner:
         within: dict[Root, Root] = {}
         lines: dict[Root, list[Root]] = {}  # the same by the first
         for step in ordered:
-            roots = [root(operand) for operand in step.operands]
+            roots = self.roots[step]
             taken: set[Root] = set()
             for start, place in self._successors(step, roots):
                 alone = is_step(start[0]) and roots.count(start) == 1

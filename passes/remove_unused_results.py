@@ -18,6 +18,9 @@ from graphc.ops.control import (
     WhileAttrs,
     parameters,
     project,
+    scan,
+    switch,
+    while_,
 )
 from graphc.passes.revise import in_regions, revise, with_places
 
@@ -35,6 +38,8 @@ def remove_unused_results(graph: Graph) -> Graph:
            : (i32[], f32[], f32[])                return %0.0
       return %0.1
     """
+    if not {scan, switch, while_} & graph.operations:
+        return graph
     return _Removal().part(graph, tuple(range(len(graph.outputs))))
 
 

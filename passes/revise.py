@@ -11,7 +11,7 @@ from dataclasses import fields, replace
 from typing import TypeAlias
 
 from graphc.ir.graph import Graph
-from graphc.ir.node import Node, make, regions
+from graphc.ir.node import Node, make, regions, remake
 from graphc.ir.places import Places, recording
 from graphc.ops.attention import AttentionAttrs
 from graphc.ops.control import kernel
@@ -43,15 +43,16 @@ def revise(graph: Graph, change: Change) -> Graph:
             if places:
                 record.here = places.get(node, ())
             current = node
-            for operand in node.operands if new else ():
+            for operand in node.operands:
                 if operand in new:
                     operands = tuple([new.get(operand, operand) for operand in node.operands])
-                    current = make(node.op, operands, node.attrs)
+                    current = remake(node, operands)
                     break
             changed = change(node, current)
             if changed is not node:
                 new[node] = changed
-                record.note(changed)
+                if changed is not current:  # what was made above is noted
+                    record.note(changed)
     if not new:
         return graph
     outputs = tuple(new.get(output, output) for output in graph.outputs)

@@ -45,7 +45,7 @@ class _Rewriter:
     regions: dict[Graph, Graph] = field(default_factory=dict)
     total: Counter[str] = field(default_factory=Counter)
     recent: list[str] = field(default_factory=list)  # fired for the node at hand
-    allowed: int = 0  # firings for the node at hand
+    at_hand: Node | None = None
 
 
 def rewrite(graph: Graph, table: RuleTable, *, limit: int = LIMIT) -> Graph:
@@ -74,15 +74,16 @@ def _rewrite_graph(state: _Rewriter, graph: Graph) -> Graph:
         if current in settled:
             return current
         if current.op in table:
-            outside = state.recent, state.allowed
-            state.recent, state.allowed = [], state.limit * (1 + _held(current))
+            outside = state.recent, state.at_hand
+            state.recent, state.at_hand = [], current
             try:
                 return _settle(state, current)
             except RewriteError as error:
                 raise RewriteError(f"{error}{written_at(graph.place(node))}") from None
             finally:
-                state.recent, state.allowed = outside
-        current = in_regions(current, lambda region: _rewrite_graph(state, region))
+                state.recent, state.at_hand = outside
+        if regions(current):
+            current = in_regions(current, lambda region: _rewrite_graph(state, region))
         settled.add(current)
         return current
 
@@ -99,7 +100,8 @@ def _held(node: Node) -> int:
 def _settle(state: _Rewriter, node: Node) -> Node:
     """`node`, whose operands are settled, with rules applied until none fires."""
     while node not in state.settled:
-        node = in_regions(node, lambda region: _rewrite_graph(state, region))
+        if regions(node):
+            node = in_regions(node, lambda region: _rewrite_graph(state, region))
         fired = _fire(state, node)
         if fired is None:
             state.settled.add(node)
@@ -123,14 +125,18 @@ def _fire(state: _Rewriter, node: Node) -> Node | None:
             continue
         state.total[rule.__name__] += 1
         state.recent.append(rule.__name__)
-        if len(state.recent) > state.allowed:
-            raise RewriteError(_fight(state))
+        if len(state.recent) > state.limit:
+            _require_end(state)
         return made
     return None
 
 
-def _fight(state: _Rewriter) -> str:
-    """Who fired when the bound was reached."""
+def _require_end(state: _Rewriter) -> None:
+    """Raise when rules fired for one node more often than they may, and say which."""
+    assert state.at_hand is not None
+    allowed = state.limit * (1 + _held(state.at_hand))
+    if len(state.recent) <= allowed:
+        return
     last = Counter(state.recent[-state.limit // 2 :])
     laws = {
         rule.__name__: (rule.__doc__ or "").strip().split("\n")[0]
@@ -138,7 +144,7 @@ def _fight(state: _Rewriter) -> str:
         for rule in rules
     }
     names = [f"{name} ({laws[name]})" for name in sorted(last)]
-    return (
-        f"rules undo one another: got more than {state.allowed} firings for one node, by "
+    raise RewriteError(
+        f"rules undo one another: got more than {allowed} firings for one node, by "
         f"{' and '.join(names)}, expected an end"
     )

@@ -24,6 +24,7 @@ from graphc.codegen.loops.language import (
     Let,
     Load,
     Local,
+    Prefetch,
     Stmt,
     Store,
     Update,
@@ -70,7 +71,7 @@ def accesses(statement: Stmt, lane: Var | None = None) -> Iterator[Access]:
         case Accumulate(_, body):
             for each in body:
                 yield from accesses(each, lane)
-        case Local():
+        case Local() | Prefetch():
             pass
 
 

@@ -44,6 +44,7 @@ from graphc.codegen.loops.language import (
     Load,
     Local,
     Position,
+    Prefetch,
     Read,
     Stmt,
     Store,
@@ -245,6 +246,8 @@ def _statement(writer: Writer, statement: Stmt) -> list[str]:
             return [*barrier, f"if ({text}) report(status, {own});"]
         case Local(buffer):
             return [_local(writer, buffer)]
+        case Prefetch():
+            return []
         case Accumulate(accumulators, body):
             return _accumulate(writer, accumulators, body)
         case For():

@@ -10,12 +10,13 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import itertools
 import re
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Protocol, TypeAlias
 
 from graphc.codegen.host import binding
@@ -121,10 +122,12 @@ def emit_objects(
     Example: `emit_objects(print_modules(program, 64), host_target(), threads=2)`.
     """
     emit = functools.partial(emit_object, target=target, watch=watch)
-    if threads == 1:
-        return [emit(text) for text in texts]
-    with ThreadPoolExecutor(threads) as emitters:
-        return list(emitters.map(emit, texts))
+    rest = iter(texts)
+    first = list(itertools.islice(rest, 2))
+    if threads == 1 or len(first) < 2:  # most small programs, which save the import
+        return [emit(text) for text in itertools.chain(first, rest)]
+    with import_module("concurrent.futures").ThreadPoolExecutor(threads) as emitters:
+        return list(emitters.map(emit, itertools.chain(first, rest)))
 
 
 def emit_assembly(text: str, target: Target) -> str:

@@ -108,27 +108,29 @@ def _constant(number: int, array: np.ndarray) -> str:
 def print_array_entry(program: Program, name: str, offset: int) -> str:
     """A function of one table of words: arena, pool, input and output array objects, sizes.
 
-    It reads each object's data pointer, `offset` bytes behind the object's address.
+    It reads each object's data pointer, `offset` bytes behind the object's address, in a loop:
+    a model of many layers has more arrays than kernels.
     """
     f = Function()
+    inputs, arrays, first = len(program.inputs), len(program.inputs) + len(program.outputs), 2
 
-    def word(number: int, type_: str) -> str:
-        place = f.effect(f"getelementptr inbounds i64, ptr %words, i64 {number}", I64, 1)
-        return f.effect(f"load {type_}, ptr {place.text}, align 8", I64, 1).text
+    def word(number: str) -> str:
+        return f.effect(f"getelementptr inbounds i64, ptr %words, i64 {number}", I64, 1).text
 
-    first, tables = 2, []
-    for count in (len(program.inputs), len(program.outputs)):
-        table = f.alloca(f"[{max(count, 1)} x ptr]", 8)
-        for number in range(count):
-            item = word(first + number, "ptr")
-            field = f.effect(f"getelementptr inbounds i8, ptr {item}, i64 {offset}", I64, 1)
-            data = f.effect(f"load ptr, ptr {field.text}, align 8", I64, 1)
-            slot = f.effect(f"getelementptr inbounds ptr, ptr {table}, i64 {number}", I64, 1)
-            f.line(f"store ptr {data.text}, ptr {slot.text}, align 8")
-        first += count
-        tables.append(table)
-    sizes = f.effect(f"getelementptr inbounds i64, ptr %words, i64 {first}", I64, 1).text
-    pointers = [*tables, word(0, "ptr"), word(1, "ptr"), sizes]
+    def loaded(place: str) -> str:
+        return f.effect(f"load ptr, ptr {place}, align 8", I64, 1).text
+
+    def entry(number: str) -> str:
+        return f.effect(f"getelementptr inbounds ptr, ptr {table}, i64 {number}", I64, 1).text
+
+    table = f.alloca(f"[{max(arrays, 1)} x ptr]", 8)
+    with f.loop(f.number(0), f.number(arrays), 1) as number:
+        item = loaded(word(f.integer("add", number, f.number(first)).text))
+        field = f.effect(f"getelementptr inbounds i8, ptr {item}, i64 {offset}", I64, 1)
+        data = loaded(field.text)
+        f.line(f"store ptr {data}, ptr {entry(number.text)}, align 8")
+    pointers = [table, entry(str(inputs)), loaded(word("0")), loaded(word("1"))]
+    pointers.append(word(str(first + arrays)))
     f.line(f"%result = call i32 @{program.name}({', '.join(f'ptr {p}' for p in pointers)})")
     return f.text(f"define i32 @{name}(ptr %words) nounwind", "ret i32 %result")
 
@@ -168,9 +170,6 @@ class _Entry:
 
     def text(self) -> str:
         f, program = self.f, self.program
-        for kind, count in (("input", len(program.inputs)), ("output", len(program.outputs))):
-            for number in range(count):
-                self._pointer(kind, number)
         self.pointers["arena"] = Value("%arena", I64)
         for number in range(len(program.constants)):
             self.pointers[f"constant {number}"] = Value(f"@constant{number}", I64)
@@ -184,6 +183,7 @@ class _Entry:
         f.line(f"store i32 {NO_FAILURE}, ptr %status, align 4")
         with self.clocks.whole(f) if self.clocks else nullcontext():
             self.steps(program.steps)
+        f.scopes[0].lines[:0] = self._pointers()
         f.line("%code = load i32, ptr %status, align 4")
         f.line(f"%good = icmp eq i32 %code, {NO_FAILURE}")
         f.line("%result = select i1 %good, i32 0, i32 %code")
@@ -193,12 +193,21 @@ class _Entry:
         )
         return f.text(header, "ret i32 %result")
 
-    def _pointer(self, kind: str, number: int) -> None:
-        f = self.f
-        name = f"%{kind}{number}"
-        f.line(f"{name}.at = getelementptr inbounds ptr, ptr %{kind}s, i64 {number}")
-        f.line(f"{name} = load ptr, ptr {name}.at, align 8")
-        self.pointers[f"{kind} {number}"] = Value(name, I64)
+    def _pointers(self) -> list[str]:
+        """Loads of the inputs' and outputs' addresses; tables of calls read theirs themselves."""
+        lines = []
+        for kind, count in (
+            ("input", len(self.program.inputs)),
+            ("output", len(self.program.outputs)),
+        ):
+            for number in range(count):
+                if f"{kind} {number}" in self.pointers:
+                    name = f"%{kind}{number}"
+                    lines.append(
+                        f"  {name}.at = getelementptr inbounds ptr, ptr %{kind}s, i64 {number}"
+                    )
+                    lines.append(f"  {name} = load ptr, ptr {name}.at, align 8")
+        return lines
 
     def address(self, ref: Ref) -> Value:
         """The pointer that a reference means."""
@@ -206,12 +215,19 @@ class _Entry:
         if ref.base.startswith("pointer "):
             base = f.effect(f"load ptr, ptr {self.pointers[ref.base].text}, align 8", I64, 1)
         else:
-            base = self.pointers[ref.base]
+            base = self._base(ref.base)
         if ref.offset == ZERO:
             return base
         offset = self.indices.index(ref.offset)
         text = f"getelementptr inbounds i8, ptr {base.text}, i64 {offset.text}"
         return f.pure(text, I64, 1, [base, offset], "p")
+
+    def _base(self, name: str) -> Value:
+        """Where the memory of that name begins."""
+        kind, _, number = name.partition(" ")
+        if kind in GIVEN:
+            self.pointers.setdefault(name, Value(f"%{kind}{number}", I64))
+        return self.pointers[name]
 
     # steps
 

@@ -53,7 +53,10 @@ class Function:
         self, text: str, dtype: DType, lanes: int, operands: Sequence[Value], prefix: str = "v"
     ) -> Value:
         """The value of an instruction without effects, placed as far out as its operands allow."""
-        depth = max([operand.depth for operand in operands], default=0)
+        depth = 0
+        for operand in operands:
+            if operand.depth > depth:
+                depth = operand.depth
         scope = self.scopes[depth]
         found = scope.known.get(text)
         if found is None:

@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from graphc.codegen.llvm import scalar
+from graphc.codegen.llvm.folding import folded
 from graphc.codegen.llvm.function import Function
 from graphc.codegen.llvm.indices import IndexPrinter, call, steps
-from graphc.codegen.llvm.memory import BASE, Lanes, load, store
+from graphc.codegen.llvm.memory import BASE, Lanes, load, opaque, prefetch, store
 from graphc.codegen.llvm.turned import copy_of, print_turned
 from graphc.codegen.llvm.values import Value, element_type, literal, llvm_type, memory_type
 from graphc.codegen.loops.index import ZERO, Index, Named, index, upper_bound
@@ -32,13 +33,14 @@ from graphc.codegen.loops.language import (
     Load,
     Local,
     Position,
+    Prefetch,
     Read,
     Stmt,
     Store,
     Update,
 )
 from graphc.ir.errors import CompileError
-from graphc.ir.types import BOOL, I64
+from graphc.ir.types import BOOL, I64, DType
 
 LONG_BODY = 24  # statements from which a vector loop is printed once, masked, not twice
 
@@ -121,6 +123,8 @@ class KernelPrinter(IndexPrinter):
                 self._update(self.accumulations[name], value)
             case Local(buffer):
                 self._local(buffer)
+            case Prefetch(buffer, at, cache):
+                prefetch(self, buffer, at.replace(self.constants), cache)
             case Check(bad, code):
                 self._check(self.expression(bad), code)
             case Accumulate(accumulators, body):
@@ -180,10 +184,7 @@ class KernelPrinter(IndexPrinter):
             extent, first = self.scalar_index(loop.extent), self.f.number(0)
             copy = copy_of(loop) if loop.kind == "turned" and self.lanes is None else None
             if copy is not None:
-                lanes = self.vector_bytes // copy.source.buffer.dtype.bytes
-                whole = self.f.integer("and", extent, self.f.number(-lanes))
-                print_turned(self, copy, lanes, whole)
-                first = whole
+                first = print_turned(self, copy, copy.lanes(self.vector_bytes), extent)
             with self.f.loop(first, extent, 1) as counter:
                 self.variables[loop.var] = counter
                 self.block(loop.body)
@@ -222,9 +223,7 @@ class KernelPrinter(IndexPrinter):
         f, count = self.f, self.lane_count(loop)
         inside = f.integer("sub", extent, base)
         if _stores_integers(loop.body):
-            # LLVM must not know the mask: where it leaves one lane, a store of truncated integers
-            # would become one of the whole wide integer and overrun the buffer (LLVM 22).
-            inside = f.pure(f'call i64 asm "", "=r,0"(i64 {inside.text})', I64, 1, [inside])
+            inside = opaque(f, inside)
         left = f.splat(inside, count)
         return f.pure(
             f"icmp slt {steps(count).type} {steps(count).text}, {left.text}", BOOL, count, [left]
@@ -256,29 +255,17 @@ class KernelPrinter(IndexPrinter):
             f.line(f"store {start}, ptr {address}, align 64")
             self.accumulations[accumulator.name] = _Accumulation(accumulator, address, lanes)
         self.block(body)
+        alike: dict[tuple[str, DType], list[str]] = {}
         for accumulator in accumulators:
-            where = self.accumulations[accumulator.name]
-            dtype = accumulator.start.dtype
-            total = f.effect(
-                f"load {llvm_type(dtype, lanes)}, ptr {where.address}, align 64", dtype, lanes
-            )
-            self.values[accumulator.name] = self._combine(total, accumulator.op) if inner else total
-
-    def _combine(self, total: Value, op: str) -> Value:
-        """One value of all lanes, folding halves: a tree that the lane count fixes."""
-        f = self.f
-        while total.lanes > 1:
-            half = total.lanes // 2
-            parts = []
-            for first in (0, half):
-                chosen = ", ".join(f"i32 {first + i}" for i in range(half))
-                if half == 1:
-                    text = f"extractelement {total}, i64 {first}"
-                else:
-                    text = f"shufflevector {total}, {total.type} poison, <{half} x i32> <{chosen}>"
-                parts.append(f.pure(text, total.dtype, half, [total]))
-            total = scalar.apply(f, op, parts, total.dtype)
-        return total
+            name, dtype = accumulator.name, accumulator.start.dtype
+            address = self.accumulations[name].address
+            text = f"load {llvm_type(dtype, lanes)}, ptr {address}, align 64"
+            self.values[name] = f.effect(text, dtype, lanes)
+            alike.setdefault((accumulator.op, dtype), []).append(name)
+        for (op, dtype), names in alike.items() if inner else ():
+            register = self.vector_bytes // dtype.bytes
+            totals = folded(f, op, [self.values[name] for name in names], register)
+            self.values.update(zip(names, totals, strict=True))
 
     def _update(self, where: _Accumulation, value: Expr) -> None:
         """Fold a value in; a product that is added is added with one rounding."""

@@ -112,11 +112,11 @@ def load(p: Indexer, buffer: Buffer, at: Index, guard: Value | None, fixed: bool
         if mask is None:
             text = f"load {vector}, ptr {address.text}, align {dtype.bytes}"
             return _from_memory(f, f.effect(text, memory, count), dtype)
-        return _from_memory(f, _masked_load(f, memory, address, mask), dtype)
+        return _from_memory(f, masked_load(f, memory, address, mask), dtype)
     if stride in WOVEN:
         first = _first(p, at, stride)
         wide = _spread_mask(f, mask, count, stride)
-        loaded = _masked_load(f, memory, address_of(p, buffer, first), wide)
+        loaded = masked_load(f, memory, address_of(p, buffer, first), wide)
         return _from_memory(f, _shuffled(f, loaded, _lanes_of(count, stride)), dtype)
     addresses = _addresses(p, buffer, at, count)
     every = mask or f.splat(Value("true", BOOL), count)
@@ -162,7 +162,27 @@ def _load_one(p: Indexer, buffer: Buffer, at: Index, guard: Value | None, fixed:
     return f.effect(text, memory, 1)
 
 
-def _masked_load(f: Function, memory: DType, address: Value, mask: Value) -> Value:
+def first_lanes(f: Function, lanes: int, count: int, known: bool = True) -> Value:
+    """A mask that leaves the first `count` lanes, and whether LLVM may know it (see `opaque`)."""
+    if known:
+        bits = ", ".join(f"i1 {str(lane < count).lower()}" for lane in range(lanes))
+        return Value(f"<{bits}>", BOOL, lanes)
+    left = f.splat(opaque(f, f.number(count)), lanes)
+    places = ", ".join(f"i64 {lane}" for lane in range(lanes))
+    return f.pure(f"icmp slt <{lanes} x i64> <{places}>, {left.text}", BOOL, lanes, [left])
+
+
+def opaque(f: Function, number: Value) -> Value:
+    """A number that LLVM does not know.
+
+    Where a mask that it knows leaves one lane, a store of truncated integers would become one of
+    the whole wide integer and overrun the buffer (LLVM 22).
+    """
+    return f.pure(f'call i64 asm "", "=r,0"(i64 {number.text})', I64, 1, [number])
+
+
+def masked_load(f: Function, memory: DType, address: Value, mask: Value) -> Value:
+    """The elements of the active lanes, zero elsewhere."""
     count = mask.lanes
     vector = vector_of(memory_type(memory), count)
     symbol = f"@llvm.masked.load.{suffix(memory, count)}.p0"
@@ -174,7 +194,8 @@ def _masked_load(f: Function, memory: DType, address: Value, mask: Value) -> Val
     return f.effect(text, memory, count)
 
 
-def _masked_store(f: Function, value: Value, address: Value, buffer: Buffer, mask: Value) -> None:
+def masked_store(f: Function, value: Value, address: Value, buffer: Buffer, mask: Value) -> None:
+    """Write the elements of the active lanes."""
     symbol = f"@llvm.masked.store.{suffix(value.dtype, value.lanes)}.p0"
     f.declare(f"void {symbol}({value.type}, ptr, i32, <{value.lanes} x i1>)")
     f.line(f"call void {symbol}({value}, ptr {address.text}, i32 {buffer.dtype.bytes}, {mask})")
@@ -193,7 +214,7 @@ def _opaque(f: Function, guard: Value) -> Value:
     memory operand of a masked permutation, which reads all of it, guarded or not (LLVM 22).
     """
     wide = f.pure(f"zext {guard} to i64", I64, 1, [guard])
-    same = f.pure(f'call i64 asm "", "=r,0"(i64 {wide.text})', I64, 1, [wide])
+    same = opaque(f, wide)
     return f.pure(f"trunc i64 {same.text} to i1", BOOL, 1, [same])
 
 
@@ -237,6 +258,16 @@ def shuffled(f: Function, left: Value, right: Value, lanes: list[int]) -> Value:
     return f.pure(text, left.dtype, len(lanes), [left, right])
 
 
+def prefetch(p: Indexer, buffer: Buffer, at: Index, cache: int) -> None:
+    """Fetch an element's line into a cache; its address may lie behind the buffer."""
+    f, element = p.f, memory_type(buffer.dtype)
+    pointer, offset = p.pointers[buffer.name], p.index(at)
+    text = f"getelementptr {element}, ptr {pointer.text}, i64 {offset.text}"
+    address = f.pure(text, pointer.dtype, 1, [pointer, offset], "p")
+    f.declare("void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+    f.line(f"call void @llvm.prefetch.p0(ptr {address.text}, i32 0, i32 {4 - cache}, i32 1)")
+
+
 def store(p: Indexer, buffer: Buffer, at: Index, value: Value) -> None:
     """Write an element, or one per active lane."""
     f = p.f
@@ -253,12 +284,12 @@ def store(p: Indexer, buffer: Buffer, at: Index, value: Value) -> None:
         if mask is None:
             f.line(f"store {value}, ptr {address.text}, align {buffer.dtype.bytes}")
             return
-        _masked_store(f, value, address, buffer, mask)
+        masked_store(f, value, address, buffer, mask)
         return
     if stride in WOVEN:
         wide = _spread_mask(f, mask, count, stride)
         address = address_of(p, buffer, _first(p, at, stride))
-        _masked_store(f, _shuffled(f, value, _places_of(count, stride)), address, buffer, wide)
+        masked_store(f, _shuffled(f, value, _places_of(count, stride)), address, buffer, wide)
         return
     addresses = _addresses(p, buffer, at, count)
     every = mask or f.splat(Value("true", BOOL), count)

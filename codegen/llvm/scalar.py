@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from graphc.codegen.llvm import math as elementary
 from graphc.codegen.llvm.function import Function
-from graphc.codegen.llvm.math import FUNCTIONS
-from graphc.codegen.llvm.math import declare as declare_math
 from graphc.codegen.llvm.values import Value, literal, llvm_type, suffix
 from graphc.codegen.loops.elements import NARROW
 from graphc.ir.types import BF16, BOOL, F32, U32, DType
@@ -76,7 +75,7 @@ def by_math(name: str) -> Entry:
 
     def entry(f: Function, arguments: Sequence[Value], dtype: DType) -> Value:
         first = arguments[0]
-        found = declare_math(name, first.dtype.name, first.lanes)
+        found = elementary.declare(name, first.dtype.name, first.lanes)
         f.declarations[f"@{found.symbol}"] = found.text
         for line in found.intrinsics:
             f.declare(line.removeprefix("declare "))
@@ -356,7 +355,7 @@ SCALAR: dict[str, Entry] = {
     "select": _select,
     "convert": _convert,
     "bitcast": _bitcast,
-    **{name: by_math(name) for name in FUNCTIONS},
+    **{name: by_math(name) for name in elementary.FUNCTIONS},
     "pow": _power,
 }
 

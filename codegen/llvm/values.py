@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -14,9 +15,12 @@ from graphc.ir.types import BF16, BOOL, F16, F32, F64, DType
 _FLOATS = {F16: "half", BF16: "i16", F32: "float", F64: "double"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Value:
-    """A register or a literal: its text, element type, lanes (1 is a scalar) and loop depth."""
+    """A register or a literal: its text, element type, lanes (1 is a scalar) and loop depth.
+
+    Never changed; not frozen, which would make making one three times as long.
+    """
 
     text: str
     dtype: DType
@@ -32,6 +36,7 @@ class Value:
         return f"{self.type} {self.text}"
 
 
+@lru_cache(maxsize=64)
 def element_type(dtype: DType) -> str:
     """The LLVM type of a value of `dtype` in a register."""
     if dtype.is_float:
@@ -44,6 +49,7 @@ def memory_type(dtype: DType) -> str:
     return "i8" if dtype is BOOL else element_type(dtype)
 
 
+@lru_cache(maxsize=1024)
 def llvm_type(dtype: DType, lanes: int) -> str:
     """The LLVM type of `lanes` elements in a register."""
     return vector_of(element_type(dtype), lanes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
@@ -45,6 +46,7 @@ from graphc.ops.control import (
 from graphc.ops.effects import TOKEN, TellAttrs
 from graphc.passes.plan_buffers import (
     ALIGNMENT,
+    Root,
     alternating,
     frame_size,
     root,
@@ -72,13 +74,14 @@ def assemble(
     shown = len(graph.outputs) - hidden
     outputs = tuple(Ref(f"output {k}") for k in range(shown))
     outputs += tuple(Ref("arena", index(frame_size(graph))) for _ in range(hidden))
-    steps = assembly.region(_Frame(graph, inputs, outputs, ZERO))
+    frame = _Frame(graph, inputs, outputs, ZERO)
+    steps = assembly.region(frame)
     aliases = []
     for k, output in enumerate(graph.outputs[:shown]):
         step, number = root(output)
         if isinstance(step.attrs, PlannedAttrs):
             slot = step.attrs.slots[number]
-            if slot.startswith("input") and _first(graph, output) == k:
+            if slot.startswith("input") and frame.first[step, number] == k:
                 aliases.append((k, int(slot.split()[1])))
     named = {n for node in graph.nodes for type_ in node.results for n in names_of(type_.shape)}
     return Program(
@@ -101,11 +104,6 @@ def arena_size(graph: Graph, hidden: int) -> Size:
     return frame_size(graph) + (ALIGNMENT if hidden else 0)
 
 
-def _first(graph: Graph, output: Node) -> int:
-    """The first output that lies in the same memory as `output`."""
-    return next(k for k, other in enumerate(graph.outputs) if root(other) == root(output))
-
-
 @dataclass(frozen=True)
 class _Frame:
     """A graph being assembled: where its parameters and outputs are and its arena begins.
@@ -123,6 +121,14 @@ class _Frame:
         """Where a step was written, as narrowly as known."""
         return self.graph.place(node) or self.places
 
+    @cached_property
+    def first(self) -> dict[Root, int]:
+        """The first output that lies in each place."""
+        found: dict[Root, int] = {}
+        for k, output in enumerate(self.graph.outputs):
+            found.setdefault(root(output), k)
+        return found
+
 
 @dataclass
 class _Assembly:
@@ -135,6 +141,8 @@ class _Assembly:
     checks: list[Checked] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
     by_body: dict[tuple[Graph, bool], int] = field(default_factory=dict)
+    work: dict[tuple[Graph, bool], int] = field(default_factory=dict)
+    codes: dict[Graph, dict[Node, int]] = field(default_factory=dict)
     by_text: dict[str, int] = field(default_factory=dict)
     by_constant: dict[Node, int] = field(default_factory=dict)
     counters: int = 0
@@ -166,7 +174,7 @@ class _Assembly:
         step, number = root(output)
         if not isinstance(step.attrs, PlannedAttrs):
             return False
-        k = _first(frame.graph, output)
+        k = frame.first[step, number]
         return step.attrs.slots[number].startswith("input") and frame.outputs[k] == target
 
     # references
@@ -204,11 +212,11 @@ class _Assembly:
         body = a.body
         arguments = [self.ref(frame, operand) for operand in node.operands]
         code = len(self.checks) + 1
-        for inner in checks_of(body):
-            self.checks.append(_check(inner, frame.graph.place(inner), frame.graph.place(node)))
         number = self._kernel(a)
+        for inner in self.codes[body]:
+            self.checks.append(_check(inner, frame.graph.place(inner), frame.graph.place(node)))
         results = self._results(frame, node)
-        work = work_of(body, a.window)
+        work = self.work[body, a.window]
         call = Call(number, (*arguments, *results), code, work, node, frame.place(node))
         if not a.window:
             return [call]
@@ -219,7 +227,8 @@ class _Assembly:
     def _kernel(self, a: KernelAttrs) -> int:
         body, known = a.body, (a.body, a.window)
         if known not in self.by_body:
-            codes = checks_of(body)
+            codes = self.codes[body] = checks_of(body)
+            self.work[known] = work_of(body, a.window)
             schedule = self.schedule if a.window else self.tuned.get(body, self.schedule)
             kernel = lower_kernel("kernel", body, schedule, codes, a.window)
             text = show(kernel)

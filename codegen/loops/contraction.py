@@ -12,8 +12,25 @@ from itertools import pairwise
 
 from graphc.codegen.loops.domain import EXPENSIVE
 from graphc.codegen.loops.elements import Builder, converted, work_type
-from graphc.codegen.loops.index import ZERO, Index, Var, flat, index, product, unfolded
-from graphc.codegen.loops.language import Buffer, Expr, Let, Load, Store
+from graphc.codegen.loops.index import (
+    ZERO,
+    Index,
+    Var,
+    flat,
+    index,
+    product,
+    unfolded,
+    upper_bound,
+)
+from graphc.codegen.loops.language import (
+    Buffer,
+    Expr,
+    Let,
+    Load,
+    Local,
+    Stmt,
+    Store,
+)
 from graphc.codegen.loops.schedule import Schedule
 from graphc.ir.graph import order
 from graphc.ir.node import Node
@@ -22,6 +39,8 @@ from graphc.ops.contraction import DotAttrs, dot_general, free_axes
 from graphc.ops.movement import PermutationAttrs
 
 FILLS_A_TILE = 7  # rows with which a tile hides the latency of its sums
+TURNING = 10  # vector operations that turning a vector of a finished row takes
+LONG = 1 << 10  # an axis of unknown size
 Output = tuple[Node, Buffer]
 Place = tuple[Index, ...]
 Outer = dict["Axis", Index]
@@ -95,21 +114,30 @@ class Contraction:
     ) -> None:
         self.builder, self.node, self.outputs, self.schedule = builder, node, outputs, schedule
         self.dtype = work_type(node.tensor.dtype)
+        self.lanes = schedule.lanes(self.dtype.bytes)
         axes = [axis for axis in _axes(node) if axis.size != 1]
         self.summed = [axis for axis in axes if axis.result is None]
-        kept = [axis for axis in axes if axis.result is not None]
-        # Paired axes are outer ones: along them both sides change.
-        self.columns = self._pick([a for a in kept if self._side(a) != "both"], self._column_cost)
-        rest = [axis for axis in kept if axis is not self.columns]
-        other = [axis for axis in rest if self._side(axis) != self._side(self.columns)]
-        last = self._pick([a for a in other if self._side(a) != "both"], self._row_cost)
         self._sum_along([(axis,) for axis in self.summed])
-        self.lanes = schedule.lanes(self.dtype.bytes)
+        self.is_turned = False  # whether lanes run along another axis than results are stored
+        # Paired axes are outer ones: along them both sides change.
+        kept = [axis for axis in axes if axis.result is not None]
+        single = [axis for axis in kept if self._side(axis) != "both"]
+        self._arrange(kept, self._pick(single, self._column_cost))
+        if self.rows and self._fills_more_lanes(self.rows[-1]):
+            self.is_turned = True
+            self._arrange(kept, self.rows[-1])
+        self._lengthen_sums()
+        self.order = _order_of(node, [output for output, _ in outputs], builder.buffers)
+
+    def _arrange(self, kept: Sequence[Axis], columns: Axis | None) -> None:
+        """Decide what the other axes of the result are, once `columns` run in lanes."""
+        self.columns = columns
+        rest = [axis for axis in kept if axis is not columns]
+        other = [axis for axis in rest if self._side(axis) != self._side(columns)]
+        last = self._pick([a for a in other if self._side(a) != "both"], self._row_cost)
         self.rows: tuple[Axis, ...] = (last,) if last else ()
         self.outer = [axis for axis in rest if axis is not last]
         self._lengthen_rows()
-        self._lengthen_sums()
-        self.order = _order_of(node, [output for output, _ in outputs], builder.buffers)
         # Along `walked` axes only the side of the rows changes, so what is packed of the other
         # side serves all of them.
         own = self._side(last)
@@ -141,6 +169,31 @@ class Contraction:
         size = axis.size if isinstance(axis.size, int) else 1 << 20
         own = axis.right if axis.left is None else axis.left
         return (-min(size, FILLS_A_TILE), -(own or 0))
+
+    def _fills_more_lanes(self, axis: Axis) -> bool:
+        """Whether lanes along a row axis are less work, results turned before they are stored.
+
+        It is if the rows' side lies along it, and the columns leave lanes empty.
+        """
+        columns = self.column_count().as_int
+        steps = product(index(summed.size) for summed in self.summed).as_int
+        if columns is None or steps is None:
+            return False
+        if not self.schedule.turns or not self.dtype.is_float:
+            return False
+        row = Var("row", index(axis.size))
+        rows, self.rows = self.rows, (axis,)
+        loads = self.loads(False, Var("lane", index(self.lanes)), row)
+        self.rows = rows
+        if not loads or any(load.index.stride(row) != 1 for load in loads):
+            return False
+        size = axis.size if isinstance(axis.size, int) else LONG
+        here, there = steps * self._filled(columns), steps * columns * self._filled(size) / size
+        return there + TURNING * self._filled(columns) < here
+
+    def _filled(self, size: int) -> int:
+        """Vectors that `size` elements take."""
+        return -(-size // self.lanes)
 
     def _lengthen_rows(self) -> None:
         """Count rows on over neighbouring axes, where their places in memory run on.
@@ -247,10 +300,24 @@ class Contraction:
 
     def loads(self, right: bool, lane: Var, row: Var | None = None) -> list[Load]:
         """What one element of a side reads, with `lane` counting columns and `row` rows."""
+        block = self.probed(right, lane, row)
+        return [s.value for s in block if isinstance(s, Let) and isinstance(s.value, Load)]
+
+    def probed(self, right: bool, lane: Var, row: Var | None = None) -> list[Stmt]:
+        """What computes that element."""
         probe = Builder(dict(self.builder.buffers))
         side = int(self._side(self.columns) != "left") == int(right)
         at = index(row) if row else ZERO
         values = self._values(dict.fromkeys(self.outer, ZERO), at, index(lane))
+        place = self._position("right" if side else "left", values)
+        probe.element(self.node.operands[int(side)], place)
+        return probe.block
+
+    def reads(self, right: bool, outer: Outer, at: Index) -> list[Load]:
+        """What one element of a side, at a column or row, reads."""
+        probe = Builder(dict(self.builder.buffers))
+        side = int(self._side(self.columns) != "left") == int(right)
+        values = self._values(outer, *((ZERO, at) if right else (at, ZERO)))
         place = self._position("right" if side else "left", values)
         probe.element(self.node.operands[int(side)], place)
         return [s.value for s in probe.block if isinstance(s, Let) and isinstance(s.value, Load)]
@@ -307,20 +374,45 @@ class Contraction:
         lane = Var(builder.fresh("j"), tile.columns)
         row = Var(builder.fresh("i"), index(tile.rows))
         with builder.inside() as body:
-            with builder.inside():
-                result = builder.let(Load(sums, first + index(row) * stride + index(lane)))
-                builder.values[self.node] = converted(result, self.node.tensor.dtype)
-                values = self._values(tile.outer, tile.row + index(row), tile.column + index(lane))
-                place = self._position("result", values)
-                place = tuple(place[axis] for axis in self.order)
-                computed = [builder.element(node, place) for node, _ in self.outputs]
-                for (node, buffer), value in zip(self.outputs, computed, strict=True):
-                    at = flat(place, node.tensor.shape)
-                    builder.block.append(Store(buffer, at, value))
-                inner = builder.block
-                del builder.values[self.node]
+            with builder.inside() as inner:
+                place = first + index(row) * stride + index(lane)
+                self._result(tile, index(row), index(lane), Load(sums, place))
             builder.loop(row, kind, inner)
         builder.loop(lane, "vector", body, vectors)
+
+    def finish_turned(self, tile: Tile, sums: Buffer, stride: int, first: Index = ZERO) -> None:
+        """The same where results lie along the rows: these are then in lanes."""
+        builder = self.builder
+        wide = self._filled(tile.rows) * self.lanes
+        size = index(wide * (upper_bound(tile.columns) or stride))
+        turned = Buffer(builder.fresh("turned"), self.dtype, size, "scratch")
+        builder.block.append(Local(turned))
+        column = Var(builder.fresh("j"), tile.columns)
+        lane = Var(builder.fresh("i"), index(tile.rows))
+        with builder.inside() as body:
+            with builder.inside() as inner:
+                total = builder.let(Load(sums, first + index(lane) * stride + index(column)))
+                inner.append(Store(turned, index(column) * wide + index(lane), total))
+            builder.loop(lane, "vector", inner)
+        builder.loop(column, "turned", body)
+        with builder.inside() as body:
+            with builder.inside() as inner:
+                own = Load(turned, index(column) * wide + index(lane))
+                self._result(tile, index(lane), index(column), own)
+            builder.loop(lane, "vector", inner)
+        builder.loop(column, "serial", body)
+
+    def _result(self, tile: Tile, row: Index, column: Index, total: Load) -> None:
+        """What follows for one element of a tile, and its stores."""
+        builder = self.builder
+        builder.values[self.node] = converted(builder.let(total), self.node.tensor.dtype)
+        values = self._values(tile.outer, tile.row + row, tile.column + column)
+        place = self._position("result", values)
+        place = tuple(place[axis] for axis in self.order)
+        computed = [builder.element(node, place) for node, _ in self.outputs]
+        for (node, buffer), value in zip(self.outputs, computed, strict=True):
+            builder.block.append(Store(buffer, flat(place, node.tensor.shape), value))
+        del builder.values[self.node]
 
     def is_long(self) -> bool:
         """Whether what follows is too much code to be unrolled."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TypeAlias
 
 from graphc.ir.dims import Dim
@@ -60,32 +59,59 @@ Atom: TypeAlias = Var | Named | Combined
 Monomial: TypeAlias = tuple[Atom, ...]
 
 
-@dataclass(frozen=True)
 class Index:
-    """A polynomial: monomials with their coefficients; the empty monomial is the constant."""
+    """A polynomial: monomials with their coefficients; the empty monomial, the constant, is last.
 
-    terms: tuple[tuple[Monomial, int], ...]
+    Never changed, and no dataclass: lowering and printing make thousands for each kernel.
+    """
+
+    __slots__ = ("_atoms", "_hash", "terms")
+
+    def __init__(self, terms: tuple[tuple[Monomial, int], ...]) -> None:
+        self.terms = terms
+        self._hash: int | None = None
+        self._atoms: frozenset[Atom] | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Index) and self.terms == other.terms)
 
     def __hash__(self) -> int:
+        if self._hash is None:
+            self._hash = hash(self.terms)
         return self._hash
 
-    @cached_property
-    def _hash(self) -> int:
-        return hash(self.terms)
+    def __repr__(self) -> str:
+        return f"Index({self.terms!r})"
 
     def __add__(self, other: Index | int) -> Index:
-        return _sum((self.terms, index(other).terms))
+        terms = index(other).terms
+        if not terms:
+            return self
+        return _sum(self.terms + terms) if self.terms else Index(terms)
 
     def __sub__(self, other: Index | int) -> Index:
         return self + index(other) * -1
 
     def __mul__(self, other: Index | int) -> Index:
-        parts = [
-            (_product(left, right), a * b)
-            for left, a in self.terms
-            for right, b in index(other).terms
-        ]
-        return _sum((parts,))
+        factor = other if isinstance(other, int) else other.as_int
+        if factor is not None:
+            return self._times(factor)
+        number = self.as_int
+        if number is not None:
+            return index(other)._times(number)
+        return _sum(
+            [
+                (_product(left, right), a * b)
+                for left, a in self.terms
+                for right, b in index(other).terms
+            ]
+        )
+
+    def _times(self, factor: int) -> Index:
+        """The product with a number, which leaves terms in order."""
+        if factor == 1:
+            return self
+        return Index(tuple([(m, a * factor) for m, a in self.terms])) if factor else ZERO
 
     __radd__ = __add__
     __rmul__ = __mul__
@@ -100,49 +126,55 @@ class Index:
         shown = [_shown(monomial, factor) for monomial, factor in self.terms]
         return " + ".join(shown).replace("+ -", "- ") or "0"
 
-    @cached_property
+    @property
     def constant(self) -> int:
         """The term without atoms."""
-        return next((factor for monomial, factor in self.terms if not monomial), 0)
+        return self.terms[-1][1] if self.terms and not self.terms[-1][0] else 0
 
     @property
     def as_int(self) -> int | None:
         """The value when it is a plain number."""
-        return self.constant if all(not monomial for monomial, _ in self.terms) else None
+        if not self.terms:
+            return 0
+        monomial, factor = self.terms[0]
+        return None if monomial or len(self.terms) > 1 else factor
 
-    @cached_property
+    @property
     def atoms(self) -> frozenset[Atom]:
         """Every atom in it, also inside quotients and the like."""
-        found: set[Atom] = set()
-        for monomial, _ in self.terms:
-            for atom in monomial:
-                found.add(atom)
-                if isinstance(atom, Combined):
-                    found |= atom.left.atoms | atom.right.atoms
-        return frozenset(found)
+        if self._atoms is None:
+            found: set[Atom] = set()
+            for monomial, _ in self.terms:
+                for atom in monomial:
+                    found.add(atom)
+                    if isinstance(atom, Combined):
+                        found |= atom.left.atoms | atom.right.atoms
+            self._atoms = frozenset(found)
+        return self._atoms
 
     def stride(self, var: Var) -> int | None:
         """By how much the index grows with `var`; None when that is no constant."""
         stride = 0
         for monomial, factor in self.terms:
-            if monomial == (var,):
+            if len(monomial) == 1 and monomial[0] == var:
                 stride = factor
-            elif any(_mentions(atom, var) for atom in monomial):
-                return None
+                continue
+            for atom in monomial:
+                if _mentions(atom, var):
+                    return None
         return stride
 
     def replace(self, values: Mapping[Atom, Index]) -> Index:
         """The index with some atoms replaced."""
-        if not self.atoms & values.keys():
+        if not values or values.keys().isdisjoint(self.atoms):
             return self
         parts: list[tuple[Monomial, int]] = []
         for monomial, factor in self.terms:
-            product = index(factor)
+            product = ONE
             for atom in monomial:
-                own = _replaced(atom, values)
-                product = own if product == ONE else product * own
-            parts += product.terms
-        return _sum((parts,))
+                product = _replaced(atom, values) * product
+            parts += product._times(factor).terms
+        return _sum(parts)
 
 
 def _mentions(atom: Atom, var: Var) -> bool:
@@ -180,12 +212,14 @@ def _order(term: tuple[Monomial, int]) -> tuple[bool, list[tuple[str, str]]]:
     return not term[0], [(type(atom).__name__, str(atom)) for atom in term[0]]
 
 
-def _sum(parts: Iterable[Iterable[tuple[Monomial, int]]]) -> Index:
+def _sum(terms: Iterable[tuple[Monomial, int]]) -> Index:
     total: dict[Monomial, int] = {}
-    for terms in parts:
-        for monomial, factor in terms:
-            total[monomial] = total.get(monomial, 0) + factor
-    if any(type(atom) is Combined for monomial in total for atom in monomial):
+    combined = False
+    for monomial, factor in terms:
+        total[monomial] = total.get(monomial, 0) + factor
+        for atom in monomial:
+            combined |= type(atom) is Combined
+    if combined:
         _recombine(total)
     kept = [(monomial, factor) for monomial, factor in total.items() if factor]
     if len(kept) > 1:

@@ -2,25 +2,33 @@
 
 Lanes run along that axis, too. A tile of a few rows by a few columns has one
 vector of partial sums per element, which are added up when the axis has been walked; no
-side needs to be copied or gathered.
+side needs to be copied or gathered, but for a right side of few columns that is turned first.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from graphc.codegen.loops.ahead import soon
 from graphc.codegen.loops.contraction import Contraction, Outer, Tile
 from graphc.codegen.loops.elements import converted, literal
-from graphc.codegen.loops.index import ONE, ZERO, Index, Var, index
+from graphc.codegen.loops.index import ONE, ZERO, Index, Var, index, product
 from graphc.codegen.loops.index import piece as piece_size
 from graphc.codegen.loops.language import (
     Accumulate,
     Accumulator,
     Apply,
     Buffer,
+    Expr,
+    Load,
     Local,
     Read,
     Store,
     Update,
 )
+from graphc.codegen.loops.tile_size import edge_size
+from graphc.codegen.loops.turned_side import TurnedSide, over_blocks, pays_to_turn, turned_side
 
 SHORTEST = 4  # vectors that the contracted axis must have for adding up lanes to pay
 LONG = 16  # vectors from which on it pays for few columns; before, only where packing would not
@@ -39,13 +47,24 @@ def runs_along(contraction: Contraction) -> bool:
         return False
     if not _has_few_rows(c) and (len(c.sums) > 1 or _packs_better(c, size)):
         return False
-    lane, depth = Var("lane", index(c.lanes)), c.sums[-1]
+    lane = Var("lane", index(c.lanes))
     right, left = c.loads(True, lane), c.loads(False, lane)
-    if not right or not left:
-        return False
     contiguous = c.columns is not None and any(load.index.stride(lane) == 1 for load in right)
-    along = all(load.index.stride(depth) == 1 for load in (*left, *right))
-    return along and not contiguous
+    return not contiguous and _lies_along(c, left) and _lies_along(c, right)
+
+
+def runs_along_turned(contraction: Contraction) -> bool:
+    """Whether they fit once the right side, of few columns, is turned."""
+    c = contraction
+    if not c.summed or not c.dtype.is_float or c.is_paired or _has_few_rows(c):
+        return False
+    lane = Var("lane", index(c.lanes))
+    return _lies_along(c, c.loads(False, lane)) and pays_to_turn(c)
+
+
+def _lies_along(c: Contraction, loads: list[Load]) -> bool:
+    """Whether all that a side reads lies side by side along the last contracted axis."""
+    return bool(loads) and all(load.index.stride(c.sums[-1]) == 1 for load in loads)
 
 
 def _has_few_rows(c: Contraction) -> bool:
@@ -70,15 +89,18 @@ def write_inner_products(contraction: Contraction) -> None:
     _InnerProducts(contraction).write()
 
 
+def write_turned_products(contraction: Contraction) -> None:
+    """Write it so, on a turned copy of the right side."""
+    _InnerProducts(contraction).write_turned()
+
+
 class _InnerProducts:
     """A contraction kernel being written as inner products."""
 
     def __init__(self, contraction: Contraction) -> None:
         self.c, self.builder = contraction, contraction.builder
-        schedule = contraction.schedule
-        high, wide = (4, 6) if schedule.registers >= 32 else (2, 2)
-        self.high, self.wide = schedule.edge_rows or high, schedule.edge_columns or wide
-        self.panel = schedule.strip_columns
+        self.high, self.wide = edge_size(contraction)
+        self.panel = contraction.schedule.strip_columns
 
     def write(self) -> None:
         """Write the kernel: whole panels of columns, then the last, narrower one."""
@@ -92,6 +114,44 @@ class _InnerProducts:
             self._panels(rest, whole * self.panel, 1)
         elif width:
             self._panels(ONE, whole * self.panel, width)
+
+    def write_turned(self) -> None:
+        """Write the kernel: each piece turns the right side and takes some strips of rows.
+
+        What is left of the rows belongs to the last piece.
+        """
+        c, builder, rows = self.c, self.builder, self.c.row_count()
+        strips, width = rows // self.high, c.column_count().as_int or 0
+        left = rows - strips * self.high
+        known = strips.as_int
+        group = self._turning_together(known)
+        groups = strips // group + 1 if known is None else index(max(1, -(-known // group)))
+
+        def write(outer: Outer, _: Index, at: Index) -> None:
+            side = turned_side(c, outer)
+            strip = Var(builder.fresh("s"), piece_size(group, at, strips))
+            with builder.inside() as body:
+                row = (at * group + index(strip)) * self.high
+                self._strip(outer, self.high, row, ZERO, width, side)
+            if strips != ZERO:
+                builder.loop(strip, "serial", body)
+            last, height = (at + 1) // groups, left.as_int
+            rest = Var(builder.fresh("s"), last if height is not None else last * left)
+            with builder.inside() as body:
+                row = strips * self.high + (ZERO if height is not None else index(rest))
+                self._strip(outer, height or 1, row, ZERO, width, side)
+            if left != ZERO:
+                builder.loop(rest, "serial", body)
+
+        c.pieces(c.outer, (ONE, groups), write)
+
+    def _turning_together(self, strips: int | None) -> int:
+        """Strips of rows that one piece takes, so that turning is little of its work."""
+        c, schedule = self.c, self.c.schedule
+        steps = product(index(axis.size) for axis in c.summed).as_int or 1
+        work = self.high * steps * (c.column_count().as_int or 1)
+        least = max(1, schedule.piece_work // work)
+        return least if strips is None else max(1, least, strips // schedule.pieces)
 
     def _panels(self, count: Index, first: Index, width: int) -> None:
         """All rows of `count` panels of `width` columns, from column `first`."""
@@ -117,49 +177,73 @@ class _InnerProducts:
                 outer, height, strips * self.high + at, first + panel * width, width,
             ))  # fmt: skip
 
-    def _strip(self, outer: Outer, rows: int, row: Index, column: Index, width: int) -> None:
+    def _strip(
+        self, outer: Outer, rows: int, row: Index, column: Index, width: int,
+        side: TurnedSide | None = None,
+    ) -> None:  # fmt: skip
         """A strip of rows on one panel: sums into scratch, then what follows, in lanes."""
         builder, dtype = self.builder, self.c.dtype
         sums = Buffer(builder.fresh("tile"), dtype, index(rows * width), "scratch")
         builder.block.append(Local(sums))
         whole, rest = divmod(width, self.wide)
+
+        # Each pass over a strip fetches a share of the next one.
+        share = -(-rows // (whole + bool(rest)))
+
+        def tile(number: Index, columns: int) -> None:
+            at = number * self.wide
+            piece = Tile(outer, rows, index(columns), row, column + at)
+            ahead = [row + rows + number * share + i for i in range(share)]
+            self._tile(piece, sums, width, at, side, ahead)
+
         if whole:
             step = Var(builder.fresh("t"), index(whole))
             with builder.inside() as body:
-                at = index(step) * self.wide
-                self._tile(Tile(outer, rows, index(self.wide), row, column), sums, width, at)
+                tile(index(step), self.wide)
             builder.loop(step, "serial", body)
         if rest:
-            at = index(whole * self.wide)
-            self._tile(Tile(outer, rows, index(rest), row, column), sums, width, at)
-        tile = Tile(outer, rows, index(width), row, column)
-        self.c.finish(tile, sums, width, 1, "serial")
+            tile(index(whole), rest)
+        self.c.finish(Tile(outer, rows, index(width), row, column), sums, width, 1, "serial")
 
-    def _tile(self, tile: Tile, sums: Buffer, width: int, at: Index) -> None:
-        """The sums of a few rows by a few columns, from column `at` of the panel."""
+    def _tile(
+        self, tile: Tile, sums: Buffer, width: int, at: Index, side: TurnedSide | None,
+        ahead: Sequence[Index],
+    ) -> None:  # fmt: skip
+        """The sums of a few rows by a few columns, into column `at` of a strip's sums."""
         builder, dtype, columns = self.builder, self.c.dtype, tile.columns.as_int or 0
         *outside, depth = self.c.sums
         names = [[builder.fresh("r") for _ in range(columns)] for _ in range(tile.rows)]
         zero = literal(0, dtype)
         accumulators = tuple(Accumulator(name, "add", zero) for row in names for name in row)
 
-        def step() -> None:
+        def step(right: Callable[[Index], Expr], lane: Var) -> None:
             with builder.inside() as body:
                 lefts = [
                     converted(self.c.left(tile.outer, tile.row + i, ZERO), dtype)
                     for i in range(tile.rows)
                 ]
-                rights = [
-                    converted(self.c.right(tile.outer, tile.column + at + j), dtype)
-                    for j in range(columns)
-                ]
+                rights = [right(tile.column + j) for j in range(columns)]
                 for left, row in zip(lefts, names, strict=True):
-                    for right, name in zip(rights, row, strict=True):
-                        body.append(Update(name, Apply("mul", (left, right), dtype)))
-            builder.loop(depth, "vector", body)
+                    for other, name in zip(rights, row, strict=True):
+                        body.append(Update(name, Apply("mul", (left, other), dtype)))
+            if side is not None:
+                size = dtype.bytes * (side.buffer.size.as_int or 0)
+                for next_row in ahead:
+                    for fetch in soon(self.c, False, tile.outer, next_row, size):
+                        first = fetch.index.replace({lane: ZERO})
+                        builder.block.append(replace(fetch, index=first))
+            builder.loop(lane, "vector", body)
+
+        def own(column: Index) -> Expr:
+            return converted(self.c.right(tile.outer, column), dtype)
 
         with builder.inside() as walk:
-            builder.nest(outside, ["serial"] * len(outside), step)
+            if side is None:
+                builder.nest(outside, ["serial"] * len(outside), lambda: step(own, depth))
+            else:
+                over_blocks(self.c, lambda block, lane: step(
+                    lambda column: builder.let(side.load(block, column, lane)), lane
+                ))  # fmt: skip
         builder.block.append(Accumulate(accumulators, tuple(walk)))
         for i, row in enumerate(names):
             for j, name in enumerate(row):

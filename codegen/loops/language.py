@@ -160,7 +160,19 @@ class Check:
     code: int
 
 
-Stmt: TypeAlias = Let | Store | Accumulate | Update | For | Local | Check
+@dataclass(frozen=True, slots=True)
+class Prefetch:
+    """Tell that an element will be read soon, and into which cache it should come by then.
+
+    Behind the end of its buffer it means nothing.
+    """
+
+    buffer: Buffer
+    index: Index
+    cache: int
+
+
+Stmt: TypeAlias = Let | Store | Accumulate | Update | For | Local | Check | Prefetch
 
 
 @dataclass(frozen=True)
@@ -207,6 +219,8 @@ def _lines(statement: Stmt, pad: str) -> list[str]:
             return [f"{pad}local {buffer.name}: {buffer.dtype}[{buffer.size}] in {buffer.space}"]
         case Check(bad, code):
             return [f"{pad}fail {code} if {expression(bad)}"]
+        case Prefetch(buffer, at, cache):
+            return [f"{pad}prefetch {buffer.name}[{at}] into cache {cache}"]
         case Accumulate(accumulators, body):
             heads = [
                 f"{a.name}: {a.start.dtype} = {a.op} from {a.start.value}" for a in accumulators

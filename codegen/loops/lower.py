@@ -10,20 +10,27 @@ from collections.abc import Callable, Mapping, Sequence
 from graphc.codegen.loops.attention import lower_attention
 from graphc.codegen.loops.contraction import Contraction, contraction_of
 from graphc.codegen.loops.cumulative import lower_cumulative
-from graphc.codegen.loops.domain import folds, row_space
+from graphc.codegen.loops.domain import domain_of, folds, row_space
 from graphc.codegen.loops.elements import Builder
 from graphc.codegen.loops.index import index
-from graphc.codegen.loops.inner_products import runs_along, write_inner_products
+from graphc.codegen.loops.inner_products import (
+    runs_along,
+    runs_along_turned,
+    write_inner_products,
+    write_turned_products,
+)
 from graphc.codegen.loops.language import Buffer, Kernel
 from graphc.codegen.loops.rows import lower_rows
 from graphc.codegen.loops.scatter import lower_scatter
 from graphc.codegen.loops.schedule import Schedule
+from graphc.codegen.loops.short_rows import lower_short_rows
 from graphc.codegen.loops.sorting import (
     lower_digit_counts,
     lower_place_by_digit,
     lower_sort_words,
 )
 from graphc.codegen.loops.tiles import write_tiles
+from graphc.codegen.loops.turned_maps import lower_turned_map
 from graphc.codegen.loops.window import lower_window
 from graphc.ir.dims import names_of
 from graphc.ir.graph import Graph, order
@@ -86,7 +93,12 @@ def lower_kernel(
         elif nodes[0].op in ALONE:
             ALONE[nodes[0].op](builder, group, schedule)
         else:
-            lower_rows(builder, group, schedule)
+            domain = domain_of(nodes, builder.buffers)
+            if not any(
+                lower(builder, domain, group, schedule)
+                for lower in (lower_short_rows, lower_turned_map)
+            ):
+                lower_rows(builder, domain, group, schedule)
     sizes = sorted({n for node in body.nodes for t in node.results for n in names_of(t.shape)})
     return Kernel(name, (*inputs, *results), tuple(sizes), tuple(builder.block))
 
@@ -95,6 +107,8 @@ def lower_contraction(contraction: Contraction) -> None:
     """Write a contraction in the way that fits how its operands lie."""
     if runs_along(contraction):
         write_inner_products(contraction)
+    elif runs_along_turned(contraction):
+        write_turned_products(contraction)
     else:
         write_tiles(contraction)
 

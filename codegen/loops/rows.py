@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from graphc.codegen.loops.column_sums import sums_columns, write_column_sums
-from graphc.codegen.loops.domain import EXPENSIVE, REDUCTIONS, Axis, Domain, domain_of, size_of
+from graphc.codegen.loops.domain import EXPENSIVE, REDUCTIONS, Axis, Domain, size_of
 from graphc.codegen.loops.elements import Builder, converted, literal, work_type
 from graphc.codegen.loops.index import ONE, ZERO, Index, Var, index, unfolded
 from graphc.codegen.loops.index import piece as piece_size
@@ -40,9 +40,10 @@ Output = tuple[Node, Buffer]
 LARGEST_WINDOW = 9  # elements of a row that are written out
 
 
-def lower_rows(builder: Builder, outputs: Sequence[Output], schedule: Schedule) -> None:
+def lower_rows(
+    builder: Builder, domain: Domain, outputs: Sequence[Output], schedule: Schedule
+) -> None:
     """Write the parallel loop that computes outputs which share one full shape."""
-    domain = domain_of([node for node, _ in outputs], builder.buffers)
     builder.values.clear()
     builder.cached.clear()
     if any(node.op is partial_sums for node, _ in outputs):
@@ -54,7 +55,7 @@ def lower_rows(builder: Builder, outputs: Sequence[Output], schedule: Schedule) 
 
 
 @dataclass
-class _Rows:
+class Rows:
     """One row of a kernel, or as many side by side as there are lanes, being written."""
 
     builder: Builder
@@ -261,14 +262,30 @@ def _parallel(
 ) -> None:
     """The loops over rows, cut into pieces that threads take."""
     work = size_of(domain.inner).as_int or 256
-    rows = [loop for loop in domain.rows if loop is not across]
-    loops = [(loop, loop.var.extent or ONE) for loop in rows]
+    loops = [(loop, loop.var.extent or ONE) for loop in domain.rows if loop is not across]
     block: Index | None = None
     if across is not None:
         extent = across.var.extent or ONE
         block = _block(domain, extent, outputs, schedule)
         loops.append((across, _ceil(extent, block)))
         work *= block.as_int or 1
+    in_pieces(
+        builder, loops, work, schedule,
+        lambda values: _row(builder, domain, across, block, outputs, schedule, values),
+    )  # fmt: skip
+
+
+def in_pieces(
+    builder: Builder,
+    loops: Sequence[tuple[Axis, Index]],
+    work: int,
+    schedule: Schedule,
+    write: Callable[[dict[Var, Index]], None],
+) -> None:
+    """Loops around what `write` writes, cut into pieces of parallel work.
+
+    It is given what each loop's variable stands for; `work` is the steps of one iteration.
+    """
     cut = len(loops)
     while cut > 0 and work * (loops[cut - 1][1].as_int or schedule.grain) <= schedule.grain:
         cut -= 1
@@ -276,10 +293,7 @@ def _parallel(
     values: dict[Var, Index] = {}
     count, inner = _pieces(builder, loops, cut, max(1, schedule.grain // max(work, 1)), values)
     with builder.inside() as body:
-        builder.nest(
-            inner, ["serial"] * len(inner),
-            lambda: _row(builder, domain, across, block, outputs, schedule, values),
-        )  # fmt: skip
+        builder.nest(inner, ["serial"] * len(inner), lambda: write(values))
     builder.loop(count, "parallel", body)
 
 
@@ -287,12 +301,8 @@ def _summing(
     builder: Builder, domain: Domain, outputs: Sequence[Output], schedule: Schedule
 ) -> None:
     """The loop over pieces of rows for a kernel that also has partial sums of rows."""
-    totals = [output for output in outputs if output[0].op is partial_sums]
-    others = [output for output in outputs if output[0].op is not partial_sums]
-    cuts = [node.attrs for node, _ in totals if isinstance(node.attrs, PartialAttrs)]
-    (count, *others_cut), size = {cut.pieces for cut in cuts}, size_of(domain.inner)
-    if others_cut:
-        raise CompileError(f"one kernel cuts its rows into {count} and {others_cut[0]} pieces")
+    totals, others = split_sums(outputs)
+    count, size = pieces_of(totals), size_of(domain.inner)
     if sums_columns(domain, outputs):
         write_column_sums(builder, domain, outputs, schedule, count)
         return
@@ -302,11 +312,8 @@ def _summing(
     extents = [loop.var.extent or ONE for loop in domain.rows]
     at = unfolded(place, extents)
     values = {loop.var: own for loop, own in zip(domain.rows, at, strict=True)}
-    sums = {
-        node: Buffer(builder.fresh("sum"), work_type(node.tensor.dtype), size, "scratch")
-        for node, _ in totals
-    }
-    rows = _Rows(builder, domain, others, schedule, values, None, ONE, sums)
+    sums = sums_of(builder, totals, size)
+    rows = Rows(builder, domain, others, schedule, values, None, ONE, sums)
     with builder.inside() as body:
         body.extend(Local(buffer) for buffer in sums.values())
         rows.nest(list(domain.inner), rows.begin_sums)
@@ -315,6 +322,33 @@ def _summing(
         builder.loop(row, "serial", walk)
         rows.nest(list(domain.inner), lambda: rows.store_sums(totals, piece))
     builder.loop(piece, "parallel", body)
+
+
+def split_sums(outputs: Sequence[Output]) -> tuple[list[Output], list[Output]]:
+    """The results that are sums over pieces of rows, and the others."""
+    totals = [output for output in outputs if output[0].op is partial_sums]
+    return totals, [output for output in outputs if output[0].op is not partial_sums]
+
+
+def pieces_of(totals: Sequence[Output]) -> int:
+    """Into how many pieces sums cut the rows.
+
+    Raises:
+        CompileError: they do not agree.
+    """
+    cuts = [node.attrs for node, _ in totals if isinstance(node.attrs, PartialAttrs)]
+    (count, *others) = {cut.pieces for cut in cuts}
+    if others:
+        raise CompileError(f"one kernel cuts its rows into {count} and {others[0]} pieces")
+    return count
+
+
+def sums_of(builder: Builder, totals: Sequence[Output], size: Index) -> dict[Node, Buffer]:
+    """Scratch of `size` elements for each sum."""
+    return {
+        node: Buffer(builder.fresh("sum"), work_type(node.tensor.dtype), size, "scratch")
+        for node, _ in totals
+    }
 
 
 def _pieces(
@@ -381,7 +415,7 @@ def _row(
     values: dict[Var, Index],
 ) -> None:
     if across is None or block is None:
-        _Rows(builder, domain, outputs, schedule, values, None, ONE).write()
+        Rows(builder, domain, outputs, schedule, values, None, ONE).write()
         return
     extent = across.var.extent or ONE
     first = values[across.var] * block
@@ -391,7 +425,7 @@ def _row(
     )
     own_values = {**values, across.var: first + index(lane)}
     with builder.inside() as body:
-        _Rows(builder, domain, outputs, schedule, own_values, lane, block).write()
+        Rows(builder, domain, outputs, schedule, own_values, lane, block).write()
     unroll = schedule.column_vectors if domain.reduced else schedule.map_vectors
     builder.loop(lane, "vector", body, unroll)
 

@@ -33,6 +33,7 @@ from graphc.codegen.loops.language import (
     Load,
     Local,
     Position,
+    Prefetch,
     Read,
     Stmt,
     Store,
@@ -155,6 +156,8 @@ def _statement(machine: Machine, statement: Stmt, scope: Scope) -> None:
         case Check(bad, code):
             if _value(machine, bad, scope) and not 0 < machine.status <= code:
                 machine.status = code
+        case Prefetch():
+            pass
         case For(var, kind, body):
             rounds = range(evaluate(statement.extent, scope))
             turned = machine.backwards and kind in ("parallel", "vector")

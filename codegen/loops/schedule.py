@@ -56,6 +56,7 @@ class Schedule:
     edge_rows: int = 0  # sums side by side in inner products; 0 is what registers hold
     edge_columns: int = 0
     strip_columns: int = 64  # inner products that are gathered before what follows is computed
+    turns: int = 1  # whether squares of elements are turned in registers, at little cost
     map_vectors: int = 1  # vectors of neighbouring elements that a map computes side by side
 
     def lanes(self, element_bytes: int) -> int:

@@ -17,8 +17,11 @@ MANY_REGISTERS = 32  # with fewer all tiles are plain
 LONG, SHORT, SHORTER = 512, 64, 32  # steps along the sums
 HIGH, LOW, LOWER = 14, 7, 4  # rows of a tile, at most
 HIGHEST = 24  # of one vector each
+LONG_EDGE, SHORT_EDGE = 6, 3  # columns of a tile of inner products, at most
 PAGE = 4096  # bytes; what lies that far apart shares a set of the first cache
+TOGETHER = 32  # steps of which some rows take their products at once
 PAGES = 64  # whose addresses a core knows at once
+STRETCH = 1 << 13  # bytes that one piece of work reads of each step's row, at most
 REACH = 1 << 22  # bytes over which it finds pages fast
 SHORT_LINE = 11  # rows; a tile so low had better be wide
 MANY_LINES = 16  # that read the same panel; fewer are no image's
@@ -64,11 +67,24 @@ def _time_of(rows: int, height: int) -> tuple[int, bool]:
     return whole * height + last, rest > 0
 
 
+def edge_size(c: Contraction) -> tuple[int, int]:
+    """Rows and columns of a tile of inner products: a register for each sum and for each row."""
+    schedule = c.schedule
+    longest = LONG_EDGE if schedule.registers >= MANY_REGISTERS else SHORT_EDGE
+    columns = c.column_count().as_int or longest
+    wide = -(-columns // -(-columns // longest))
+    return schedule.edge_rows or (schedule.registers - 2) // (wide + 1), (
+        schedule.edge_columns or wide
+    )  # fmt: skip
+
+
 def _limits(c: Contraction) -> tuple[int, int]:
     """The most rows, and the most vectors, that a tile should have."""
     rows, steps = c.row_count().as_int, product(index(axis.size) for axis in c.summed).as_int
     many = c.schedule.registers >= MANY_REGISTERS
     short = steps is not None and steps <= SHORT
+    if steps_at_once(c):
+        return HIGH, PLAIN
     if rows is not None and rows <= FEW_ROWS:
         # A row or two alone leave registers for long rows of sums, which hide latencies.
         return HIGH, LONG_ROW
@@ -105,6 +121,33 @@ def depth_of(c: Contraction, width: int) -> int:
     if c.walked and steps is not None and most < steps <= most * 5 // 4:
         return steps  # a somewhat longer panel rather than two
     return most
+
+
+def steps_at_once(c: Contraction) -> int:
+    """Steps along the sums that a walk over the right side for few rows takes at once, or 0.
+
+    So many of its rows are read next to each other; where they are short, or the side is small,
+    tiles go through all of it one by one.
+    """
+    rows, columns = c.row_count().as_int, c.column_count().as_int or 0
+    steps = product(index(axis.size) for axis in c.summed).as_int or 0
+    if rows is None or c.walked or columns < 2 * LONG_ROW * c.lanes:
+        return 0
+    if c.is_turned and rows <= HIGH:
+        return TOGETHER if steps >= 2 * TOGETHER else 0
+    if rows > FEW_ROWS:
+        return 0
+    lane = Var("lane", index(c.lanes))
+    along = all(load.index.stride(lane) == 1 for load in c.loads(True, lane))
+    # They may share a set of the first cache, with the sums as well.
+    streams = max(2, c.schedule.l1_bytes // PAGE - 1)
+    return streams if along and steps >= 2 * streams else 0
+
+
+def stretch_of(c: Contraction, height: int) -> int:
+    """Columns of a piece of such a walk: sums of all its rows fill half of the first cache."""
+    size = c.dtype.bytes
+    return min(STRETCH // size, c.schedule.l1_bytes // (2 * height * size))
 
 
 def _is_far_reaching(c: Contraction) -> bool:

@@ -13,13 +13,14 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from graphc.codegen.loops.ahead import next_panel, next_steps, next_strip
 from graphc.codegen.loops.contraction import Contraction, Outer, Tile
 from graphc.codegen.loops.elements import converted, literal
 from graphc.codegen.loops.index import ONE, ZERO, Index, Var, index, product, unfolded, upper_bound
 from graphc.codegen.loops.index import piece as piece_size
 from graphc.codegen.loops.language import Apply, Buffer, Expr, Load, Local, Stmt, Store
 from graphc.codegen.loops.schedule import ALWAYS, AS_IT_PAYS
-from graphc.codegen.loops.tile_size import depth_of, tile_size
+from graphc.codegen.loops.tile_size import depth_of, steps_at_once, stretch_of, tile_size
 from graphc.ir.types import DType
 
 
@@ -81,7 +82,9 @@ class _Tiles:
         self.builder, self.dtype = contraction.builder, contraction.dtype
         self.schedule, self.lanes = contraction.schedule, contraction.lanes
         self.height, self.vectors = tile_size(contraction)
-        self.depth = depth_of(contraction, self.vectors * self.lanes)
+        lone = contraction.row_count().as_int == self.height  # one strip of rows
+        self.streams = steps_at_once(contraction) if lone else 0
+        self.depth = self.streams or depth_of(contraction, self.vectors * self.lanes)
 
     def write(self) -> None:
         """Write the kernel: whole panels of columns, then the last, narrower one."""
@@ -89,7 +92,9 @@ class _Tiles:
         width = self.vectors * self.lanes
         whole = columns // width
         rest = columns - whole * width
-        if whole != ZERO:
+        if whole.as_int and self.streams:
+            self._stretches(whole.as_int)
+        elif whole != ZERO:
             self._panels(whole, ZERO, index(width))
         if rest != ZERO:
             narrow = ONE if rest.as_int is not None else (rest + width - 1) // width
@@ -129,6 +134,30 @@ class _Tiles:
                 None,
             ))  # fmt: skip
 
+    def _stretches(self, tiles: int) -> None:
+        """Few rows: the other side is read as it lies, some of its rows next to each other.
+
+        A tile alone would go through all of it in narrow columns.
+        """
+        builder, c, width = self.builder, self.c, self.vectors * self.lanes
+        pieces = -(-tiles // max(1, stretch_of(c, self.height) // width))
+        count = -(-tiles // pieces)
+        size = self.height * width
+
+        def piece(outer: Outer, at: Index, _: Index) -> None:
+            number = Var(builder.fresh("t"), piece_size(count, at, index(tiles)))
+
+            def each(visit: Callable[[Tile, Index], None]) -> None:
+                with builder.inside() as body:
+                    column = (at * count + index(number)) * width
+                    tile = Tile(outer, self.height, index(width), ZERO, column)
+                    visit(tile, index(number) * size)
+                builder.loop(number, "serial", body)
+
+            self._in_blocks(size * count, each, lambda _: None)
+
+        c.pieces(c.outer, (index(pieces), ONE), piece)
+
     def _tiles_of_a_piece(self, tiles: int | None, positions: Index, panels: Index) -> int:
         """Tiles that one piece of parallel work takes: all of them, if panels are enough."""
         if tiles is None:
@@ -163,7 +192,12 @@ class _Tiles:
             packed = self._pack(share, self._depth())
             self._each(share, lambda tile, _: self._tile(tile, packed))
         else:
-            self._in_blocks(share)
+            width = self.vectors * self.lanes
+            self._in_blocks(
+                share.rows * width,
+                lambda visit: self._each(share, lambda tile, row: visit(tile, row * width)),
+                lambda depth: self._pack(share, depth),
+            )
 
     def _each(self, share: _Share, visit: Callable[[Tile, Index], None]) -> None:
         """Every tile of a piece, and which row of the piece it begins at."""
@@ -249,13 +283,20 @@ class _Tiles:
         builder.nest(depth.variables, kinds, copy)
         return _Packed(buffer, depth)
 
-    def _in_blocks(self, share: _Share) -> None:
-        """Tiles over one block of the contracted axes after the other, sums kept in between."""
+    def _in_blocks(
+        self,
+        size: int,
+        each: Callable[[Callable[[Tile, Index], None]], None],
+        pack: Callable[[_Depth], _Packed | None],
+    ) -> None:
+        """Tiles over one block of the contracted axes after the other, sums kept in between.
+
+        `each` visits all tiles, and tells where in so many sums each one's begin.
+        """
         builder, c, width = self.builder, self.c, self.vectors * self.lanes
-        size = index(share.rows * width)
-        sums = Buffer(builder.fresh("sums"), self.dtype, size, "scratch")
+        sums = Buffer(builder.fresh("sums"), self.dtype, index(size), "scratch")
         builder.block.append(Local(sums))
-        place = Var(builder.fresh("z"), size)
+        place = Var(builder.fresh("z"), index(size))
         with builder.inside() as clear:
             clear.append(Store(sums, index(place), literal(0, self.dtype)))
         builder.loop(place, "vector", clear)
@@ -263,15 +304,20 @@ class _Tiles:
         whole, c.places = c.places, places
 
         def block() -> None:
-            packed = self._pack(share, depth)
-            self._each(share, lambda tile, row: self._add(tile, packed, sums, row * width))
+            packed = pack(depth)
+            each(lambda tile, first: self._add(tile, depth, packed, sums, first))
 
         builder.nest(outside, ["serial"] * len(outside), block)
         c.places = whole
         kind = "serial" if c.is_long() else "unrolled"
-        self._each(share, lambda tile, row: c.finish(
-            tile, sums, width, self.vectors, kind, row * width
-        ))  # fmt: skip
+
+        def finish(tile: Tile, first: Index) -> None:
+            if c.is_turned:
+                c.finish_turned(tile, sums, width, first)
+            else:
+                c.finish(tile, sums, width, self.vectors, kind, first)
+
+        each(finish)
 
     def _blocks(self) -> tuple[list[Var], _Depth, list[Index]]:
         """Loops over blocks of the contracted axes, the axes of one block, and places in them.
@@ -301,17 +347,20 @@ class _Tiles:
         accumulator = self._accumulator(tile)
         zero = literal(0, self.dtype)
         self._over_tile(tile, lambda lane, row: [Store(accumulator, row * width + lane, zero)])
-        self._walk(tile, accumulator, packed)
+        variables = self.c.sums if packed is None else packed.depth.variables
+        self._walk(tile, accumulator, packed, variables)
         self._finish(tile, accumulator)
 
-    def _add(self, tile: Tile, packed: _Packed, sums: Buffer, first: Index) -> None:
+    def _add(
+        self, tile: Tile, depth: _Depth, packed: _Packed | None, sums: Buffer, first: Index
+    ) -> None:
         """The contraction of one block for one tile, added to sums in memory."""
         width = self.vectors * self.lanes
         accumulator = self._accumulator(tile)
         self._over_tile(tile, lambda lane, row: [Store(
             accumulator, row * width + lane, Load(sums, first + row * width + lane)
         )])  # fmt: skip
-        self._walk(tile, accumulator, packed)
+        self._walk(tile, accumulator, packed, depth.variables)
         self._over_tile(tile, lambda lane, row: [Store(
             sums, first + row * width + lane, Load(accumulator, row * width + lane)
         )])  # fmt: skip
@@ -323,14 +372,19 @@ class _Tiles:
         self.builder.block.append(Local(buffer))
         return buffer
 
-    def _walk(self, tile: Tile, accumulator: Buffer, packed: _Packed | None) -> None:
+    def _walk(
+        self, tile: Tile, accumulator: Buffer, packed: _Packed | None, variables: Sequence[Var]
+    ) -> None:
         """The loops along the contracted axes."""
-        variables = self.c.sums if packed is None else packed.depth.variables
         self.builder.nest(
-            variables, ["serial"] * len(variables), lambda: self._step(tile, accumulator, packed)
+            variables,
+            ["serial"] * len(variables),
+            lambda: self._step(tile, accumulator, packed, variables),
         )
 
-    def _step(self, tile: Tile, accumulator: Buffer, packed: _Packed | None) -> None:
+    def _step(
+        self, tile: Tile, accumulator: Buffer, packed: _Packed | None, variables: Sequence[Var]
+    ) -> None:
         """One product of a column by a row, added to the tile."""
         builder, width = self.builder, self.vectors * self.lanes
         lane = Var(builder.fresh("j"), tile.columns)
@@ -348,6 +402,13 @@ class _Tiles:
                 terms = (left, right, Load(accumulator, place))
                 inner.append(Store(accumulator, place, _multiply_add(terms, self.dtype)))
             builder.loop(row, "unrolled", inner)
+        if self.c.is_turned and packed is None:
+            # All rows are here, so what is read of the other side is read once, line by line.
+            builder.block.extend(next_panel(self.c, tile, width, self._steps()))
+        elif self.streams and packed is None:
+            builder.block.extend(next_steps(self.c, tile, width, self.streams))
+        else:
+            builder.block.extend(next_strip(self.c, tile, variables))
         builder.loop(lane, "vector", body, self.vectors)
 
     def _over_tile(self, tile: Tile, write: Callable[[Index, Index], list[Stmt]]) -> None:
@@ -365,10 +426,11 @@ class _Tiles:
         """What follows on a tile.
 
         A long epilogue runs as a loop over the rows, from scratch, so that its code is there
-        once; a short one is unrolled and finds the tile in registers.
+        once; a short one is unrolled and finds the tile in registers. Results
+        that are turned pass through scratch, too.
         """
         builder, width = self.builder, self.vectors * self.lanes
-        if not self.c.is_long():
+        if not self.c.is_long() and not self.c.is_turned:
             self.c.finish(tile, accumulator, width, self.vectors, "unrolled")
             return
         spill = Buffer(builder.fresh("tile"), self.dtype, accumulator.size, "scratch")
@@ -376,7 +438,10 @@ class _Tiles:
         self._over_tile(tile, lambda lane, row: [
             Store(spill, row * width + lane, Load(accumulator, row * width + lane))
         ])  # fmt: skip
-        self.c.finish(tile, spill, width, self.vectors, "serial")
+        if self.c.is_turned:
+            self.c.finish_turned(tile, spill, width)
+        else:
+            self.c.finish(tile, spill, width, self.vectors, "serial")
 
 
 def _multiply_add(terms: tuple[Expr, Expr, Expr], dtype: DType) -> Expr:

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from graphc.ir.errors import ArgumentError
-from graphc.ir.node import Attrs, Node, make, regions
+from graphc.ir.node import Attrs, Node, Op, make, regions, remake
 from graphc.ir.places import Places, PlaceTable, recording
 from graphc.ir.text.printer import print_graph
 from graphc.ir.types import TensorType
@@ -70,6 +70,12 @@ class Graph:
         """Number of nodes, those of the graphs that nodes hold included."""
         return sum(1 + sum(held.count for held in regions(node)) for node in self.nodes)
 
+    @cached_property
+    def operations(self) -> frozenset[Op]:
+        """Every operation in it, and in the graphs that nodes hold: what no pass need look for."""
+        found = {node.op for node in self.nodes}
+        return frozenset(found.union(*(g.operations for n in self.nodes for g in regions(n))))
+
     @property
     def input_types(self) -> tuple[TensorType, ...]:
         """The types of the parameters."""
@@ -108,24 +114,28 @@ def order(outputs: Iterable[Node], stop: Container[Node] = ()) -> tuple[Node, ..
     Iterative, since graphs are deep.
     """
     done: dict[Node, None] = {}
-    stack: list[tuple[Node, bool]] = [(output, False) for output in reversed(list(outputs))]
+    stack: list[Node | None] = [*outputs]
+    stack.reverse()
     while stack:
-        node, ready = stack.pop()
-        if node in done:
-            continue
-        if ready or not node.operands or node in stop:
-            done[node] = None
-            continue
-        stack.append((node, True))
-        stack.extend((operand, False) for operand in reversed(node.operands) if operand not in done)
+        node = stack.pop()
+        if node is None:  # all operands of the one below are done
+            ready = stack.pop()
+            assert ready is not None
+            done[ready] = None
+        elif node not in done:
+            if node.operands and node not in stop:
+                stack += (node, None)
+                stack += node.operands[::-1]
+            else:
+                done[node] = None
     return tuple(done)
 
 
 def rebuild(node: Node, operands: tuple[Node, ...], attrs: Attrs | None = None) -> Node:
     """`node` with other operands (and attributes), or itself when nothing differs."""
-    if operands == node.operands and (attrs is None or attrs == node.attrs):
-        return node
-    return make(node.op, operands, node.attrs if attrs is None else attrs)
+    if attrs is not None and attrs != node.attrs:
+        return make(node.op, operands, attrs)
+    return node if operands == node.operands else remake(node, operands)
 
 
 def transform(graph: Graph, meaning: Meaning, params: Sequence[Node] | None = None) -> Graph:
@@ -153,7 +163,7 @@ def substitute(outputs: Sequence[Node], values: Mapping[Node, Node]) -> tuple[No
     env = dict(values)
     for node in order(outputs, values):
         if node not in env:
-            env[node] = rebuild(node, tuple(env[operand] for operand in node.operands))
+            env[node] = rebuild(node, tuple([env[operand] for operand in node.operands]))
     return tuple(env[output] for output in outputs)
 
 

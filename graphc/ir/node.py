@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
-from weakref import WeakValueDictionary
+from weakref import ref
 
 import numpy as np
 
-from graphc.ir.places import recorder
+from graphc.ir.places import in_force
 from graphc.ir.types import Size, TensorType, TupleType, Type, single
 
 if TYPE_CHECKING:
     from graphc.ir.graph import Graph
 
+_Key: TypeAlias = "tuple[Node, ...] | tuple[tuple[Node, ...], Attrs]"
 Value: TypeAlias = np.ndarray | tuple[np.ndarray, ...]
 
 
@@ -63,13 +64,19 @@ class Op:
     samples: Callable[[], Sequence[Sample]] | None = None
     elementwise: bool = False
     identity: float | None = None  # of a reduction: the value of an empty one
+    holds_graphs: bool = field(init=False, repr=False)
+    nodes: dict[_Key, _Kept] = field(default_factory=dict, init=False, repr=False)  # that are alive
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "holds_graphs", hasattr(self.attrs, "regions"))
 
     def __call__(self, *operands: Node, **fields: object) -> Node:
         """The node that applies the operation."""
-        return make(self, operands, self.attrs(**fields) if fields else self._bare())
+        return make(self, operands, self.attributes(**fields))
 
-    def _bare(self) -> Attrs:
-        return NO_ATTRS if self.attrs is Attrs else self.attrs()
+    def attributes(self, **fields: object) -> Attrs:
+        """The operation's attributes from their fields."""
+        return NO_ATTRS if self.attrs is Attrs and not fields else self.attrs(**fields)
 
     def __repr__(self) -> str:
         return self.name
@@ -105,7 +112,8 @@ class Node:
     @property
     def tensor(self) -> TensorType:
         """The type, known to be no tuple."""
-        return single(self.type)
+        type_ = self.type
+        return type_ if type(type_) is TensorType else single(type_)
 
     @property
     def results(self) -> tuple[TensorType, ...]:
@@ -116,8 +124,24 @@ class Node:
         return f"<{self.op.name} {self.type}>"
 
 
-_table: WeakValueDictionary[tuple[Op, tuple[Node, ...], Attrs], Node] = WeakValueDictionary()
-_lock = threading.Lock()
+class _Kept(ref["Node"]):
+    """A node in the table of its operation, which does not keep it alive, and its key there."""
+
+    __slots__ = ("key", "table")
+    key: _Key
+    table: dict[_Key, _Kept]
+
+
+# Like a `WeakValueDictionary`, whose methods are Python: nodes are most of what compiling makes.
+_lock = threading.RLock()  # nodes may die, and leave their table, while one is added
+
+
+def _leave(kept: _Kept) -> None:
+    """Take a dead node's entry from its table, unless an equal node has come in its place."""
+    with _lock:
+        found = kept.table.pop(kept.key, kept)
+        if found is not kept:
+            kept.table[kept.key] = found
 
 
 def make(op: Op, operands: tuple[Node, ...], attrs: Attrs) -> Node:
@@ -126,20 +150,50 @@ def make(op: Op, operands: tuple[Node, ...], attrs: Attrs) -> Node:
     Raises:
         ShapeError, DtypeError: the type rule rejects the operands.
     """
-    key = (op, operands, attrs)
-    node = _table.get(key)
+    key = operands if type(attrs) is Attrs else (operands, attrs)
+    known = op.nodes.get(key)
+    node = None if known is None else known()
     if node is None:
         type_ = op.infer(attrs, *[operand.type for operand in operands])
-        with _lock:
-            node = _table.get(key)
-            if node is None:
-                node = _table[key] = Node(op, operands, attrs, type_)
-    noted = recorder()
+        node = _added(key, Node(op, operands, attrs, type_))
+    noted = in_force.get()
     if noted is not None:
         noted.note(node)
     return node
 
 
+def remake(node: Node, operands: tuple[Node, ...]) -> Node:
+    """The same operation on other operands; where they have the types of the old ones, so has it.
+
+    Example: `remake(exp_of_x, (y,))`.
+    """
+    op, attrs = node.op, node.attrs
+    key = operands if type(attrs) is Attrs else (operands, attrs)
+    known = op.nodes.get(key)
+    made = None if known is None else known()
+    if made is None:
+        for old, new in zip(node.operands, operands, strict=True):
+            if old.type is not new.type:
+                return make(op, operands, attrs)
+        made = _added(key, Node(op, operands, attrs, node.type))
+    noted = in_force.get()
+    if noted is not None:
+        noted.note(made)
+    return made
+
+
+def _added(key: _Key, node: Node) -> Node:
+    """The node of a key, which mostly is the one given; another thread may have been faster."""
+    kept = _Kept(node, _leave)
+    kept.key, kept.table = key, node.op.nodes
+    with _lock:
+        other = kept.table.setdefault(key, kept)()
+        if other is None:
+            kept.table[key] = kept
+            return node
+    return other
+
+
 def regions(node: Node) -> tuple[Graph, ...]:
     """The closed graphs that a node holds (loop bodies, branches, kernels)."""
-    return tuple(getattr(node.attrs, "regions", ()))
+    return getattr(node.attrs, "regions", ()) if node.op.holds_graphs else ()

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, TypeAlias
@@ -52,51 +53,63 @@ class Recorder:
 
     def note(self, node: Node) -> None:
         """Add where the recorder stands to the places of `node`."""
-        known = self.table.get(node, ())
-        if self.here and known != self.here:
-            self.table[node] = tuple(dict.fromkeys(known + self.here))[:MOST_PLACES]
+        here = self.here
+        if here:
+            known = self.table.get(node)
+            if known is None:
+                self.table[node] = here
+            elif known is not here and len(known) < MOST_PLACES and known != here:
+                self.table[node] = tuple(dict.fromkeys(known + here))[:MOST_PLACES]
 
 
-_recorder: ContextVar[Recorder | None] = ContextVar("recorder", default=None)
+in_force: ContextVar[Recorder | None] = ContextVar("recorder", default=None)
 
 
 def recorder() -> Recorder | None:
     """The recorder in force."""
-    return _recorder.get()
+    return in_force.get()
 
 
 @contextmanager
 def recording(table: dict[Node, Places] | None = None) -> Iterator[Recorder]:
     """Note the places of all nodes made inside."""
     made = Recorder({} if table is None else table)
-    token = _recorder.set(made)
+    token = in_force.set(made)
     try:
         yield made
     finally:
-        _recorder.reset(token)
+        in_force.reset(token)
 
 
+@lru_cache(maxsize=4096)
 def gradient_of(places: Places) -> Places:
     """The places of a node's derivative."""
     return tuple(replace(place, gradient=place.gradient + 1) for place in places)
 
 
-def _is_ours(frame: FrameType) -> bool:
-    name = frame.f_code.co_filename
+@lru_cache(maxsize=4096)
+def _is_ours(name: str) -> bool:
+    """Whether a file is not the user's."""
     return name.startswith(ROOMS) or name.startswith("<frozen") or "contextlib.py" in name
 
 
 def user_place() -> Places:
     """The innermost line on the stack that is the user's, not graphc's."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and _is_ours(frame):
+    while frame is not None and _is_ours(frame.f_code.co_filename):
         frame = frame.f_back
-        if frame is not None and CLICK in frame.f_code.co_filename:
-            return ()  # called from our command line, below which nobody writes programs
     if frame is None:
         return ()
     code = frame.f_code
-    return (Place(code.co_filename, frame.f_lineno, code.co_name),)
+    return _one_place(code.co_filename, frame.f_lineno, code.co_name)
+
+
+@lru_cache(maxsize=4096)
+def _one_place(file: str, line: int, function: str) -> Places:
+    """Equal places are mostly one object, and compared at once."""
+    if CLICK in file:
+        return ()  # called from our command line, below which nobody writes programs
+    return (Place(file, line, function),)
 
 
 def written_at(places: Places) -> str:

@@ -38,6 +38,9 @@ class DType:
     bits: int
     numpy: np.dtype[np.generic]
 
+    def __hash__(self) -> int:
+        return hash(self.name)
+
     def __str__(self) -> str:
         return self.name
 
@@ -158,6 +161,13 @@ class TensorType:
     def text(self) -> str:
         """The type as the text form writes it."""
         return f"{self.dtype}[{','.join(map(str, self.shape))}]"
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (
+            isinstance(other, TensorType)
+            and self.dtype == other.dtype
+            and self.shape == other.shape
+        )
 
     def __hash__(self) -> int:
         return self._hash

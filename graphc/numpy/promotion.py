@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, cast
 
 import numpy as np
@@ -68,6 +69,9 @@ class Kind:
     weak: bool = False
 
 
+_kind = lru_cache(maxsize=64)(Kind)
+
+
 def element_type(spec: DTypeLike) -> DType:
     """The element type meant by a name, a NumPy type or an element type.
 
@@ -80,18 +84,22 @@ def element_type(spec: DTypeLike) -> DType:
     return dtype_of(cast("Hashable", spec))
 
 
+SCALARS = (bool, int, float, complex)
+ARRAYS = (Tracer, np.ndarray, np.generic, Dim)
+
+
 def is_scalar(value: object) -> bool:
     """Whether a value is a Python number, whose type is weak.
 
     >>> is_scalar(2.5), is_scalar(np.float32(2.5))
     (True, False)
     """
-    return isinstance(value, bool | int | float | complex)
+    return isinstance(value, SCALARS)
 
 
 def is_array_like(value: object) -> bool:
     """Whether a value is an array, a stand-in for one, or a scalar."""
-    known = isinstance(value, Tracer | np.ndarray | np.generic | Dim) or is_scalar(value)
+    known = isinstance(value, ARRAYS) or is_scalar(value)
     return known or hasattr(value, "__array__") or hasattr(value, "graphc_type")
 
 
@@ -102,13 +110,13 @@ def kind_of(value: object) -> Kind:
         DtypeError: the value is no array; sequences are turned into one by `asarray`.
     """
     if isinstance(value, Tracer):
-        return Kind(value.type.dtype, value.weak)
+        return _kind(value.node.tensor.dtype, value.weak)
+    if isinstance(value, float):
+        return _kind(F32 if type(value) is float else F64, True)
     if isinstance(value, bool):
         return Kind(BOOL)
     if isinstance(value, int | Dim):
         return Kind(I32, weak=True)
-    if isinstance(value, float):
-        return Kind(F32 if type(value) is float else F64, weak=True)
     if isinstance(value, complex):
         return Kind(C64 if type(value) is complex else C128, weak=True)
     return Kind(type_of_value(value).dtype)
@@ -120,6 +128,8 @@ def type_of_value(value: object) -> TensorType:
     Raises:
         DtypeError: the value is no array.
     """
+    if isinstance(value, Tracer):
+        return value.node.tensor
     if isinstance(value, list | tuple):
         fail(DtypeError, f"got a {type(value).__name__}, expected an array: use asarray or stack")
     if not is_array_like(value):
@@ -133,6 +143,8 @@ def type_of_value(value: object) -> TensorType:
 
 def shape_of(value: object) -> Shape:
     """The shape of an array or scalar."""
+    if isinstance(value, Tracer):
+        return value.node.tensor.shape
     return () if is_scalar(value) or isinstance(value, Dim) else type_of_value(value).shape
 
 
@@ -247,8 +259,8 @@ def apply(op: Op, x: ArrayLike, *rest: ArrayLike, **fields: object) -> Array:
 
 def converted(value: ArrayLike, dtype: DType) -> Array:
     """An array or scalar with element type `dtype`, itself where it has it."""
-    if isinstance(value, bool | int | float | complex):
-        return cast("Array", scalar(value, dtype))
+    if is_scalar(value):
+        return cast("Array", scalar(cast("complex", value), dtype))
     if isinstance(value, Dim):
         return size_value(value, dtype)
     if type_of_value(value).dtype is dtype:
@@ -271,6 +283,8 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
     Raises:
         ShapeError: two sizes differ and neither is 1.
     """
+    if len(shapes) == 2 and shapes[0] == shapes[1]:
+        return shapes[0]
     rank = max((len(shape) for shape in shapes), default=0)
     result: list[Size] = [1] * rank
     for shape in shapes:
@@ -304,7 +318,7 @@ def reshaped(value: ArrayLike, shape: Shape) -> Array:
 
 def stretched(value: ArrayLike, shape: Shape) -> Array:
     """An array broadcast to `shape`, which `broadcast_shapes` has found to fit."""
-    own = shape_of(value)
+    own = value.shape if type(value) is np.ndarray else shape_of(value)
     if own == shape:
         return cast("Array", value)
     first = len(shape) - len(own)
@@ -318,7 +332,7 @@ def stretched(value: ArrayLike, shape: Shape) -> Array:
 
 def together(values: tuple[ArrayLike, ...], dtype: DType) -> list[Array]:
     """Operands converted to one element type and broadcast to one shape."""
-    shape = broadcast_shapes(*(shape_of(value) for value in values))
+    shape = broadcast_shapes(*map(shape_of, values))
     return [stretched(converted(value, dtype), shape) for value in values]
 
 

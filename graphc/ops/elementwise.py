@@ -44,6 +44,8 @@ Vjp = Callable[..., Cotangents]
 def _check(name: str, kinds: Kinds, *types: TensorType) -> TensorType:
     first = types[0]
     for type_ in types:
+        if type_ is first and type_.dtype.kind in kinds:
+            continue
         if type_.dtype.kind not in kinds:
             expected = " or ".join(sorted(kinds))
             raise DtypeError(f"{name}: got {type_}, expected elements of kind {expected}")
@@ -71,7 +73,8 @@ def _row(
         if len(types) != count:
             raise ShapeError(f"{name}: got {len(types)} operands, expected {count}")
         first = _check(name, kinds, *types)
-        return tensor(wanted(first.dtype), first.shape)
+        own = wanted(first.dtype)
+        return first if own is first.dtype else tensor(own, first.shape)
 
     def reference(attrs: Attrs, *arrays: np.ndarray) -> np.ndarray:
         return meaning.rounded(function, arrays, wanted(dtype_of(arrays[0].dtype)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from graphc.ir.graph import Graph
-from graphc.ir.node import Node, make
+from graphc.ir.node import Node, remake
 from graphc.ir.places import Places, recorder, recording
 from graphc.ir.types import TensorType
 from graphc.ops.control import parameters
@@ -23,7 +23,7 @@ def applied(graph: Graph, arguments: Sequence[Node]) -> tuple[Node, ...]:
         if node not in env:
             if record is not None:
                 record.here = graph.place(node) or before
-            env[node] = make(node.op, tuple(env[operand] for operand in node.operands), node.attrs)
+            env[node] = remake(node, tuple([env[operand] for operand in node.operands]))
     if record is not None:
         record.here = before
     return tuple(env[output] for output in graph.outputs)

@@ -35,6 +35,12 @@ class ConstantAttrs(Attrs):
         return hash((self.type, self.data))
 
     @cached_property
+    def number(self) -> complex:
+        """The one element of a scalar."""
+        found: complex = self.array.item()
+        return found
+
+    @cached_property
     def array(self) -> np.ndarray:
         """The elements as a read-only array."""
         flat = np.frombuffer(self.data, self.type.dtype.numpy)
@@ -61,9 +67,12 @@ def constant(value: object, dtype: object = None) -> Node:
     >>> str(constant(2.5, "f32").type)
     'f32[]'
     """
-    wanted = None if dtype is None else dtype_of(dtype).numpy
-    array = np.asarray(value, wanted, order="C")
-    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    if type(value) is np.ndarray and dtype is None and value.dtype.isnative:
+        array = value
+    else:
+        wanted = None if dtype is None else dtype_of(dtype).numpy
+        array = np.asarray(value, wanted, order="C")
+        array = array.astype(array.dtype.newbyteorder("="), copy=False)
     return literal(type=tensor(array.dtype, array.shape), data=array.tobytes())
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from types import MappingProxyType
 
 from graphc.codegen.loops.schedule import Schedule, changed, schedule_for
@@ -16,7 +17,6 @@ from graphc.runtime.cache import DiskCache, cache_key
 from graphc.runtime.candidates import Knobs
 from graphc.runtime.options import Options
 from graphc.runtime.tuned import TunedSchedules, tunable
-from graphc.runtime.tuner import tune
 
 NONE: Mapping[str, Knobs] = MappingProxyType({})
 
@@ -37,7 +37,8 @@ def chosen(key: str, kernels: Callable[[], Graph], options: Options) -> Mapping[
     if not names:
         names = sorted(map(known.name, tunable(kernels())))
     if options.autotune and not searched:
-        tune(kernels(), options, options.autotune)
+        search = import_module("graphc.runtime.tuner")  # what only a search needs
+        search.tune(kernels(), options, options.autotune)
         searched = True
     if listed != (names, searched):
         cache.put(listing, json.dumps({"names": names, "searched": searched}).encode())

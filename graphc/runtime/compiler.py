@@ -6,11 +6,12 @@ hit skips every pass. What is stored is the object code and a JSON header.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import json
+import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import astuple, dataclass, field
 from typing import Any
 
@@ -27,7 +28,7 @@ from graphc.codegen.llvm.entry import (
 from graphc.codegen.loops.assemble import arena_size, assemble
 from graphc.codegen.loops.program import Message, Program
 from graphc.codegen.loops.schedule import schedule_for
-from graphc.codegen.target import require_runnable
+from graphc.codegen.target import Target, require_runnable
 from graphc.ir.dims import dim
 from graphc.ir.graph import Graph
 from graphc.ir.node import regions
@@ -138,8 +139,7 @@ class Compilation:
             if self.graph.count >= LARGE:
                 start()
             options.say("cache", f"miss: {cache.last_miss or 'every pass is to be watched'}")
-            with ThreadPoolExecutor(1) as beside:
-                signature, objects = self._compiled(laps, beside)
+            signature, objects = self._compiled(laps)
             if not options.clocks:
                 cache.put(key, _packed(signature, objects))
             if cache.last_unwritten:
@@ -152,7 +152,7 @@ class Compilation:
         options.say("compile", f"{len(self.graph.nodes)} nodes: {laps}")
         return made
 
-    def _compiled(self, laps: Laps, beside: Executor) -> tuple[Signature, list[bytes]]:
+    def _compiled(self, laps: Laps) -> tuple[Signature, list[bytes]]:
         """Signature and object code, all steps run and dumped where that is asked for."""
         options = self.options
         _ = self._stages
@@ -160,12 +160,15 @@ class Compilation:
         signature = self.signature
         laps.lap("loops")
         program, target = self.program, options.target
+        beside = threading.Thread(target=_prepare_pools, args=(target, options))
         if signature.parallel:  # the pool's own code takes as long as a small program's
-            beside.submit(pools_of, target, DiskCache(options.cache_dir, strict=False).directory)
+            beside.start()
         arrays = print_array_entry(program, ARRAY_ENTRY, DATA_OFFSET)
         clocks = clocks_for(program, target) if options.clocks else None
         modules = print_modules(program, target.vector_bytes, arrays, clocks)
         objects = emit_objects_apart(laps.printed(modules), target, options.threads, laps.watch)
+        if signature.parallel:
+            beside.join()
         laps.lap("print and emit")
         if options.dump is not None:
             write_targets(options.dump, self.program, self.llvm, options.target)
@@ -200,6 +203,12 @@ def _is_checked(graph: Graph) -> bool:
         or any(map(_is_checked, regions(node)))
         for node in graph.nodes
     )
+
+
+def _prepare_pools(target: Target, options: Options) -> None:
+    """Have the pool's code ready; whatever fails will fail where it is used."""
+    with contextlib.suppress(Exception):
+        pools_of(target, DiskCache(options.cache_dir, strict=False).directory)
 
 
 def _load(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -17,7 +18,10 @@ def fingerprint() -> str:
     for room in ROOMS:
         folder = PACKAGE / room
         folder = folder if folder.exists() else PACKAGE.parent / room
-        for path in sorted(folder.rglob("*.py")):
-            stat = path.stat()
-            digest.update(f"{path.name} {stat.st_size} {stat.st_mtime_ns};".encode())
+        for path, folders, files in os.walk(folder):
+            folders[:] = sorted(name for name in folders if name != "__pycache__")
+            for name in sorted(files):
+                if name.endswith(".py"):
+                    stat = os.stat(f"{path}/{name}")
+                    digest.update(f"{name} {stat.st_size} {stat.st_mtime_ns};".encode())
     return digest.hexdigest()

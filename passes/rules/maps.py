@@ -18,6 +18,11 @@ def map_of_reshapes(node: Node) -> Node | None:
     Operands that are repeated numbers do not matter; other operands must be such reshapes, too.
     What was computed per row with `keepdims` then lies as the rows' reductions do, and fuses.
     """
+    for operand in node.operands:
+        if operand.op is reshape:
+            break
+    else:
+        return None
     scalars = [scalar_of(operand) for operand in node.operands]
     reshaped = [
         operand for operand, scalar in zip(node.operands, scalars, strict=True) if scalar is None

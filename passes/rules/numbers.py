@@ -41,10 +41,14 @@ def is_constant(node: Node) -> bool:
 
 def is_number(node: Node, value: float) -> bool:
     """Whether every element is the real number `value`; 0.0 is not -0.0 here."""
-    found = number_of(node)
-    if found is None or node.tensor.dtype.is_complex or found != value:
+    scalar = scalar_of(node)
+    if scalar is None:
         return False
-    return value != 0 or bool(np.signbit(found.astype(np.float64)) == (math.copysign(1, value) < 0))
+    assert isinstance(scalar.attrs, ConstantAttrs)
+    found = scalar.attrs.number
+    if found != value or scalar.attrs.type.dtype.is_complex:
+        return False
+    return value != 0 or math.copysign(1, found.real) == math.copysign(1, value)
 
 
 def is_float(node: Node) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from graphc.codegen.llvm.math import FUNCTIONS, declare
-from tests.cpu.vector_loop import compile_loop
+from tests.cpu.vector_loop import NUMPY_KINDS, compile_loop
 from tests.cpu.vector_oracles import ALL, LARGEST_ERROR, exact_error, sample, ulp_error_f32
 
 SAMPLES_F32 = 2_000_000
@@ -65,6 +65,27 @@ def test_one_lane_equals_many(function: str, dtype: str) -> None:
         compile_loop(function, dtype, lanes, oracle.arity)(*operands) for lanes in LANES[dtype]
     )
     np.testing.assert_array_equal(one, many)
+
+
+def test_powers_next_to_overflow() -> None:
+    """Where an error of the logarithm is multiplied most."""
+    generator = np.random.default_rng(4)
+    x = generator.uniform(0.7, 1.5, 1 << 20).astype(np.float32)
+    y = (generator.uniform(-126.0, 128.0, x.size) / np.log2(x.astype(np.float64))).astype(
+        np.float32
+    )
+    exact = np.power(x.astype(np.float64), y.astype(np.float64))
+    errors = ulp_error_f32(compile_loop("pow", "f32", 16, 2)(x, y), exact)
+    assert errors.max() <= LARGEST_ERROR, (x[errors.argmax()], y[errors.argmax()])
+
+
+@pytest.mark.parametrize("dtype", LANES)
+def test_whole_powers_are_exact(dtype: str) -> None:
+    kind, digits = NUMPY_KINDS[dtype], 24 if dtype == "f32" else 53
+    pairs = [(x, y) for x in range(2, 3000) for y in range(1, digits) if x**y <= 2**digits]
+    x, y = (np.array(column, kind) for column in zip(*pairs, strict=True))
+    got = compile_loop("pow", dtype, LANES[dtype][1], 2)(x, y)
+    np.testing.assert_array_equal(got, np.array([float(x**y) for x, y in pairs], kind))
 
 
 def test_declared_text_stands_alone() -> None:

@@ -27,6 +27,9 @@ HIDDEN_IMPORTS_ALLOWED = frozenset(
         ("graphc.codegen.cuda.compile", "pycuda"),  # only launching needs it, and a GPU
         ("graphc.late", "?"),  # rooms that many programs never enter
         ("graphc.api.backend", "graphc"),  # the compiler, which the first compilation loads
+        ("graphc.codegen.llvm.apart", "graphc"),  # the process, which small programs never start
+        ("graphc.codegen.llvm.engine", "concurrent"),  # 3 ms that programs of one module save
+        ("graphc.runtime.autotune", "graphc"),  # the search, which few compilations ask for
         ("graphc.codegen", "?"),  # printed targets, loaded when they are asked for
         ("graphc.codegen.host", "llvmlite"),  # 60 ms that only the first compilation needs
         ("graphc.ir.dims", "sympy"),  # a third of a second that static programs never need

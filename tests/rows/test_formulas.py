@@ -82,7 +82,7 @@ def test_formulas_prove_numpy_meanings(row: Op) -> None:
     symbols = [sympy.Symbol(name, real=True) for name in names(row)]
     expression = formula(row, symbols)
     arrays = points(row)
-    node = make(row, parameters(tuple(type_of(a) for a in arrays)), row._bare().__class__())
+    node = make(row, parameters(tuple(type_of(a) for a in arrays)), row.attributes().__class__())
     assert row.reference is not None
     got = np.asarray(row.reference(node.attrs, *arrays))
     for i, place in enumerate(zip(*arrays, strict=True)):

@@ -305,6 +305,34 @@ def select(mask: Value, chosen: Value | float, otherwise: Value | float) -> Valu
     return builder.emit(text, sample.kind)
 
 
+def outside(pattern: Value, low: int, high: int) -> Value:
+    """Mask of integers that are not in low <= pattern < high, by one unsigned comparison.
+
+    Positive floats are ordered as their bits; a set sign, infinity and nan lie above them.
+    """
+    moved = pattern - low
+    kind = pattern.builder.type_of(pattern.kind)
+    limit = pattern.like(high - low)
+    return pattern.builder.emit(f"icmp uge {kind} {moved.name}, {limit.name}", "i1")
+
+
+def is_not_normal(x: Value) -> Value:
+    """Mask of all but positive normal numbers: of zero, subnormals, infinity, nan, negatives."""
+    form = x.format
+    infinite = 2 * form.bias + 1
+    return outside(bits(x), 1 << form.fraction_bits, infinite << form.fraction_bits)
+
+
+def larger(x: Value, low: int) -> Value:
+    """The larger of an integer and a bound."""
+    return x.builder.call("smax", x.kind, (x.kind,), x, x.like(low))
+
+
+def smaller(x: Value, high: Value | int) -> Value:
+    """The smaller of an integer and a bound."""
+    return x.builder.call("smin", x.kind, (x.kind,), x, x.like(high))
+
+
 def any_lane(mask: Value) -> Value:
     """One truth value: whether the mask holds in some lane."""
     builder = mask.builder
@@ -360,9 +388,14 @@ def from_bits(pattern: Value) -> Value:
 
 
 def convert(x: Value, kind: str) -> Value:
-    """A number in another kind: rounded to nearest; signed integers to floats or narrower."""
+    """A number in another kind: rounded to nearest; signed integers to floats or narrower.
+
+    Floats become integers toward zero, and must fit.
+    """
     if x.kind == kind:
         return x
+    if x.is_float and kind not in FORMATS:
+        return _cast("fptosi", x, kind)
     if x.is_float and kind in FORMATS:
         return _cast("fpext" if kind == "double" else "fptrunc", x, kind)
     if kind in FORMATS:
@@ -397,7 +430,26 @@ def polynomial(x: Value, coefficients: Sequence[float]) -> Value:
     return result
 
 
-def nearest(x: Value, factor: float, added: int = 0) -> tuple[Value, Value]:
+def in_blocks(x: Value, coefficients: Sequence[float], size: int = 4) -> Value:
+    """The polynomial as one in x^size of short polynomials, which the processor overlaps.
+
+    For functions whose operations depend on each other in one long row. (G. Estrin 1960.)
+    """
+    power = x
+    for _ in range(size.bit_length() - 1):
+        power = power * power
+    starts = range(0, len(coefficients) - 1, size)
+    blocks = [
+        polynomial(x, coefficients[start : None if start == starts[-1] else start + size])
+        for start in starts
+    ]
+    result = blocks.pop()
+    for block in reversed(blocks):
+        result = fma(result, power, block)
+    return result
+
+
+def nearest(x: Value, factor: Value | float, added: int = 0) -> tuple[Value, Value]:
     """The integer nearest to x * factor, and `added` more in the low bits of an integer.
 
     Adding 1.5 * 2^p leaves no room for a fraction, so that the addition rounds; the

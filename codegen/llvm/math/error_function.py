@@ -38,7 +38,7 @@ def erf(x: Value) -> Value:
     near = fma(magnitude, polynomial(square, table.ERF[form.short]), magnitude)
     offset = at_most(magnitude, ERF_LIMIT[form.short]) - 1.0
     far = 1.0 - small_exp(-polynomial(offset, table.ERF_TAIL[form.short]))
-    return copy_sign(select(magnitude < 1.0, near, far), x)
+    return copy_sign(select(magnitude >= 1.0, far, near), x)
 
 
 # Beyond this argument erfc rounds to zero, and where its variable has its pole.

@@ -1,15 +1,16 @@
-"""Rare lanes: a slow scalar function behind one test of the whole vector.
+"""Rare lanes: a slow function behind one test of the whole vector.
 
 The vector function stays short where it is inlined: it tests whether any lane
 is out of the fast range and, if so, calls a function that is not inlined, which
-walks the lanes and replaces those that are.
+replaces those that are: all at once, or walking the lanes where the work for
+one is long.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from graphc.codegen.llvm.math.builder import Builder, Value, absolute, any_lane
+from graphc.codegen.llvm.math.builder import Builder, Value, absolute, any_lane, select
 
 # The loop over the lanes of one vector, for lanes of magnitude `limit` or more. Its fabs is
 # declared by the scalar function, which takes the magnitude too.
@@ -63,3 +64,23 @@ def with_far_lanes(x: Value, near: Value, limit: float, compute: Callable[[Value
         builder.definitions.append(walk)
         callee, operands = f"{name}.lanes", [x, near]
     return builder.call_rarely(any_lane(absolute(x) >= limit), callee, operands, near)
+
+
+def with_special_lanes(
+    operands: Sequence[Value],
+    is_special: Callable[..., Value],
+    usual: Value,
+    compute: Callable[..., Value],
+) -> Value:
+    """`usual`, with the lanes whose operands are special replaced by `compute` of all."""
+    builder = usual.builder
+    name = f"{builder.symbol}.special"
+    inner = Builder(usual.format.short, builder.lanes, name)
+    names = tuple(f"x{i}" for i in range(len(operands)))
+    values = [inner.parameter(each) for each in names]
+    result = select(is_special(*values), compute(*values), inner.parameter("usual"))
+    text = inner.define((*names, "usual"), result, "noinline cold nounwind")
+    builder.definitions += [*inner.definitions, text]
+    builder.intrinsics.update(inner.intrinsics)
+    condition = any_lane(is_special(*operands))
+    return builder.call_rarely(condition, name, [*operands, usual], usual)

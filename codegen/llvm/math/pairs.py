@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from graphc.codegen.llvm.math.builder import Value, fma
+from graphc.codegen.llvm.math.builder import Value
 
 Pair = tuple[Value, Value]
 
@@ -22,10 +22,3 @@ def exact_sum(left: Value, right: Value) -> Pair:
     total = left + right
     moved = total - left
     return total, (left - (total - moved)) + (right - moved)
-
-
-def product(left: Pair, right: Pair) -> Pair:
-    """The product of two pairs, to about twice the precision of the format."""
-    high = left[0] * right[0]
-    low = fma(left[0], right[0], -high)
-    return high, fma(left[1], right[0], fma(left[0], right[1], low))

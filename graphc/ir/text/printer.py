@@ -234,6 +234,8 @@ def _elements(attrs: _Constant, style: _Style) -> str:
 
 def _attrs(attrs: Attrs, style: _Style) -> str:
     """The fields that are not at their default."""
+    if type(attrs) is Attrs:
+        return ""
     shown = []
     for field in fields(attrs):
         value = getattr(attrs, field.name)
@@ -278,4 +280,6 @@ def _comment(places: Places) -> str:
     shown = [str(place) for place in places[:MOST_PREVIEWED_PLACES]]
     more = f" (+{len(places) - len(shown)})" if len(places) > len(shown) else ""
     text = "; ".join(shown) + more
-    return "  // " + "".join(letter if letter.isprintable() else "?" for letter in text)
+    if not text.isprintable():
+        text = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return f"  // {text}"
