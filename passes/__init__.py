@@ -20,6 +20,7 @@ from graphc.passes.gather_late import gather_late
 from graphc.passes.hoist_invariants import hoist_invariants
 from graphc.passes.multiply_outer import multiply_outer
 from graphc.passes.plan_buffers import plan_buffers
+from graphc.passes.read_padded import read_padded
 from graphc.passes.rematerialize import rematerialize
 from graphc.passes.remove_unused_results import remove_unused_results
 from graphc.passes.simplify import simplify
@@ -46,6 +47,7 @@ STANDARD: tuple[PassFunction, ...] = (
 
 # What makes a graph of operations a plan of kernels; `plan_buffers` also takes what is donated.
 KERNELS: tuple[PassFunction, ...] = (
+    read_padded,  # when contractions and what they read have their last form
     split_column_sums,  # just before fusion, for which it cuts sums to fit
     rematerialize,  # under a budget only; the last that looks at nodes
     fuse,  # when nothing is left to rewrite: a kernel hides its nodes from local rules
@@ -68,6 +70,7 @@ PASSES: dict[str, PassFunction] = {
         fold_transposes,
         hoist_invariants,
         multiply_outer,
+        read_padded,
         split_column_sums,
         rematerialize,
         fuse,
@@ -90,6 +93,7 @@ __all__ = [
     "multiply_outer",
     "hoist_invariants",
     "plan_buffers",
+    "read_padded",
     "rematerialize",
     "remove_unused_results",
     "simplify",

@@ -10,7 +10,8 @@ from graphc.ir.node import Attrs, Node, make
 from graphc.ir.places import MOST_PLACES, Places, Recorder, recording
 from graphc.ops import leaf
 from graphc.ops.control import ScanAttrs, SwitchAttrs, WhileAttrs, kernel, parameters, results
-from graphc.passes.fusion_groups import Group, Grouping
+from graphc.passes.fusion_groups import Grouping
+from graphc.passes.group import Group
 
 MOST_WORDS = 3  # operations that a kernel's name tells
 MOST_MERGED = 600  # nodes of maps in one kernel

@@ -10,9 +10,8 @@ elementwise nearly everywhere, but never where it is read at several places.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import chain
 
 from graphc.ir.graph import Graph
@@ -37,11 +36,9 @@ from graphc.ops.attention_tiles import shared_tiles
 from graphc.ops.contraction import dot_general
 from graphc.ops.partial_sums import PartialAttrs, partial_sums
 from graphc.ops.windows import WindowsAttrs, windows
+from graphc.passes.group import Alignment, Axes, Group
+from graphc.passes.normalised import SMALL, Normalised
 from graphc.passes.precedence import Precedence
-
-Axes = tuple[int, ...]
-# Axes of the full shape, or what moves the reads elsewhere, or None for several places.
-Alignment = Axes | Node | None
 
 REDUCTIONS = frozenset({duals.reduce_sum, *reduction.ROWS} - {reduction.argmax, reduction.argmin})
 # What runs as it stands: loops, and kernels of an earlier fusion.
@@ -65,57 +62,8 @@ EXPENSIVE = frozenset(
     - {elementwise.sqrt}
     | {indexing.gather}
 )
+LARGE = 1 << 15  # elements; a kernel of so many takes longer than starting another one
 LARGEST_GROUP = 160  # nodes; lowering recurses along chains of this length
-
-
-@dataclass(eq=False)
-class Group:
-    """Nodes that run as one kernel."""
-
-    full: Shape
-    reduced: Axes = ()
-    contraction: Node | None = None
-    fixed: bool = False  # of an operation that is a kernel alone: only index arithmetic may join
-    window: bool = False
-    members: dict[Node, None] = field(default_factory=dict)
-    outputs: dict[Node, None] = field(default_factory=dict)
-    aligned: dict[Node, Alignment] = field(default_factory=dict)
-    operands: dict[Node, None] = field(default_factory=dict)  # read by the contraction
-    pieces: set[int] = field(default_factory=set)  # into how many its partial sums cut the rows
-
-    @property
-    def is_map(self) -> bool:
-        """Whether the group only computes element by element."""
-        return not self.reduced and self.contraction is None and not self.fixed
-
-    @property
-    def every(self) -> Axes:
-        """All axes of the full shape."""
-        return _first_axes(len(self.full))
-
-    @property
-    def kept(self) -> Axes:
-        """Axes that number the rows."""
-        return tuple(axis for axis in self.every if axis not in self.reduced)
-
-    def reads(self, node: Node, alignment: Alignment) -> None:
-        """Note that a member reads `node`; reads at several places count as moved."""
-        known = self.aligned.get(node, alignment)
-        self.aligned[node] = alignment if known == alignment else None
-
-    def rebase(self, full: Shape, kept: Axes) -> None:
-        """Give a map a larger full shape, of which its own axes are `kept`."""
-        self.reduced = tuple(axis for axis in range(len(full)) if axis not in kept)
-        self.full = full
-        self.aligned = {
-            node: tuple(kept[axis] for axis in axes) if isinstance(axes, tuple) else axes
-            for node, axes in self.aligned.items()
-        }
-
-
-@lru_cache(maxsize=64)
-def _first_axes(count: int) -> Axes:
-    return tuple(range(count))
 
 
 def is_view(node: Node) -> bool:
@@ -172,6 +120,7 @@ class Grouping:
             if node.op is not control.project:
                 self.needed.update(node.operands)
         self.windows = {node for node in self.needed if _writes_window(node)}
+        self.normalised = Normalised(graph, self.needed, is_leaf)
 
     def run(self) -> list[Group]:
         """The groups, in no particular order."""
@@ -211,7 +160,7 @@ class Grouping:
         stored = node in self.needed or bool(operand_of)
         if not stored and len(readers) > 1:
             readers = self._merged(node, readers)
-        again = not stored and len(readers) > 1 and _is_trivial(node)
+        again = not stored and len(readers) > 1 and self._is_cheap(node, readers)
         if again and all(self._accepts(group, node) for group in readers):
             for group in readers:
                 self._join(group, node)
@@ -228,6 +177,17 @@ class Grouping:
                 self.precedence.link(group, self._units_that_read(node))
             return
         self._found(node)
+
+    def _is_cheap(self, node: Node, readers: list[Group]) -> bool:
+        """Whether each reader had better compute a node than read it."""
+        others = []
+        for group in readers:
+            read = [n for n in group.aligned if n is not node and n not in group.members]
+            if group.pieces:
+                read += self.normalised.summed_beside(node, group.outputs)
+            others.append(read)
+        folds = any(group.reduced for group in readers)
+        return _is_trivial(node) or self.normalised.pays(node, others, folds)
 
     def _found(self, node: Node) -> None:
         """A new group that computes `node`, or one that has the tiles it is computed from."""
@@ -248,6 +208,20 @@ class Grouping:
         if isinstance(node.attrs, AttentionAttrs):
             self.sharing[shared_tiles(node)] = group
         self._join(group, node)
+        if isinstance(node.attrs, PartialAttrs):
+            self._join_sums(group, node.operands[0])
+
+    def _join_sums(self, group: Group, summed: Node) -> None:
+        """Merge a new group of partial sums with another one of sums over the same arrays."""
+        for other in self.groups:
+            alike = other is not group and other.pieces == group.pieces
+            if (
+                alike
+                and self.normalised.shares(summed, other.aligned)
+                and self._can_merge(other, group)
+            ):
+                self._merge(other, group)
+                return
 
     def _shares_tiles(self, node: Node) -> bool:
         """Put a result of attention to another one that is computed from the same tiles."""
@@ -323,18 +297,30 @@ class Grouping:
         if node.op in ALONE or node.op is partial_sums or node in self.windows:
             return False
         if node.op is dot_general:
-            return group.is_map and at == group.every and group.full == node.tensor.shape
+            whole = at == group.every and group.full == node.tensor.shape
+            return group.is_map and (whole or self._is_turned(group, node, at))
         if node.op in REDUCTIONS:
             return self._accepts_reduction(group, node, at)
         if group.fixed:
             return False
         if at is None and node.tensor.rank:
             return False  # read at several places, it would be computed for each
-        if at == group.every or node.op not in EXPENSIVE or node.tensor.rank == 0:
+        cheap = node.op not in EXPENSIVE and not _is_per_column(node, group, at)
+        if at == group.every or cheap or node.tensor.rank == 0:
             return True
         if group.reduced:
             return at == group.kept
         return isinstance(at, tuple) and _makes_rows(node, group, at)
+
+    def _is_turned(self, group: Group, node: Node, at: Alignment) -> bool:
+        """Whether a group stores nothing of a contraction but its transpose, lines as they are."""
+        if not isinstance(at, Node) or at.operands != (node,) or node in self.needed:
+            return False
+        if not isinstance(at.attrs, movement.PermutationAttrs) or len(self.readers[node]) > 1:
+            return False
+        last = node.tensor.rank - 1
+        aligned = group.aligned.get(at) == group.every and group.full == at.tensor.shape
+        return aligned and at.attrs.permutation[-1] == last
 
     @staticmethod
     def _accepts_reduction(group: Group, node: Node, at: Alignment) -> bool:
@@ -442,6 +428,16 @@ def _writes_window(node: Node) -> bool:
 def _sums_columns(group: Group) -> bool:
     """Whether a group reduces other axes than the last."""
     return bool(group.reduced) and len(group.full) - 1 not in group.reduced
+
+
+def _is_per_column(node: Node, group: Group, at: Alignment) -> bool:
+    """Whether a large group would compute a value of each of its columns in row after row."""
+    if not node.op.elementwise or (isinstance(at, tuple) and 0 in at):
+        return False
+    size, whole = node.tensor.size, math.prod(group.full)
+    if not isinstance(size, int) or not isinstance(whole, int):
+        return False
+    return whole >= LARGE and size * SMALL <= whole
 
 
 def _makes_rows(node: Node, group: Group, at: Axes) -> bool:

@@ -21,7 +21,8 @@ from graphc.ir.types import Size
 from graphc.ops import elementwise, leaf, special
 from graphc.ops.custom import optimization_barrier
 from graphc.passes.fuse import fuse, scheduled
-from graphc.passes.fusion_groups import LOOPS, MOVES, Group, is_free, is_view
+from graphc.passes.fusion_groups import LOOPS, MOVES, is_free, is_view
+from graphc.passes.group import Group
 from graphc.passes.notes import notes
 from graphc.passes.plan_buffers import Root, frame_size, plan_buffers, root
 

@@ -1,8 +1,9 @@
-"""Sums over rows that a row kernel can take along are cut into pieces.
+"""Sums over rows that a row kernel can take along are cut into pieces, and so are tall ones.
 
 Normalising rows goes along each row, the gradient of its gain and bias across them. Cut into
 pieces of rows, the latter becomes a side result of the kernel that walks the rows anyway, and what
-is left is a small sum over the pieces.
+is left is a small sum over the pieces. A sum over many rows of few columns, such as batch
+normalisation's, is one chain of additions for each column: cut, it is several, which threads share.
 """
 
 from __future__ import annotations
@@ -23,10 +24,14 @@ LEAST_PIECES = 4  # fewer would leave threads without work
 PIECE = 16384  # elements that one piece should have at least
 FARTHEST = 64  # values; what is farther away is in another kernel anyway
 WIDEST_ROW = 8192  # elements; a row of sums stays in the nearest cache
+NARROW_ROW = 256  # elements; wider rows have work for threads side by side
+LEAST_TALL = 8  # pieces that make a sum worth cutting which no kernel takes along
 
 
 def split_column_sums(graph: Graph) -> Graph:
     """Cut sums over leading axes of values that are also reduced along their trailing axes.
+
+    Those over very many narrow rows are cut, too.
 
     before: %0 = reduce_max %x {axes=[1]} : f32[4096]
             %1 = reduce_sum %x {axes=[0]} : f32[64]
@@ -42,9 +47,10 @@ def split_column_sums(graph: Graph) -> Graph:
 
     def change(node: Node, current: Node) -> Node:
         leading = _lost_in_front(node)
-        if leading and walked.get(leading, set()).intersection(_same_shape(node.operands[0])):
+        if leading:
+            taken = walked.get(leading, set()).intersection(_same_shape(node.operands[0]))
             pieces = _pieces(node, leading)
-            if pieces >= LEAST_PIECES:
+            if pieces >= (LEAST_PIECES if taken else _least_tall(node, leading)):
                 partial = partial_sums(*current.operands, leading=leading, pieces=pieces)
                 return reduce_sum(partial, axes=(0,))
         return in_regions(current, split_column_sums)
@@ -83,6 +89,14 @@ def _same_shape(value: Node) -> Iterator[Node]:
             ]
             seen.update(new)
             stack.extend(new)
+
+
+def _least_tall(node: Node, leading: int) -> float:
+    """The pieces with which a sum is worth cutting that stands alone."""
+    row = math.prod(node.operands[0].tensor.shape[leading:])
+    narrow = isinstance(row, int) and 1 < row <= NARROW_ROW
+    # Narrow types would round each piece's sum.
+    return LEAST_TALL if narrow and node.tensor.dtype.bytes >= 4 else math.inf
 
 
 def _pieces(node: Node, leading: int) -> int:

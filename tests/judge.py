@@ -21,6 +21,7 @@ from graphc.ops import (
     contraction,
     convolution,
     cumulative,
+    deviations,
     duals,
     elementwise,
     factors,
@@ -33,7 +34,15 @@ from graphc.ops import (
     windows,
 )
 from graphc.ops.attention import AttentionAttrs, definition
-from graphc.ops.control import GroupAttrs, KernelAttrs, ScanAttrs, SwitchAttrs, WhileAttrs
+from graphc.ops.control import (
+    GroupAttrs,
+    KernelAttrs,
+    ScanAttrs,
+    SwitchAttrs,
+    WhileAttrs,
+    nodes_of,
+    parameters,
+)
 from graphc.ops.cumulative import CumulativeAttrs
 from graphc.ops.reach import Reach, reach_of
 from graphc.passes.drop_stop_gradient import drop_stop_gradient
@@ -204,13 +213,19 @@ def noisy(
 
 
 def _is_tuple(node: Node) -> bool:
-    return not isinstance(node.attrs, GroupAttrs | KernelAttrs | AttentionAttrs)
+    held = isinstance(node.attrs, GroupAttrs | KernelAttrs | AttentionAttrs)
+    return not held and node.op not in deviations.ROWS
 
 
 def _region(
     node: Node, operands: Sequence[np.ndarray], random: np.random.Generator
 ) -> tuple[np.ndarray, ...] | None:
-    """The results of an operation that holds graphs, None for any other."""
+    """The results of an operation that holds graphs or is one, None for any other."""
+    if node.op in deviations.ROWS:
+        assert node.op.expand is not None
+        params = parameters(tuple(operand.tensor for operand in node.operands))
+        opened = Graph(params, nodes_of(node.op.expand(node.attrs, *params)))
+        return noisy(opened, operands, random)
     match node.attrs:
         case WhileAttrs() as a:
             fixed, carry = tuple(operands[: a.invariant]), tuple(operands[a.invariant :])

@@ -6,7 +6,7 @@ formed is in `tiles.py` and `inner_products.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -36,6 +36,7 @@ from graphc.ir.graph import order
 from graphc.ir.node import Node
 from graphc.ir.types import Size
 from graphc.ops.contraction import DotAttrs, dot_general, free_axes
+from graphc.ops.movement import PermutationAttrs
 
 FILLS_A_TILE = 7  # rows with which a tile hides the latency of its sums
 TURNING = 10  # vector operations that turning a vector of a finished row takes
@@ -97,6 +98,14 @@ def contraction_of(outputs: Sequence[Node], stop: Sequence[Node]) -> Node | None
     return next((node for node in inside if node.op is dot_general and node not in stop), None)
 
 
+def _order_of(node: Node, outputs: Sequence[Node], stop: Container[Node]) -> tuple[int, ...]:
+    """The contraction's axes as they stand in what is stored: a transpose may turn them."""
+    for user in order(outputs, stop):
+        if isinstance(user.attrs, PermutationAttrs) and user.operands == (node,):
+            return user.attrs.permutation
+    return tuple(range(node.tensor.rank))
+
+
 class Contraction:
     """One contraction kernel being written."""
 
@@ -108,8 +117,7 @@ class Contraction:
         self.lanes = schedule.lanes(self.dtype.bytes)
         axes = [axis for axis in _axes(node) if axis.size != 1]
         self.summed = [axis for axis in axes if axis.result is None]
-        self.sums = [Var(f"k{i}", index(axis.size)) for i, axis in enumerate(self.summed)]
-        self.places = [index(var) for var in self.sums]  # along the contracted axes
+        self._sum_along([(axis,) for axis in self.summed])
         self.is_turned = False  # whether lanes run along another axis than results are stored
         # Paired axes are outer ones: along them both sides change.
         kept = [axis for axis in axes if axis.result is not None]
@@ -118,6 +126,8 @@ class Contraction:
         if self.rows and self._fills_more_lanes(self.rows[-1]):
             self.is_turned = True
             self._arrange(kept, self.rows[-1])
+        self._lengthen_sums()
+        self.order = _order_of(node, [output for output, _ in outputs], builder.buffers)
 
     def _arrange(self, kept: Sequence[Axis], columns: Axis | None) -> None:
         """Decide what the other axes of the result are, once `columns` run in lanes."""
@@ -215,6 +225,34 @@ class Contraction:
         self.outer = [axis for axis in self.outer if axis not in rows]
         return True
 
+    def _sum_along(self, walks: Sequence[tuple[Axis, ...]]) -> None:
+        """Walk along the contracted axes by these loops, each along axes that are one long one."""
+        self.walks = tuple(walks)
+        self.steps = [product(index(axis.size) for axis in walk) for walk in walks]
+        self.sums = [Var(f"k{i}", extent) for i, extent in enumerate(self.steps)]
+        self.places = [index(var) for var in self.sums]
+
+    def _lengthen_sums(self) -> None:
+        """Walk on over neighbouring contracted axes, where on both sides their places run on.
+
+        So it is with the taps along a line of an image and its channels.
+        """
+        number = len(self.walks) - 1
+        while number > 0:
+            before = self.walks
+            one = (*before[number - 1], *before[number])
+            if all(isinstance(axis.size, int) for axis in one[1:]):
+                self._sum_along((*before[: number - 1], one, *before[number + 1 :]))
+                if not self._runs_on(self.sums[number - 1]):
+                    self._sum_along(before)
+            number -= 1
+
+    def _runs_on(self, variable: Var) -> bool:
+        """Whether each step along a variable moves both sides' loads alike."""
+        lane, row = Var("lane", index(self.lanes)), Var("row", self.row_count())
+        loads = (*self.loads(True, lane), *self.loads(False, lane, row))
+        return all(load.guard is None and load.index.stride(variable) is not None for load in loads)
+
     # positions
 
     def _position(self, side: str, values: dict[Axis, Index]) -> Place:
@@ -232,7 +270,8 @@ class Contraction:
 
     def _values(self, outer: dict[Axis, Index], row: Index, column: Index) -> dict[Axis, Index]:
         values = {**outer}
-        values.update(zip(self.summed, self.places, strict=True))
+        for walk, place in zip(self.walks, self.places, strict=True):
+            values.update(zip(walk, unfolded(place, [index(a.size) for a in walk]), strict=True))
         extents = [index(axis.size) for axis in self.rows]
         values.update(zip(self.rows, unfolded(row, extents), strict=True))
         if self.columns:
@@ -369,6 +408,7 @@ class Contraction:
         builder.values[self.node] = converted(builder.let(total), self.node.tensor.dtype)
         values = self._values(tile.outer, tile.row + row, tile.column + column)
         place = self._position("result", values)
+        place = tuple(place[axis] for axis in self.order)
         computed = [builder.element(node, place) for node, _ in self.outputs]
         for (node, buffer), value in zip(self.outputs, computed, strict=True):
             builder.block.append(Store(buffer, flat(place, node.tensor.shape), value))

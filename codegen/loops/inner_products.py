@@ -42,10 +42,10 @@ def runs_along(contraction: Contraction) -> bool:
     c = contraction
     if not c.summed or not c.dtype.is_float or c.is_paired:
         return False
-    size = c.summed[-1].size
-    if not isinstance(size, int) or size < SHORTEST * c.lanes:
+    size = c.steps[-1].as_int
+    if size is None or size < SHORTEST * c.lanes:
         return False
-    if not _has_few_rows(c) and (len(c.summed) > 1 or _packs_better(c, size)):
+    if not _has_few_rows(c) and (len(c.sums) > 1 or _packs_better(c, size)):
         return False
     lane = Var("lane", index(c.lanes))
     right, left = c.loads(True, lane), c.loads(False, lane)

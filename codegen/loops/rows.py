@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from graphc.codegen.loops.column_sums import sums_columns, write_column_sums
 from graphc.codegen.loops.domain import EXPENSIVE, REDUCTIONS, Axis, Domain, size_of
 from graphc.codegen.loops.elements import Builder, converted, literal, work_type
 from graphc.codegen.loops.index import ONE, ZERO, Index, Var, index, unfolded
@@ -36,6 +37,7 @@ from graphc.ops.partial_sums import PartialAttrs, partial_sums
 from graphc.ops.reduction import extreme
 
 Output = tuple[Node, Buffer]
+LARGEST_WINDOW = 9  # elements of a row that are written out
 
 
 def lower_rows(
@@ -143,7 +145,13 @@ class Rows:
             self.nest(loops[1:], write)
         in_lanes = self.lane is None and len(loops) == 1
         unroll = self.schedule.reduction_unroll if in_lanes else 1
-        self.builder.loop(loops[0].var, "vector" if in_lanes else "serial", body, unroll)
+        kind = "vector" if in_lanes else "unrolled" if self._is_window() else "serial"
+        self.builder.loop(loops[0].var, kind, body, unroll)
+
+    def _is_window(self) -> bool:
+        """Whether a row is a few elements, a window of an image: too few for a loop."""
+        count = size_of(self.domain.inner).as_int
+        return self.lane is not None and count is not None and 0 < count <= LARGEST_WINDOW
 
     def _step(
         self,
@@ -295,6 +303,9 @@ def _summing(
     """The loop over pieces of rows for a kernel that also has partial sums of rows."""
     totals, others = split_sums(outputs)
     count, size = pieces_of(totals), size_of(domain.inner)
+    if sums_columns(domain, outputs):
+        write_column_sums(builder, domain, outputs, schedule, count)
+        return
     piece = Var(builder.fresh("c"), index(count))
     row = Var(builder.fresh("s"), size_of(domain.rows) // count)
     place = index(piece) * (row.extent or ONE) + index(row)

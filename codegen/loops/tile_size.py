@@ -3,6 +3,7 @@
 Registers set the tile. Where neighbouring rows of the left side, or neighbouring steps along the
 sums, lie whole pages apart, a cache can keep few of them: all fall into the same few of its sets.
 Short sums leave a tile soon; a smaller one lets the next begin while this one is stored.
+Short lines of an image leave no high tiles; then wide ones load less for each product.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from graphc.codegen.loops.index import ONE, Var, index, product, upper_bound
 FEW_ROWS = 2  # rows that make a contraction a walk over its other side
 LONG_ROW, WIDE, PLAIN = 8, 4, 2  # vectors in a row of a tile
 MANY_REGISTERS = 32  # with fewer all tiles are plain
-SHORT, SHORTER = 64, 32  # steps along the sums
+LONG, SHORT, SHORTER = 512, 64, 32  # steps along the sums
 HIGH, LOW, LOWER = 14, 7, 4  # rows of a tile, at most
 HIGHEST = 24  # of one vector each
 LONG_EDGE, SHORT_EDGE = 6, 3  # columns of a tile of inner products, at most
@@ -22,6 +23,10 @@ TOGETHER = 32  # steps of which some rows take their products at once
 PAGES = 64  # whose addresses a core knows at once
 STRETCH = 1 << 13  # bytes that one piece of work reads of each step's row, at most
 REACH = 1 << 22  # bytes over which it finds pages fast
+SHORT_LINE = 11  # rows; a tile so low had better be wide
+MANY_LINES = 16  # that read the same panel; fewer are no image's
+WIDE_HEIGHTS = (6, 5, 4)  # of wide tiles
+LEAST_WIDE = 3  # rows; a wide tile takes as long with fewer, since it waits for the panel
 
 
 def tile_size(c: Contraction) -> tuple[int, int]:
@@ -39,7 +44,27 @@ def tile_size(c: Contraction) -> tuple[int, int]:
     if rows is None:
         return max(1, most // 2), vectors
     pieces = max(1, -(-rows // most))
-    return max(1, -(-rows // pieces)), vectors
+    height = max(1, -(-rows // pieces))
+    if vectors == PLAIN and not schedule.tile_vectors and _has_short_lines(c, height):
+        return min(WIDE_HEIGHTS, key=lambda own: _time_of(rows, own)), WIDE
+    return height, vectors
+
+
+def _has_short_lines(c: Contraction, height: int) -> bool:
+    """Whether rows are lines of an image that give low tiles, and columns fill wide ones."""
+    steps = product(index(axis.size) for axis in c.summed).as_int
+    long = steps is None or steps >= LONG
+    low = LEAST_WIDE < height <= SHORT_LINE
+    lines = product(index(axis.size) for axis in c.walked).as_int
+    many = c.schedule.registers >= MANY_REGISTERS and (lines is None or lines >= MANY_LINES)
+    return many and low and long and _vectors(c) % WIDE == 0
+
+
+def _time_of(rows: int, height: int) -> tuple[int, bool]:
+    """What strips of `height` take for all rows; of equals, one without a lower strip is best."""
+    whole, rest = divmod(rows, height)
+    last = max(rest, LEAST_WIDE) if rest else 0
+    return whole * height + last, rest > 0
 
 
 def edge_size(c: Contraction) -> tuple[int, int]:
@@ -91,7 +116,10 @@ def depth_of(c: Contraction, width: int) -> int:
     most = max(1, schedule.panel_bytes // (width * c.dtype.bytes))
     if _is_far_reaching(c):
         # Strips of rows read the same pages of the left side again, as long as few are in use.
-        most = min(most, PAGES)
+        return min(most, PAGES)
+    steps = product(index(axis.size) for axis in c.summed).as_int
+    if c.walked and steps is not None and most < steps <= most * 5 // 4:
+        return steps  # a somewhat longer panel rather than two
     return most
 
 

@@ -261,7 +261,7 @@ class _Tiles:
 
     def _depth(self) -> _Depth:
         """The whole of the contracted axes."""
-        return _Depth(tuple(self.c.sums), tuple(index(axis.size) for axis in self.c.summed))
+        return _Depth(tuple(self.c.sums), tuple(self.c.steps))
 
     def _pack(self, share: _Share, depth: _Depth) -> _Packed:
         """A contiguous copy of a panel, or of a block of it."""
@@ -325,7 +325,7 @@ class _Tiles:
         The first axes are walked one by one, the next one in steps, the others lie in a block.
         """
         builder, c = self.builder, self.c
-        sizes = [axis.size for axis in c.summed if isinstance(axis.size, int)]
+        sizes = [size for extent in c.steps if (size := extent.as_int) is not None]
         most = self.depth
         cut = next(i for i in range(len(sizes)) if math.prod(sizes[i + 1 :]) <= most)
         count = -(-sizes[cut] * math.prod(sizes[cut + 1 :]) // most)

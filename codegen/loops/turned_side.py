@@ -67,9 +67,9 @@ def _can_turn(c: Contraction) -> bool:
 
 def _blocks(c: Contraction) -> int | None:
     """Blocks along the sums; none where their number is not known."""
-    *outside, size = (axis.size for axis in c.summed)
-    others = product(map(index, outside)).as_int
-    return None if others is None or not isinstance(size, int) else others * -(-size // c.lanes)
+    *outside, last = c.steps
+    others, size = product(outside).as_int, last.as_int
+    return None if others is None or size is None else others * -(-size // c.lanes)
 
 
 def turned_side(c: Contraction, outer: Outer) -> TurnedSide:
@@ -98,12 +98,13 @@ def over_blocks(c: Contraction, write: Callable[[Index, Var], None]) -> None:
     All blocks are whole but for the last one of each walk along the last axis.
     """
     builder = c.builder
-    *outside, size = (axis.size for axis in c.summed)
-    assert isinstance(size, int)
+    *outside, last = c.steps
+    size = last.as_int
+    assert size is not None
     whole, rest = divmod(size, c.lanes)
     first = ZERO
     for variable, extent in zip(c.sums, outside, strict=False):
-        first = first * index(extent) + index(variable)
+        first = first * extent + index(variable)
     first = first * (whole + bool(rest))
 
     def block(number: Index, steps: int) -> None:

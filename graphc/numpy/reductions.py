@@ -43,7 +43,7 @@ from graphc.numpy.promotion import (
     text_of,
     truth,
 )
-from graphc.ops import control, duals, reduction
+from graphc.ops import control, deviations, duals, reduction
 from graphc.trace import bind
 
 if TYPE_CHECKING:
@@ -265,9 +265,14 @@ def _count(x: ArrayLike, axis: Axes, dtype: DType, keepdims: bool, mask: ArrayLi
 def _mean(
     x: Array, axis: Axes, keepdims: bool, fewer: float = 0.0, mask: ArrayLike | None = None
 ) -> Array:
-    count = _count(x, axis, kind_of(x).dtype, keepdims, mask)
-    divisor = maximum(subtract(count, fewer), 0) if fewer else count
+    divisor = _divisor(x, axis, keepdims, fewer, mask)
     return divide(sum(x, axis, keepdims=keepdims, where=mask), divisor)
+
+
+def _divisor(x: Array, axis: Axes, keepdims: bool, fewer: float, mask: ArrayLike | None) -> Array:
+    """How many elements an average counts, less `fewer`."""
+    count = _count(x, axis, kind_of(x).dtype, keepdims, mask)
+    return maximum(subtract(count, fewer), 0) if fewer else count
 
 
 @composite("mean")
@@ -313,11 +318,17 @@ def var(
     `correction` (or `ddof`) is subtracted from the number of elements that divides.
     """
     given = _average_type(x, dtype)
-    wide = converted(x, _work_type(given))
-    centred = subtract(wide, _mean(wide, axis, keepdims=True, mask=where))
-    if given.is_complex:
-        centred = abs(centred)
-    found = _mean(square(centred), axis, keepdims, correction + ddof, where)
+    wide, fewer = converted(x, _work_type(given)), correction + ddof
+    shape = shape_of(wide)
+    known = {type(shape[along]) for along in axes_in(axis, len(shape), "var")} == {int}
+    if known and where is None and not given.is_complex:
+        total = reduced(deviations.squared_deviations, wide, axis, keepdims)
+        found = divide(total, _divisor(wide, axis, keepdims, fewer, where))
+    else:
+        centred = subtract(wide, _mean(wide, axis, keepdims=True, mask=where))
+        if given.is_complex:
+            centred = abs(centred)
+        found = _mean(square(centred), axis, keepdims, fewer, where)
     return converted(found, given.part)
 
 

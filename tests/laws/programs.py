@@ -11,6 +11,7 @@ import numpy as np
 import graphc as gc
 import graphc.nn as nn
 import graphc.numpy as gnp
+from graphc import lax
 from graphc.numpy.array import Array
 
 Program = Callable[..., object]
@@ -59,6 +60,18 @@ def attended(*heads: Array) -> Tree:
     return gc.value_and_grad(total, (0, 1, 2))(*heads)
 
 
+def normed(x: Array, w: Array) -> Tree:
+    """A convolution, a batch norm and all gradients: tall sums, and arrays with padding."""
+    layout = ("NHWC", "HWIO", "NHWC")
+
+    def total(x: Array, w: Array) -> Array:
+        y = lax.conv_general_dilated(nn.relu(x), w, (1, 1), "SAME", dimension_numbers=layout)
+        spread = gnp.rsqrt(gnp.var(y, (0, 1, 2)) + 1e-5)
+        return gnp.sum(nn.relu((y - gnp.mean(y, (0, 1, 2))) * spread) ** 3)
+
+    return gc.value_and_grad(total, (0, 1))(x, w)
+
+
 def reals(*shape: int) -> np.ndarray:
     return np.random.default_rng(sum(shape)).standard_normal(shape).astype(np.float32)
 
@@ -72,6 +85,7 @@ def programs() -> dict[str, tuple[Program, tuple[Tree, ...]]]:
         "products": (products, (reals(257, 129), reals(129, 190))),
         "scattered": (scattered, (reals(900, 333), picks)),
         "attended": (attended, tuple(reals(2, 150, 3, width) for width in (20, 20, 24))),
+        "normed": (normed, (reals(8, 33, 31, 20), reals(3, 3, 20, 24))),
         "trained": (trained, (params, reals(260, 40), reals(260, 3))),
     }
 

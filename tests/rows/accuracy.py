@@ -14,7 +14,7 @@ import numpy as np
 from graphc.ir.errors import Error
 from graphc.ir.graph import Graph
 from graphc.ir.types import BF16, F16, DType, dtype_of
-from graphc.ops import attention, cumulative, fft, indexing, reduction, special
+from graphc.ops import attention, cumulative, deviations, fft, indexing, reduction, special
 from tests.cpu.vector_oracles import ALL, exact_error
 from tests.judge import BACKWARD, DIGITS, SUMS, disagreement, unit
 from tests.rows.cases import Case
@@ -44,7 +44,7 @@ def wrong(case: Case, got: np.ndarray, ulps: float = ULPS) -> str:
         return _differing(got, expected, got == expected)
     if case.row.elementwise and case.row is not special.bitcast:
         return _elementwise(case, got, expected, dtype, ulps)
-    if case.row in (*BACKWARD, *attention.ROWS):
+    if case.row in (*BACKWARD, *attention.ROWS, *deviations.ROWS):
         node = case.node()
         return disagreement(Graph(node.operands, (node,)), case.arrays, [got])
     if case.row in ROUNDED_OFTEN:
