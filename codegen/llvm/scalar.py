@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from graphc.codegen.llvm import math as elementary
 from graphc.codegen.llvm.function import Function
-from graphc.codegen.llvm.values import Value, literal, llvm_type, suffix
+from graphc.codegen.llvm.values import Value, is_number, literal, llvm_type, suffix
 from graphc.codegen.loops.elements import NARROW
 from graphc.ir.types import BF16, BOOL, F32, U32, DType
 
@@ -158,9 +158,9 @@ def _extreme(largest: bool) -> Entry:
             kind = "s" if dtype.kind == "int" else "u"
             return intrinsic(f"{kind}{'max' if largest else 'min'}", f, [a, b])
         beyond = "fcmp ogt" if largest else "fcmp olt"
-        if "%" not in b.text:
+        if is_number(b):
             a, b = b, a
-        if "%" not in a.text:  # a literal, and none is nan: one instruction on most machines
+        if is_number(a):  # one instruction on most machines
             return select(f, compare(beyond, f, a, b), a, b)
         is_nan = compare("fcmp uno", f, a, a)
         first = plain("or", f, [is_nan, compare(beyond, f, a, b)], BOOL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +14,9 @@ from graphc.ir.types import BF16, BOOL, F16, F32, F64, DType
 # bf16 is held as its bits: what LLVM does with `bfloat` itself takes denormals for zero on some
 # processors, a mere select included, and calls a library on others.
 _FLOATS = {F16: "half", BF16: "i16", F32: "float", F64: "double"}
+
+_BITS = re.compile(r"0xH?([0-9A-F]+)")
+_INFINITE = {4: 0x7C00, 16: 0x7FF0 << 48}  # by how many digits a literal has
 
 
 @dataclass(slots=True, eq=False)
@@ -79,6 +83,15 @@ def literal(value: float | int | bool, dtype: DType) -> str:
     if dtype is BF16:
         return str(np.float32(number).view(np.int32) >> 16)
     return f"0x{struct.unpack('<Q', struct.pack('<d', number))[0]:016X}"
+
+
+def is_number(value: Value) -> bool:
+    """Whether a float is a literal, in all of its lanes, and not nan."""
+    words = _BITS.findall(value.text)
+    return "%" not in value.text and all(
+        (int(digits, 16) & (2 ** (4 * len(digits) - 1) - 1)) <= _INFINITE[len(digits)]
+        for digits in words
+    )
 
 
 def splat(text: str, element: str, lanes: int) -> str:

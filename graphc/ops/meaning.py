@@ -49,7 +49,10 @@ def remainder(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def power(x: np.ndarray, by: np.ndarray) -> np.ndarray:
     """x ** by; integers wrap, and to a negative power are 0 unless x is 1 or -1."""
     if x.dtype.kind in "fc":
-        return np.asarray(np.power(x, by))
+        # One exponent for all is a square root to NumPy where it is 0.5, which differs at -inf and
+        # -0.0; so each element gets one of its own.
+        x, by = np.broadcast_arrays(x, by)
+        return np.asarray(np.power(np.atleast_1d(x), np.atleast_1d(by).copy())).reshape(x.shape)
     negative = by < 0
     inner = np.where(negative, np.where(np.abs(x) == 1, -by % 2, 0), by).astype(x.dtype)
     found = np.power(x, inner)
