@@ -5,6 +5,7 @@ from __future__ import annotations
 from graphc.ir.graph import Graph, order
 from graphc.ir.node import Node
 from graphc.ops.contraction import dot_general
+from graphc.ops.movement import concatenate
 from graphc.passes.fusion_groups import ALONE, REDUCTIONS
 
 
@@ -40,7 +41,8 @@ def _stored(body: Graph, output: Node) -> tuple[object, int]:
     Outputs of one shape that reduce the same axes share loops; a walk folds the reductions
     whose operands are known by then.
     """
-    if output.op in ALONE:
+    # What weaves parts together is stored by the loops over these parts.
+    if output.op in ALONE or output.op is concatenate:
         return output, 0
     params = set(body.params)
     folded: list[Node] = []
