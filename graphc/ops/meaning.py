@@ -48,11 +48,12 @@ def remainder(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def power(x: np.ndarray, by: np.ndarray) -> np.ndarray:
     """x ** by; integers wrap, and to a negative power are 0 unless x is 1 or -1."""
-    if x.dtype.kind in "fc":
-        # One exponent for all is a square root to NumPy where it is 0.5, which differs at -inf and
-        # -0.0; so each element gets one of its own.
-        x, by = np.broadcast_arrays(x, by)
-        return np.asarray(np.power(np.atleast_1d(x), np.atleast_1d(by).copy())).reshape(x.shape)
+    if x.dtype.kind == "c":
+        return np.asarray(np.power(x, by))
+    if x.dtype.kind == "f":
+        # Where all exponents are one 0.5, NumPy takes square roots, which differ at -inf and -0.0.
+        rootless = (by == 0.5) & ((x == 0) | (x == -np.inf))
+        return np.asarray(np.where(rootless, np.abs(x), np.power(x, by)))
     negative = by < 0
     inner = np.where(negative, np.where(np.abs(x) == 1, -by % 2, 0), by).astype(x.dtype)
     found = np.power(x, inner)
