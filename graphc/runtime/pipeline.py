@@ -10,6 +10,7 @@ from graphc.passes import KERNELS, STANDARD, plan_buffers
 from graphc.passes.manager import Observer, Pass, run
 from graphc.passes.observers import Timing, standard_observers
 from graphc.passes.rematerialize import Rematerialized, rematerialize
+from graphc.passes.split_complex import in_memory
 from graphc.runtime.options import Options
 
 
@@ -25,6 +26,7 @@ def optimise(
     `report` gets what was computed again, if there is a memory budget; `timing` how long
     each pass took.
     """
+    donated = _of_own_kind(graph, donated)
     observers = standard_observers(
         dump=options.dump, verify_each=options.verify, log="passes" in options.log
     )
@@ -35,7 +37,7 @@ def optimise(
             found[0] = after
 
     before_kernels = {function.__name__ for function in STANDARD}
-    planning = Pass("plan_buffers", partial(plan_buffers, donated=tuple(donated)))
+    planning = Pass("plan_buffers", partial(plan_buffers, donated=donated))
     again = partial(rematerialize, budget=options.memory_budget, donated=donated, report=report)
     special = {
         plan_buffers: planning,
@@ -48,3 +50,18 @@ def optimise(
         watching.append(timing)
     planned = run(graph, (*STANDARD, *kernels), watching)
     return found[0], planned
+
+
+def _of_own_kind(graph: Graph, donated: Sequence[int]) -> tuple[int, ...]:
+    """Donated parameters without those that a result of another type might take over.
+
+    In memory a complex number is two real ones; an array cannot become one of the other kind.
+    """
+    return tuple(
+        i
+        for i in donated
+        if not any(
+            type_ != graph.input_types[i] and in_memory(type_) == in_memory(graph.input_types[i])
+            for type_ in graph.output_types
+        )
+    )

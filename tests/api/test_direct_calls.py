@@ -246,6 +246,20 @@ def test_nothing_is_left_behind() -> None:
     assert sys.getallocatedblocks() - blocks < 100
 
 
+def test_memory_of_real_numbers_does_not_become_complex_ones() -> None:
+    """Which have the same bytes here; nor the other way round."""
+    real, complex_ = x(2), x(2) + 1j * x(2)
+    total = gc.jit(lambda d, z: (gnp.sum(z), gnp.sum(d)), donate_argnums=0)
+    doubled = gc.jit(lambda z, y: (y * 2, gnp.sum(z)), donate_argnums=0)
+    for _ in range(3):
+        sums = total(real.copy(), complex_)
+        assert sums[0].dtype == np.complex64 and sums[0] == np.sum(complex_)
+        assert sums[1] == np.sum(real)
+        found = doubled(complex_.copy(), x(2, 2))
+        assert found[0].dtype == np.float32 and np.array_equal(found[0], x(2, 2) * 2)
+        assert found[1] == np.sum(complex_)
+
+
 # failures, threads and forks
 
 
