@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from graphc.codegen.llvm import scalar
 from graphc.codegen.llvm.folding import folded
 from graphc.codegen.llvm.function import Function
-from graphc.codegen.llvm.indices import IndexPrinter, call, steps
-from graphc.codegen.llvm.memory import BASE, Lanes, load, opaque, prefetch, store
+from graphc.codegen.llvm.indices import IndexPrinter, call
+from graphc.codegen.llvm.masks import CONDITIONS, TURNED, lanes_that, opaque
+from graphc.codegen.llvm.memory import BASE, Lanes, first_lane, load, prefetch, store, stride_of
 from graphc.codegen.llvm.turned import copy_of, print_turned
 from graphc.codegen.llvm.values import Value, element_type, literal, llvm_type, memory_type
 from graphc.codegen.loops.index import ZERO, Index, Named, index, upper_bound
@@ -224,10 +225,7 @@ class KernelPrinter(IndexPrinter):
         inside = f.integer("sub", extent, base)
         if _stores_integers(loop.body):
             inside = opaque(f, inside)
-        left = f.splat(inside, count)
-        return f.pure(
-            f"icmp slt {steps(count).type} {steps(count).text}, {left.text}", BOOL, count, [left]
-        )
+        return lanes_that(f, "lt", inside, count)
 
     def lane_count(self, loop: For) -> int:
         """Lanes of a vector loop: registers' worth of its widest element, times its unroll.
@@ -295,9 +293,23 @@ class KernelPrinter(IndexPrinter):
                 return self.index(at)
             case Load(buffer, at, guard):
                 return self._load(buffer, at, None if guard is None else self.expression(guard))
+            case Apply(op, (Position(left), Position(right))) if op in CONDITIONS:
+                return self._compared(op, left, right)
             case Apply(op, arguments, dtype):
                 inner = [self.expression(argument) for argument in arguments]
                 return scalar.apply(self.f, op, inner, dtype)
+
+    def _compared(self, op: str, left: Index, right: Index) -> Value:
+        """A comparison of indices; where it differs between lanes, these compare their numbers."""
+        difference = (left - right).replace(self.constants)
+        stride = stride_of(self, difference)
+        if self.lanes is None or stride not in (1, -1):
+            inner = [self.index(left), self.index(right)]
+            return scalar.apply(self.f, op, inner, BOOL)
+        begin = difference.replace({self.lanes.var: first_lane(self)})
+        if stride == 1:
+            return lanes_that(self.f, op, self.index(begin * -1), self.lanes.count)
+        return lanes_that(self.f, TURNED[op], self.index(begin), self.lanes.count)
 
     def _register(self, buffer: Buffer, at: Index) -> tuple[str, int]:
         """The local memory of one register of a tile; it is promoted by the optimiser."""

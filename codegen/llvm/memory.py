@@ -9,7 +9,7 @@ from graphc.codegen.llvm.function import Function
 from graphc.codegen.llvm.values import Value, memory_type, suffix, vector_of
 from graphc.codegen.loops.index import ZERO, Index, Named, Var, index
 from graphc.codegen.loops.language import Buffer
-from graphc.ir.types import BOOL, I64, U8, DType
+from graphc.ir.types import BOOL, U8, DType
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Indexer(Protocol):
         ...
 
 
-def _stride(p: Indexer, at: Index) -> int | None:
+def stride_of(p: Indexer, at: Index) -> int | None:
     """By how much the index grows from lane to lane; None when irregular."""
     if p.lanes is None:
         return 0
@@ -97,28 +97,30 @@ def load(p: Indexer, buffer: Buffer, at: Index, guard: Value | None, fixed: bool
     """
     f, dtype = p.f, buffer.dtype
     memory = U8 if dtype is BOOL else dtype
-    stride = _stride(p, at)
-    if stride == 0 and (guard is None or guard.lanes == 1):
-        return _from_memory(f, _load_one(p, buffer, at, guard, fixed), dtype)
+    stride = stride_of(p, at)
+    # A guard that is the same in all lanes chooses what is read: the elements, or zeros.
+    common = guard if guard is not None and guard.lanes == 1 else None
+    if stride == 0 and (guard is None or common is not None):
+        return _from_memory(f, _load_one(p, buffer, at, common, fixed), dtype)
     assert p.lanes is not None
     count = p.lanes.count
-    if stride in WOVEN and guard is not None and guard.lanes == 1:
-        guard = _opaque(f, guard)
-    guard = None if guard is None else f.splat(guard, count)
-    mask = _both(f, p.lanes.mask, guard)
     vector = vector_of(memory_type(dtype), count)
     if stride == 1:
-        address = address_of(p, buffer, at.replace({p.lanes.var: _base(p)}))
+        mask = _both(f, p.lanes.mask, None if common else guard)
+        place = address_of(p, buffer, at.replace({p.lanes.var: first_lane(p)}))
+        address = _chosen(f, common, place, count * memory.bytes)
         if mask is None:
             text = f"load {vector}, ptr {address.text}, align {dtype.bytes}"
             return _from_memory(f, f.effect(text, memory, count), dtype)
         return _from_memory(f, masked_load(f, memory, address, mask), dtype)
     if stride in WOVEN:
-        first = _first(p, at, stride)
+        mask = _both(f, p.lanes.mask, None if common else guard)
         wide = _spread_mask(f, mask, count, stride)
-        loaded = masked_load(f, memory, address_of(p, buffer, first), wide)
+        place = address_of(p, buffer, _first(p, at, stride))
+        loaded = masked_load(f, memory, _chosen(f, common, place, wide.lanes * memory.bytes), wide)
         return _from_memory(f, _shuffled(f, loaded, _lanes_of(count, stride)), dtype)
     addresses = _addresses(p, buffer, at, count)
+    mask = _both(f, p.lanes.mask, None if guard is None else f.splat(guard, count))
     every = mask or f.splat(Value("true", BOOL), count)
     symbol = f"@llvm.masked.gather.{suffix(memory, count)}.v{count}p0"
     f.declare(f"{vector} {symbol}(<{count} x ptr>, i32, <{count} x i1>, {vector})")
@@ -129,7 +131,20 @@ def load(p: Indexer, buffer: Buffer, at: Index, guard: Value | None, fixed: bool
     return _from_memory(f, f.effect(text, memory, count), dtype)
 
 
-def _base(p: Indexer) -> Index:
+def _chosen(f: Function, guard: Value | None, address: Value, size: int) -> Value:
+    """The address, or that of zeros where a guard is false."""
+    if guard is None:
+        return address
+    room = -(-size // ZEROS) * ZEROS
+    symbol = f"@gc_zeros{room}"
+    f.declarations[symbol] = (
+        f"{symbol} = private unnamed_addr constant [{room} x i8] zeroinitializer, align 64"
+    )
+    text = f"select {guard}, ptr {address.text}, ptr {symbol}"
+    return f.pure(text, address.dtype, 1, [guard, address], "p")
+
+
+def first_lane(p: Indexer) -> Index:
     """The vector loop's first lane as an index."""
     assert p.lanes is not None
     if p.lanes.base.text.lstrip("-").isdigit():
@@ -137,48 +152,18 @@ def _base(p: Indexer) -> Index:
     return index(Named(BASE))
 
 
+ZEROS = 64  # bytes; what is read instead of guarded elements comes in multiples of it
 BASE = "lane.base"  # the name under which printers keep the first lane's iteration
 
 
 def _load_one(p: Indexer, buffer: Buffer, at: Index, guard: Value | None, fixed: bool) -> Value:
     f, memory = p.f, U8 if buffer.dtype is BOOL else buffer.dtype
     element = memory_type(buffer.dtype)
-    address = address_of(p, buffer, at)
-    if guard is not None:
-        one = f.pure(f"insertelement <1 x i1> poison, {guard}, i64 0", BOOL, 1, [guard])
-        mask = Value(one.text, BOOL, 1, one.depth)
-        symbol = f"@llvm.masked.load.v1{suffix(memory, 1)}.p0"
-        vector = f"<1 x {element}>"
-        f.declare(f"{vector} {symbol}(ptr, i32, <1 x i1>, {vector})")
-        text = (
-            f"call {vector} {symbol}(ptr {address.text}, i32 {buffer.dtype.bytes}, "
-            f"<1 x i1> {mask.text}, {vector} zeroinitializer)"
-        )
-        loaded = f.effect(text, memory, 1)
-        return f.pure(f"extractelement {vector} {loaded.text}, i64 0", memory, 1, [loaded])
+    address = _chosen(f, guard, address_of(p, buffer, at), memory.bytes)
     text = f"load {element}, ptr {address.text}, align {buffer.dtype.bytes}"
-    if fixed and at.as_int is not None:
+    if fixed and guard is None and at.as_int is not None:
         return f.pure(text, memory, 1, [address])
     return f.effect(text, memory, 1)
-
-
-def first_lanes(f: Function, lanes: int, count: int, known: bool = True) -> Value:
-    """A mask that leaves the first `count` lanes, and whether LLVM may know it (see `opaque`)."""
-    if known:
-        bits = ", ".join(f"i1 {str(lane < count).lower()}" for lane in range(lanes))
-        return Value(f"<{bits}>", BOOL, lanes)
-    left = f.splat(opaque(f, f.number(count)), lanes)
-    places = ", ".join(f"i64 {lane}" for lane in range(lanes))
-    return f.pure(f"icmp slt <{lanes} x i64> <{places}>, {left.text}", BOOL, lanes, [left])
-
-
-def opaque(f: Function, number: Value) -> Value:
-    """A number that LLVM does not know.
-
-    Where a mask that it knows leaves one lane, a store of truncated integers would become one of
-    the whole wide integer and overrun the buffer (LLVM 22).
-    """
-    return f.pure(f'call i64 asm "", "=r,0"(i64 {number.text})', I64, 1, [number])
 
 
 def masked_load(f: Function, memory: DType, address: Value, mask: Value) -> Value:
@@ -207,21 +192,10 @@ def masked_store(f: Function, value: Value, address: Value, buffer: Buffer, mask
 WOVEN = (2, -1)
 
 
-def _opaque(f: Function, guard: Value) -> Value:
-    """The guard as LLVM does not know it.
-
-    Where the shuffled lanes are chosen by the same guard, the masked load would become the
-    memory operand of a masked permutation, which reads all of it, guarded or not (LLVM 22).
-    """
-    wide = f.pure(f"zext {guard} to i64", I64, 1, [guard])
-    same = opaque(f, wide)
-    return f.pure(f"trunc i64 {same.text} to i1", BOOL, 1, [same])
-
-
 def _first(p: Indexer, at: Index, stride: int) -> Index:
     """The lowest place that lanes at `at` have."""
     assert p.lanes is not None
-    lowest = _base(p) + (p.lanes.count - 1 if stride < 0 else 0)
+    lowest = first_lane(p) + (p.lanes.count - 1 if stride < 0 else 0)
     return at.replace({p.lanes.var: lowest})
 
 
@@ -271,7 +245,7 @@ def prefetch(p: Indexer, buffer: Buffer, at: Index, cache: int) -> None:
 def store(p: Indexer, buffer: Buffer, at: Index, value: Value) -> None:
     """Write an element, or one per active lane."""
     f = p.f
-    stride = _stride(p, at)
+    stride = stride_of(p, at)
     if p.lanes is None or stride == 0:
         value = _to_memory(f, value)
         address = address_of(p, buffer, at)
@@ -280,7 +254,7 @@ def store(p: Indexer, buffer: Buffer, at: Index, value: Value) -> None:
     count, mask = p.lanes.count, p.lanes.mask
     value = _to_memory(f, f.splat(value, count))
     if stride == 1:
-        address = address_of(p, buffer, at.replace({p.lanes.var: _base(p)}))
+        address = address_of(p, buffer, at.replace({p.lanes.var: first_lane(p)}))
         if mask is None:
             f.line(f"store {value}, ptr {address.text}, align {buffer.dtype.bytes}")
             return

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from graphc.codegen.llvm import scalar
+from graphc.codegen.llvm.masks import first_lanes
 from graphc.codegen.llvm.memory import (
     Indexer,
     address_of,
-    first_lanes,
     masked_load,
     masked_store,
     shuffled,
