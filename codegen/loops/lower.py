@@ -20,6 +20,7 @@ from graphc.codegen.loops.inner_products import (
     write_turned_products,
 )
 from graphc.codegen.loops.language import Buffer, Kernel
+from graphc.codegen.loops.left_blocks import blocks_of, write_blocks
 from graphc.codegen.loops.rows import lower_rows
 from graphc.codegen.loops.scatter import lower_scatter
 from graphc.codegen.loops.schedule import Schedule
@@ -29,7 +30,7 @@ from graphc.codegen.loops.sorting import (
     lower_place_by_digit,
     lower_sort_words,
 )
-from graphc.codegen.loops.tiles import write_tiles
+from graphc.codegen.loops.tiles import Tiles
 from graphc.codegen.loops.turned_maps import lower_turned_map
 from graphc.codegen.loops.window import lower_window
 from graphc.ir.dims import names_of
@@ -110,7 +111,12 @@ def lower_contraction(contraction: Contraction) -> None:
     elif runs_along_turned(contraction):
         write_turned_products(contraction)
     else:
-        write_tiles(contraction)
+        tiles = Tiles(contraction)
+        blocks = blocks_of(tiles)
+        if blocks is None:
+            tiles.write()
+        else:
+            write_blocks(tiles, blocks)
 
 
 def _unwoven(

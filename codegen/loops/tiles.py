@@ -18,19 +18,14 @@ from graphc.codegen.loops.contraction import Contraction, Outer, Tile
 from graphc.codegen.loops.elements import converted, literal
 from graphc.codegen.loops.index import ONE, ZERO, Index, Var, index, product, unfolded, upper_bound
 from graphc.codegen.loops.index import piece as piece_size
-from graphc.codegen.loops.language import Apply, Buffer, Expr, Load, Local, Stmt, Store
+from graphc.codegen.loops.language import Apply, Buffer, Expr, Load, Local, Prefetch, Stmt, Store
 from graphc.codegen.loops.schedule import ALWAYS, AS_IT_PAYS
 from graphc.codegen.loops.tile_size import depth_of, steps_at_once, stretch_of, tile_size
 from graphc.ir.types import DType
 
 
-def write_tiles(contraction: Contraction) -> None:
-    """Write the kernel in tiles."""
-    _Tiles(contraction).write()
-
-
 @dataclass(frozen=True)
-class _Depth:
+class Depth:
     """What is walked along the contracted axes at once."""
 
     variables: Sequence[Var]
@@ -51,11 +46,28 @@ class _Depth:
 
 
 @dataclass(frozen=True)
-class _Packed:
-    """A contiguous copy of a panel."""
+class Packed:
+    """A copy of a panel, or of a strip of the other side.
+
+    It begins at a place in a buffer, and its steps along the sums lie `stride` apart.
+    """
 
     buffer: Buffer
-    depth: _Depth
+    depth: Depth
+    stride: int
+    first: Index = ZERO
+
+    def at(self, element: Index) -> Load:
+        """An element of the step that a walk is at."""
+        return Load(self.buffer, self.first + self.depth.place * self.stride + element)
+
+
+@dataclass(frozen=True)
+class Sides:
+    """What a tile reads instead of the sides themselves, where these were copied."""
+
+    right: Packed | None = None
+    left: Packed | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +86,7 @@ class _Share:
     rows: int  # of all of them
 
 
-class _Tiles:
+class Tiles:
     """A contraction kernel being written in tiles."""
 
     def __init__(self, contraction: Contraction) -> None:
@@ -95,12 +107,12 @@ class _Tiles:
         if whole.as_int and self.streams:
             self._stretches(whole.as_int)
         elif whole != ZERO:
-            self._panels(whole, ZERO, index(width))
+            self.panels(whole, ZERO, index(width))
         if rest != ZERO:
             narrow = ONE if rest.as_int is not None else (rest + width - 1) // width
-            self._panels(narrow, whole * width, rest)
+            self.panels(narrow, whole * width, rest)
 
-    def _panels(self, count: Index, first: Index, extent: Index) -> None:
+    def panels(self, count: Index, first: Index, extent: Index) -> None:
         """All rows of `count` panels of `extent` columns each, from column `first`."""
         c, rows = self.c, self.c.row_count()
         strips = rows // self.height
@@ -127,11 +139,18 @@ class _Tiles:
                     (rest or 0) if whole else 0, group + bool(rest and whole),
                     group * self.height + (rest or 0),
                 )))  # fmt: skip
-        if rest != 0 and not (whole and strips != ZERO):
-            pieces = ONE if rest is not None else rows - strips * self.height
-            c.pieces(c.outer, (pieces, count), lambda outer, at, panel: self._tile(
-                Tile(outer, rest or 1, extent, strips * self.height + at, first + panel * extent),
-                None,
+        if not (whole and strips != ZERO):
+            self.last_rows(count, first, extent)
+
+    def last_rows(self, count: Index, first: Index, extent: Index) -> None:
+        """What is left of the rows behind whole strips, on `count` panels."""
+        c, rows = self.c, self.c.row_count()
+        begin = rows // self.height * self.height
+        rest = (rows - begin).as_int
+        if rest != 0:
+            pieces = ONE if rest is not None else rows - begin
+            c.pieces(c.outer, (pieces, count), lambda outer, at, panel: self.tile(
+                Tile(outer, rest or 1, extent, begin + at, first + panel * extent)
             ))  # fmt: skip
 
     def _stretches(self, tiles: int) -> None:
@@ -187,16 +206,16 @@ class _Tiles:
         """Some tiles, with a contiguous copy of the panel where it pays."""
         steps = self._steps()
         if not steps or self.schedule.panel_bytes == 0 or not self._wants_packing(share.tiles):
-            self._each(share, lambda tile, _: self._tile(tile, None))
+            self._each(share, lambda tile, _: self.tile(tile))
         elif steps <= self.depth:
-            packed = self._pack(share, self._depth())
-            self._each(share, lambda tile, _: self._tile(tile, packed))
+            sides = Sides(self.pack(share.outer, share.column, share.columns, self.whole()))
+            self._each(share, lambda tile, _: self.tile(tile, sides))
         else:
             width = self.vectors * self.lanes
             self._in_blocks(
                 share.rows * width,
                 lambda visit: self._each(share, lambda tile, row: visit(tile, row * width)),
-                lambda depth: self._pack(share, depth),
+                lambda depth: self.pack(share.outer, share.column, share.columns, depth),
             )
 
     def _each(self, share: _Share, visit: Callable[[Tile, Index], None]) -> None:
@@ -259,39 +278,66 @@ class _Tiles:
         """Products in one tile."""
         return self._steps() * self.height * self.vectors * self.lanes
 
-    def _depth(self) -> _Depth:
+    def whole(self) -> Depth:
         """The whole of the contracted axes."""
-        return _Depth(tuple(self.c.sums), tuple(self.c.steps))
+        return Depth(tuple(self.c.sums), tuple(self.c.steps))
 
-    def _pack(self, share: _Share, depth: _Depth) -> _Packed:
-        """A contiguous copy of a panel, or of a block of it."""
+    def pack(
+        self, outer: Outer, column: Index, columns: Index, depth: Depth, panels: Index = ONE
+    ) -> Packed:
+        """A contiguous copy of a panel, or of a block of it; or of several, one behind the other.
+
+        Panels that are read as they lie are copied side by side, step by step.
+        """
         builder, width = self.builder, self.vectors * self.lanes
-        buffer = Buffer(builder.fresh("panel"), self.dtype, depth.size * width, "scratch")
+        size = depth.size * width * (upper_bound(panels) or 1)
+        buffer = Buffer(builder.fresh("panel"), self.dtype, size, "scratch")
         builder.block.append(Local(buffer))
-        lane = Var(builder.fresh("j"), share.columns)
+        lane = Var(builder.fresh("j"), columns)
+        panel = Var(builder.fresh("q"), panels)
 
         def copy() -> None:
             with builder.inside() as body:
-                right = self.c.right(share.outer, share.column + index(lane))
-                value = converted(right, self.dtype)
-                body.append(Store(buffer, depth.place * width + index(lane), value))
+                right = self.c.right(outer, column + index(panel) * width + index(lane))
+                place = (index(panel) * depth.size + depth.place) * width + index(lane)
+                body.append(Store(buffer, place, converted(right, self.dtype)))
             builder.loop(lane, "vector", body, self.vectors)
 
-        kinds = ["serial"] * len(depth.variables)
+        several = [] if panels == ONE else [panel]
+        along, kinds = list(depth.variables), ["serial"] * len(depth.variables)
         if self._is_turned(depth.variables):
             kinds[-1] = "turned"
-        builder.nest(depth.variables, kinds, copy)
-        return _Packed(buffer, depth)
+            builder.nest([*several, *along], ["serial" for _ in several] + kinds, copy)
+        else:
+            builder.nest([*along, *several], [*kinds, *("serial" for _ in several)], copy)
+        return Packed(buffer, depth, width)
 
     def _in_blocks(
         self,
         size: int,
         each: Callable[[Callable[[Tile, Index], None]], None],
-        pack: Callable[[_Depth], _Packed | None],
+        pack: Callable[[Depth], Packed | None],
     ) -> None:
-        """Tiles over one block of the contracted axes after the other, sums kept in between.
+        """Tiles over one block of the contracted axes after the other.
 
         `each` visits all tiles, and tells where in so many sums each one's begin.
+        """
+
+        def block(depth: Depth, sums: Buffer) -> None:
+            sides = Sides(pack(depth))
+            each(lambda tile, first: self.add(tile, depth, sides, sums, first))
+
+        self.in_blocks(size, block, each)
+
+    def in_blocks(
+        self,
+        size: int,
+        block: Callable[[Depth, Buffer], None],
+        each: Callable[[Callable[[Tile, Index], None]], None],
+    ) -> None:
+        """One block of the contracted axes after the other, so many sums kept in between.
+
+        What follows is computed for the tiles that `each` visits, telling where their sums begin.
         """
         builder, c, width = self.builder, self.c, self.vectors * self.lanes
         sums = Buffer(builder.fresh("sums"), self.dtype, index(size), "scratch")
@@ -302,12 +348,7 @@ class _Tiles:
         builder.loop(place, "vector", clear)
         outside, depth, places = self._blocks()
         whole, c.places = c.places, places
-
-        def block() -> None:
-            packed = pack(depth)
-            each(lambda tile, first: self._add(tile, depth, packed, sums, first))
-
-        builder.nest(outside, ["serial"] * len(outside), block)
+        builder.nest(outside, ["serial"] * len(outside), lambda: block(depth, sums))
         c.places = whole
         kind = "serial" if c.is_long() else "unrolled"
 
@@ -319,7 +360,7 @@ class _Tiles:
 
         each(finish)
 
-    def _blocks(self) -> tuple[list[Var], _Depth, list[Index]]:
+    def _blocks(self) -> tuple[list[Var], Depth, list[Index]]:
         """Loops over blocks of the contracted axes, the axes of one block, and places in them.
 
         The first axes are walked one by one, the next one in steps, the others lie in a block.
@@ -337,30 +378,28 @@ class _Tiles:
         rest = [Var(builder.fresh("k"), index(size)) for size in sizes[cut + 1 :]]
         places = [*map(index, outside), index(number) * step + index(inner), *map(index, rest)]
         shape = (index(step), *map(index, sizes[cut + 1 :]))
-        return [*outside, number], _Depth((inner, *rest), shape), places
+        return [*outside, number], Depth((inner, *rest), shape), places
 
     # one tile
 
-    def _tile(self, tile: Tile, packed: _Packed | None) -> None:
+    def tile(self, tile: Tile, sides: Sides = Sides()) -> None:
         """The contraction for one tile, and what follows it."""
         width = self.vectors * self.lanes
         accumulator = self._accumulator(tile)
         zero = literal(0, self.dtype)
         self._over_tile(tile, lambda lane, row: [Store(accumulator, row * width + lane, zero)])
-        variables = self.c.sums if packed is None else packed.depth.variables
-        self._walk(tile, accumulator, packed, variables)
+        variables = self.c.sums if sides.right is None else sides.right.depth.variables
+        self._walk(tile, accumulator, sides, variables)
         self._finish(tile, accumulator)
 
-    def _add(
-        self, tile: Tile, depth: _Depth, packed: _Packed | None, sums: Buffer, first: Index
-    ) -> None:
+    def add(self, tile: Tile, depth: Depth, sides: Sides, sums: Buffer, first: Index) -> None:
         """The contraction of one block for one tile, added to sums in memory."""
         width = self.vectors * self.lanes
         accumulator = self._accumulator(tile)
         self._over_tile(tile, lambda lane, row: [Store(
             accumulator, row * width + lane, Load(sums, first + row * width + lane)
         )])  # fmt: skip
-        self._walk(tile, accumulator, packed, depth.variables)
+        self._walk(tile, accumulator, sides, depth.variables)
         self._over_tile(tile, lambda lane, row: [Store(
             sums, first + row * width + lane, Load(accumulator, row * width + lane)
         )])  # fmt: skip
@@ -373,43 +412,57 @@ class _Tiles:
         return buffer
 
     def _walk(
-        self, tile: Tile, accumulator: Buffer, packed: _Packed | None, variables: Sequence[Var]
+        self, tile: Tile, accumulator: Buffer, sides: Sides, variables: Sequence[Var]
     ) -> None:
         """The loops along the contracted axes."""
         self.builder.nest(
             variables,
             ["serial"] * len(variables),
-            lambda: self._step(tile, accumulator, packed, variables),
+            lambda: self._step(tile, accumulator, sides, variables),
         )
 
     def _step(
-        self, tile: Tile, accumulator: Buffer, packed: _Packed | None, variables: Sequence[Var]
+        self, tile: Tile, accumulator: Buffer, sides: Sides, variables: Sequence[Var]
     ) -> None:
         """One product of a column by a row, added to the tile."""
         builder, width = self.builder, self.vectors * self.lanes
         lane = Var(builder.fresh("j"), tile.columns)
         row = Var(builder.fresh("i"), index(tile.rows))
         with builder.inside() as body:
-            if packed is None:
-                right = converted(self.c.right(tile.outer, tile.column + index(lane)), self.dtype)
-            else:
-                right = Load(packed.buffer, packed.depth.place * width + index(lane))
-            right = builder.let(right)
+            right = builder.let(self._right(tile, sides.right, index(lane)))
             with builder.inside() as inner:
-                other = self.c.left(tile.outer, tile.row + index(row), tile.column + index(lane))
-                left = converted(other, self.dtype)
+                left = self._left(tile, sides.left, index(row), index(lane))
                 place = index(row) * width + index(lane)
                 terms = (left, right, Load(accumulator, place))
                 inner.append(Store(accumulator, place, _multiply_add(terms, self.dtype)))
             builder.loop(row, "unrolled", inner)
-        if self.c.is_turned and packed is None:
-            # All rows are here, so what is read of the other side is read once, line by line.
-            builder.block.extend(next_panel(self.c, tile, width, self._steps()))
-        elif self.streams and packed is None:
-            builder.block.extend(next_steps(self.c, tile, width, self.streams))
-        else:
-            builder.block.extend(next_strip(self.c, tile, variables))
+        builder.block.extend(self._ahead(tile, sides, variables))
         builder.loop(lane, "vector", body, self.vectors)
+
+    def _ahead(self, tile: Tile, sides: Sides, variables: Sequence[Var]) -> list[Prefetch]:
+        """What a step fetches for later ones."""
+        width = self.vectors * self.lanes
+        if sides.left is not None:
+            return []  # it lies behind what is read now
+        if self.c.is_turned and sides.right is None:
+            # All rows are here, so what is read of the other side is read once, line by line.
+            return next_panel(self.c, tile, width, self._steps())
+        if self.streams and sides.right is None:
+            return next_steps(self.c, tile, width, self.streams)
+        return next_strip(self.c, tile, variables)
+
+    def _right(self, tile: Tile, packed: Packed | None, lane: Index) -> Expr:
+        """An element of a tile's columns, at the step of a walk."""
+        if packed is None:
+            return converted(self.c.right(tile.outer, tile.column + lane), self.dtype)
+        return packed.at(lane)
+
+    def _left(self, tile: Tile, packed: Packed | None, row: Index, lane: Index) -> Expr:
+        """An element of its rows."""
+        if packed is None:
+            other = self.c.left(tile.outer, tile.row + row, tile.column + lane)
+            return converted(other, self.dtype)
+        return packed.at(row)
 
     def _over_tile(self, tile: Tile, write: Callable[[Index, Index], list[Stmt]]) -> None:
         """A statement for each row of the tile, in lanes."""

@@ -44,6 +44,7 @@ PROGRAMS: dict[str, tuple[Function, list[tuple[tuple[int, ...], str]]]] = {
     "nt long": (lambda a, b: a @ b.T, [((30, 600), F64), ((70, 600), F64)]),
     "tn": (lambda a, b: a.T @ b, [((130, 70), F64), ((130, 90), F64)]),
     "tt": (lambda a, b: a.T @ b.T, [((130, 70), F32), ((90, 130), F32)]),
+    "left in blocks": (lambda a, b: a.T @ b, [((600, 230), F64), ((600, 70), F64)]),
     "pages apart": (lambda a, b: a.T @ b, [((90, 1024), F32), ((90, 40), F32)]),
     "rows pages apart": (lambda a, b: a @ b, [((20, 1024), F32), ((1024, 80), F32)]),
     "one row": (lambda a, b: a @ b, [((1, 130), F32), ((130, 90), F32)]),
