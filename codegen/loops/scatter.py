@@ -2,10 +2,15 @@
 
 Pieces of parallel work own different columns of the window, never the same
 element, and each applies all updates in order: sums are the same in every run.
+Whole rows are fastest, as each piece looks at all indices.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
+from graphc.codegen.loops.domain import merges
 from graphc.codegen.loops.elements import (
     Builder,
     addressed,
@@ -21,14 +26,18 @@ from graphc.codegen.loops.index import (
     flat,
     index,
     minimum,
+    unfolded,
 )
 from graphc.codegen.loops.language import Apply, Buffer, Load, Store
 from graphc.codegen.loops.schedule import Schedule
+from graphc.ir.graph import order
 from graphc.ir.node import Node
 from graphc.ops.contraction import free_axes
 from graphc.ops.indexing import ScatterAttrs
 
 Place = tuple[Index, ...]
+PIECE = 1024  # bytes of a row that a piece of work has, at most
+TOGETHER = 4  # vectors that are updated side by side where a row is made of so many
 
 
 def lower_updates(builder: Builder, node: Node, result: Buffer, schedule: Schedule) -> None:
@@ -41,8 +50,17 @@ def lower_updates(builder: Builder, node: Node, result: Buffer, schedule: Schedu
         _only_check(builder, node)
         return
     window = free_axes(len(shape), a.axes)
-    block = schedule.lanes(node.tensor.dtype.bytes) * 4
-    chunk, lane, column = in_lanes(builder, tuple(shape[axis] for axis in window), block)
+    lines = _lines(builder, node, window)
+    size, lanes = node.tensor.dtype.bytes, schedule.lanes(node.tensor.dtype.bytes)
+    sizes = tuple(math.prod(shape[axis] for axis in line) for line in lines)
+    chunk, lane, places = in_lanes(builder, sizes, max(lanes * TOGETHER, PIECE // size))
+    column = tuple(
+        at
+        for line, place in zip(lines, places, strict=True)
+        for at in unfolded(place, [index(shape[axis]) for axis in line])
+    )
+    length = index(1) if lane.extent is None else lane.extent
+    unroll = TOGETHER if length % (lanes * TOGETHER) == ZERO else 1
     updates = [Var(builder.fresh("u"), index(size)) for size in indices.tensor.shape[:-1]]
     # Not once where an axis turns out to be empty: then there is no element to write.
     unknown = [index(shape[axis]) for axis in a.axes if not isinstance(shape[axis], int)]
@@ -64,11 +82,26 @@ def lower_updates(builder: Builder, node: Node, result: Buffer, schedule: Schedu
             at[axis] = coordinate
         with builder.inside() as body:
             _update(builder, node, result, flat(tuple(at), shape), (*row, *column))
-        builder.loop(lane, "vector", body)
+        builder.loop(lane, "vector", body, unroll)
 
     with builder.inside() as body:
         builder.nest(updates, ["serial"] * len(updates), apply)
     builder.loop(chunk, "parallel", body)
+
+
+def _lines(builder: Builder, node: Node, window: Sequence[int]) -> list[list[int]]:
+    """The axes of a window; neighbours that can be walked as one are together."""
+    updates = node.operands[2]
+    full, leading = updates.tensor.shape, updates.tensor.rank - len(window)
+    nodes = [each for each in order([updates], set(builder.buffers)) if each not in builder.buffers]
+    found: list[list[int]] = []
+    for number, axis in enumerate(window):
+        last = found[-1][-1] if found else None
+        if last == axis - 1 and merges(leading + number - 1, full, (), nodes):
+            found[-1].append(axis)
+        else:
+            found.append([axis])
+    return found
 
 
 def _only_check(builder: Builder, node: Node) -> None:
