@@ -39,6 +39,7 @@ from graphc.ops.windows import WindowsAttrs, windows
 from graphc.passes.group import Alignment, Axes, Group
 from graphc.passes.normalised import SMALL, Normalised
 from graphc.passes.precedence import Precedence
+from graphc.passes.written_windows import reads_whole, updates_of, written_windows
 
 REDUCTIONS = frozenset({duals.reduce_sum, *reduction.ROWS} - {reduction.argmax, reduction.argmin})
 # What runs as it stands: loops, and kernels of an earlier fusion.
@@ -119,7 +120,7 @@ class Grouping:
         for node in self.leaves:
             if node.op is not control.project:
                 self.needed.update(node.operands)
-        self.windows = {node for node in self.needed if _writes_window(node)}
+        self.windows = written_windows(graph, self.needed, self._is_stored)
         self.normalised = Normalised(graph, self.needed, is_leaf)
 
     def run(self) -> list[Group]:
@@ -139,6 +140,10 @@ class Grouping:
             else:
                 self._place(node, readers, operand_of)
         return list(self.groups)
+
+    def _is_stored(self, node: Node) -> bool:
+        """Whether a node has a buffer that a kernel may overwrite."""
+        return node in self.leaves and node.op is not leaf.literal
 
     # placing one node
 
@@ -169,10 +174,13 @@ class Grouping:
         for group in self._first_readers(readers):
             if not self._accepts(group, node) or self._depends_on_others(group, node, others):
                 continue
+            shared = stored or len(readers) > 1
             if stored and _sums_columns(group):
                 continue  # stored anyway: leave it to the kernel that computes it row by row
+            if shared and group.window:
+                continue  # which has one result
             self._join(group, node)
-            if stored or len(readers) > 1:
+            if shared:
                 group.outputs[node] = None
                 self.precedence.link(group, self._units_that_read(node))
             return
@@ -205,6 +213,8 @@ class Grouping:
         group.outputs[node] = None
         group.window = node in self.windows
         group.fixed = node.op in ALONE or group.window
+        if group.window:
+            group.full = updates_of(node).tensor.shape
         if isinstance(node.attrs, AttentionAttrs):
             self.sharing[shared_tiles(node)] = group
         self._join(group, node)
@@ -252,7 +262,13 @@ class Grouping:
         elif node.op is dot_general:
             group.contraction = node
             self._takes(group, node)
-        elif group.fixed and (node.op in ALONE or node in self.windows):
+        elif node in self.windows:
+            self._takes(group, node)
+            updates = updates_of(node)
+            if node.operands.count(updates) == 1:
+                del group.operands[updates]
+                self._reads(group, updates, group.every)
+        elif group.fixed and node.op in ALONE:
             self._takes(group, node)
         elif node.op.elementwise:
             for operand in node.operands:
@@ -301,10 +317,12 @@ class Grouping:
             return group.is_map and (whole or self._is_turned(group, node, at))
         if node.op in REDUCTIONS:
             return self._accepts_reduction(group, node, at)
-        if group.fixed:
+        if group.fixed and (not group.window or reads_whole(node, group.outputs, self.free)):
             return False
         if at is None and node.tensor.rank:
             return False  # read at several places, it would be computed for each
+        if isinstance(at, Node) and _is_shorter(node, at) and not _is_trivial(node):
+            return False  # it would be computed for each time that it is looked up
         cheap = node.op not in EXPENSIVE and not _is_per_column(node, group, at)
         if at == group.every or cheap or node.tensor.rank == 0:
             return True
@@ -420,11 +438,6 @@ class Grouping:
         del self.groups[b]
 
 
-def _writes_window(node: Node) -> bool:
-    """Whether a node is a parameter, which may be overwritten, but for a window."""
-    return node.op is indexing.dynamic_update_slice and node.operands[0].op is leaf.parameter
-
-
 def _sums_columns(group: Group) -> bool:
     """Whether a group reduces other axes than the last."""
     return bool(group.reduced) and len(group.full) - 1 not in group.reduced
@@ -455,6 +468,13 @@ def _makes_rows(node: Node, group: Group, at: Axes) -> bool:
                 seen.add(operand)
                 stack.append(operand)
     return False
+
+
+def _is_shorter(node: Node, reader: Node) -> bool:
+    """Whether a node has fewer elements than what looks it up."""
+    size, found = node.tensor.size, reader.tensor.size
+    known = isinstance(size, int) and isinstance(found, int)
+    return reader.op is indexing.gather and known and size < found
 
 
 def _is_trivial(node: Node) -> bool:

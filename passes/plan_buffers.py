@@ -24,6 +24,7 @@ from graphc.ops.control import (
 from graphc.passes.in_place import overwritable
 from graphc.passes.intervals import Interval, pack
 from graphc.passes.precedence import Precedence
+from graphc.passes.written_windows import reads_apart, whole_of
 
 ALIGNMENT = 64
 Root = tuple[Node, int]  # a step or a leaf, and which of its results
@@ -185,26 +186,66 @@ class _Planner:
             if not is_step(place[0]) or place in self.slots:
                 continue
             candidates = free.get(result_type(place), {})
-            found = self._overwrites(place, k, readers, candidates)
-            if found is None:
-                self.slots[place] = f"output {k}"
+            line = self._line(place, readers, returned)
+            while line:
+                found = self._overwrites(line[-1], k, readers, candidates)
+                if found is not None:
+                    del candidates[found]
+                    self.slots.update(dict.fromkeys(line, f"input {found}"))
+                    break
+                line.pop()
             else:
-                del candidates[found]
-                self.slots[place] = f"input {found}"
+                self.slots[place] = f"output {k}"
 
-    def _readers(self) -> dict[Node, set[Node]]:
-        found: dict[Node, set[Node]] = {param: set() for param in self.graph.params}
-        for step, reads in self.reads.items():
-            for source in reads:
-                if source in found:
-                    found[source].add(step)
+    def _line(self, place: Root, readers: dict[Root, set[Node]], returned: set[Node]) -> list[Root]:
+        """A result, what its step only writes a part of, what that one's does, and so on.
+
+        Each is read by nobody after the next one has been written, so all can lie in one memory.
+        """
+        line = [place]
+        while True:
+            step, number = line[-1]
+            before = self._continues(step, number)
+            if before is None or not is_step(before[0]) or before[0] in returned:
+                return line
+            if self.roots[step].count(before) > 1 or not self._runs_last(step, readers[before]):
+                return line
+            line.append(before)
+
+    def _continues(self, step: Node, number: int) -> Root | None:
+        """What a result is but for what a step changes: carried by a loop, or a whole array."""
+        roots = self.roots[step]
+        if isinstance(step.attrs, KernelAttrs):
+            if not step.attrs.window:
+                return None
+            return next(
+                (roots[i] for i in range(len(roots)) if self._replaces(step.attrs, 0, i)), None
+            )
+        first, carried = _carries(step)
+        return roots[first + number] if number < carried else None
+
+    def _runs_last(self, step: Node, readers: set[Node]) -> bool:
+        """Make a step wait for all other readers of something, unless one of them waits for it."""
+        others = readers - {step}
+        if any(self.precedence.precedes(step, other) for other in others):
+            return False
+        self.after[step] |= others
+        for other in others:
+            self.precedence.link(other, [step])
+        return True
+
+    def _readers(self) -> dict[Root, set[Node]]:
+        found: dict[Root, set[Node]] = {(param, 0): set() for param in self.graph.params}
+        for step, roots in self.roots.items():
+            for place in roots:
+                found.setdefault(place, set()).add(step)
         return found
 
     def _overwrites(
         self,
         place: Root,
         k: int,
-        readers: dict[Node, set[Node]],
+        readers: dict[Root, set[Node]],
         candidates: dict[int, None],
     ) -> int | None:
         """The donated parameter in whose memory a result can lie, if there is one."""
@@ -214,15 +255,10 @@ class _Planner:
             param = self.graph.params[index]
             if index not in candidates or self.donated[index] not in (None, k):
                 continue
-            if not self._may_overwrite(step, number, param):
-                continue
-            others = readers[param] - {step}
-            if any(self.precedence.precedes(step, other) for other in others):
-                continue
-            self.after[step] |= others
-            for other in others:
-                self.precedence.link(other, [step])
-            return index
+            if self._may_overwrite(step, number, param) and self._runs_last(
+                step, readers[param, 0]
+            ):
+                return index
         return None
 
     def _may_overwrite(self, step: Node, number: int, param: Node) -> bool:
@@ -233,7 +269,7 @@ class _Planner:
         if len(positions) > 1:
             return False
         if isinstance(step.attrs, KernelAttrs):
-            direct = step.operands[positions[0]] is param
+            direct = step.operands[positions[0]] is param or step.attrs.window
             return direct and self._replaces(step.attrs, number, positions[0])
         first, carried = _carries(step)
         return number < carried and positions[0] == first + number
@@ -243,7 +279,7 @@ class _Planner:
         key = (a.body, a.window, number, position)
         if key not in self.known:
             self.known[key] = (
-                a.body.outputs[0].operands[0] is a.body.params[position]
+                a.body.params[position] is whole_of(a.body) and reads_apart(a.body)
                 if a.window
                 else overwritable(a.body, position, number)
             )

@@ -41,6 +41,7 @@ from graphc.ops.control import (
     ScanAttrs,
     SwitchAttrs,
     WhileAttrs,
+    kernel,
     project,
 )
 from graphc.ops.effects import TOKEN, TellAttrs
@@ -53,6 +54,7 @@ from graphc.passes.plan_buffers import (
     rounded,
     slot_offset,
 )
+from graphc.passes.written_windows import whole_graph, whole_of
 
 
 def assemble(
@@ -220,9 +222,22 @@ class _Assembly:
         call = Call(number, (*arguments, *results), code, work, node, frame.place(node))
         if not a.window:
             return [call]
-        whole = arguments[body.params.index(body.outputs[0].operands[0])]
+        if whole_of(body) not in body.params:
+            return [self._begin(frame, node, body, results[0]), call]
+        whole = arguments[body.params.index(whole_of(body))]
         copy = Copy(whole, results[0], _bytes(body.outputs[0].tensor))
         return [call] if whole == results[0] else [copy, call]
+
+    def _begin(self, frame: _Frame, node: Node, body: Graph, result: Ref) -> Call:
+        """The kernel that computes an array of which a window is then written."""
+        graph, read = whole_graph(body)
+        operands = [node.operands[number] for number in read]
+        made = kernel(*operands, name=graph.outputs[0].op.name, body=graph)
+        assert isinstance(made, Node)
+        assert isinstance(made.attrs, KernelAttrs)
+        arguments = [self.ref(frame, operand) for operand in operands]
+        number = self._kernel(made.attrs)
+        return Call(number, (*arguments, result), 0, work_of(graph), made, frame.place(node))
 
     def _kernel(self, a: KernelAttrs) -> int:
         body, known = a.body, (a.body, a.window)
@@ -230,11 +245,11 @@ class _Assembly:
             codes = self.codes[body] = checks_of(body)
             self.work[known] = work_of(body, a.window)
             schedule = self.schedule if a.window else self.tuned.get(body, self.schedule)
-            kernel = lower_kernel("kernel", body, schedule, codes, a.window)
-            text = show(kernel)
+            loops = lower_kernel("kernel", body, schedule, codes, a.window)
+            text = show(loops)
             if text not in self.by_text:
                 self.by_text[text] = len(self.kernels)
-                self.kernels.append(replace(kernel, name=f"k{len(self.kernels)}_{a.name}"))
+                self.kernels.append(replace(loops, name=f"k{len(self.kernels)}_{a.name}"))
             self.by_body[known] = self.by_text[text]
         return self.by_body[known]
 

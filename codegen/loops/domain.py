@@ -123,7 +123,7 @@ def _loops(full: Shape, reduced: tuple[int, ...], nodes: Sequence[Node]) -> tupl
         if size == 1 and axis not in reduced:
             continue
         alike = bool(groups) and groups[-1][-1] == axis - 1
-        if alike and _merges(axis - 1, full, reduced, nodes):
+        if alike and merges(axis - 1, full, reduced, nodes):
             groups[-1].append(axis)
         else:
             groups.append([axis])
@@ -134,8 +134,8 @@ def _loops(full: Shape, reduced: tuple[int, ...], nodes: Sequence[Node]) -> tupl
     return tuple(loops)
 
 
-def _merges(axis: int, full: Shape, reduced: tuple[int, ...], nodes: Sequence[Node]) -> bool:
-    """Whether every node treats `axis` of the full shape and the next one alike."""
+def merges(axis: int, full: Shape, reduced: tuple[int, ...], nodes: Sequence[Node]) -> bool:
+    """Whether each node treats `axis` of the full shape and the next one alike."""
     if (axis in reduced) != (axis + 1 in reduced):
         return False
     kept = [at for at in range(len(full)) if at not in reduced]

@@ -22,7 +22,7 @@ from graphc.codegen.loops.inner_products import (
 from graphc.codegen.loops.language import Buffer, Kernel
 from graphc.codegen.loops.left_blocks import blocks_of, write_blocks
 from graphc.codegen.loops.rows import lower_rows
-from graphc.codegen.loops.scatter import lower_scatter
+from graphc.codegen.loops.scatter import lower_updates
 from graphc.codegen.loops.schedule import Schedule
 from graphc.codegen.loops.short_rows import lower_short_rows
 from graphc.codegen.loops.sorting import (
@@ -39,7 +39,7 @@ from graphc.ir.node import Node, Op
 from graphc.ops import attention, ordering
 from graphc.ops.attention_tiles import shared_tiles
 from graphc.ops.cumulative import cumulative
-from graphc.ops.indexing import scatter
+from graphc.ops.indexing import dynamic_update_slice, scatter
 from graphc.ops.movement import AxisAttrs, concatenate, reshape
 
 Output = tuple[Node, Buffer]
@@ -52,12 +52,17 @@ def _of_one(lower: Callable[[Builder, Node, Buffer, Schedule], None]) -> Lowerin
 
 # Operations that are kernels of their own; attention's results may share one.
 ALONE: dict[Op, Lowering] = {
-    scatter: _of_one(lower_scatter),
     cumulative: _of_one(lower_cumulative),
     ordering.sort_words: _of_one(lower_sort_words),
     ordering.digit_counts: _of_one(lower_digit_counts),
     ordering.place_by_digit: _of_one(lower_place_by_digit),
     **dict.fromkeys(attention.ROWS, lower_attention),
+}
+
+# Operations that leave the rest of an array as they find it.
+WINDOWS: dict[Op, Lowering] = {
+    scatter: _of_one(lower_updates),
+    dynamic_update_slice: _of_one(lower_window),
 }
 
 
@@ -88,7 +93,7 @@ def lower_kernel(
         nodes = [node for node, _ in group]
         contraction = contraction_of(nodes, body.params)
         if window:
-            lower_window(builder, nodes[0], group[0][1], schedule)
+            WINDOWS[nodes[0].op](builder, group, schedule)
         elif contraction is not None:
             lower_contraction(Contraction(builder, contraction, group, schedule))
         elif nodes[0].op in ALONE:

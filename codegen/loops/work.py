@@ -27,6 +27,7 @@ from graphc.ops.attention import AttentionAttrs
 from graphc.ops.attention_tiles import powers_of, products_of
 from graphc.ops.contraction import DotAttrs
 from graphc.ops.windows import windows
+from graphc.passes.written_windows import updates_of, whole_of
 
 STEPS_OF_TRANSCENDENTAL = 10  # a polynomial costs about as much as so many additions
 TRANSCENDENTAL = frozenset({*elementwise.TRANSCENDENTAL, *special.TRANSCENDENTAL, elementwise.pow})
@@ -79,10 +80,12 @@ def _steps(node: Node) -> int:
 
 def work_of(body: Graph, window: bool = False) -> int:
     """Elementary steps of a kernel, by which it is judged whether threads pay."""
-    if window:
-        return 2 * _number(body.outputs[0].operands[1].tensor.size)
     skipped = (control.project, duals.broadcast, windows)
-    return sum(_steps(node) for node in body.nodes if node.op not in skipped and node.operands)
+    nodes = [node for node in body.nodes if node.op not in skipped and node.operands]
+    if window:
+        moved = 2 * _number(updates_of(body.outputs[0]).tensor.size)
+        return moved + sum(_steps(node) for node in nodes if node is not body.outputs[0])
+    return sum(_steps(node) for node in nodes)
 
 
 @dataclass(frozen=True)
@@ -151,10 +154,18 @@ def kernel_cost(node: Node, a: control.KernelAttrs, sizes: Sizes = NO_SIZES) -> 
         elif isinstance(inner.attrs, AttentionAttrs):
             transcendentals += powers_of(inner)
     if a.window:
-        update = a.body.outputs[0].operands[1].tensor
-        return Cost(flops, 2 * _bytes(update, sizes), transcendentals)
+        writer, whole = a.body.outputs[0], whole_of(a.body)
+        written = _bytes(updates_of(writer).tensor, sizes)
+        own = sum(_read(param, a.body, sizes) for param in a.body.params if param is not whole)
+        return Cost(flops, own + written * (1 + _meets_others(writer)), transcendentals)
     moved = sum(_read(param, a.body, sizes) for param in a.body.params)
     return Cost(flops, moved + sum(_bytes(t, sizes) for t in node.results), transcendentals)
+
+
+def _meets_others(writer: Node) -> bool:
+    """Whether what is written depends on what was there."""
+    a = writer.attrs
+    return isinstance(a, indexing.ScatterAttrs) and a.combine != "set"
 
 
 def _bytes(type_: TensorType, sizes: Sizes) -> int:

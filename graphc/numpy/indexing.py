@@ -179,7 +179,7 @@ def update(
     mask = index[0] if isinstance(index, tuple) and len(index) == 1 else index
     if isinstance(mask, Tracer) and is_mask(mask):
         return _where(x, mask, values, combine)
-    chosen = understand(index, shape_of(x), mode)
+    chosen = understand(index, shape_of(x), mode, boxed=False)
     box = _box(x, chosen)
     values = converted(values, kind_of(x).dtype)
     if not chosen.indices:

@@ -59,8 +59,12 @@ class Selection:
         return broadcast_shapes(*(shape_of(index) for index in self.indices))
 
 
-def understand(index: object, shape: Shape, mode: str = "error") -> Selection:
+def understand(
+    index: object, shape: Shape, mode: str = "error", *, boxed: bool = True
+) -> Selection:
     """What `x[index]` selects of an array of the given shape.
+
+    Without `boxed`, ints beside arrays are places, too, so that a box is cut by slices alone.
 
     Raises:
         OutOfRangeError: an int, or an element of a concrete array, is outside its axis.
@@ -72,6 +76,8 @@ def understand(index: object, shape: Shape, mode: str = "error") -> Selection:
     items = _checkable(_spell_out(items, shape), shape)
     found = Selection()
     has_arrays = any(_is_array(item) for item in items)
+    if has_arrays and not boxed:
+        items = _as_places(items, shape)
     runs: list[int] = []  # positions of arrays and, beside them, ints
     axis = 0
     for position, item in enumerate(items):
@@ -184,6 +190,18 @@ def _checkable(items: list[Item], shape: Shape) -> list[Item]:
         axis = sum(other is not None for other in found)
         symbolic = isinstance(item, int) and isinstance(shape[axis], Dim)
         found.append(np.asarray(item, np.int32) if symbolic else item)
+    return found
+
+
+def _as_places(items: list[Item], shape: Shape) -> list[Item]:
+    """Ints as arrays."""
+    found: list[Item] = []
+    axis = 0
+    for item in items:
+        if isinstance(item, int):
+            item = np.asarray(_static_index(item, shape[axis], axis, shape), np.int32)
+        found.append(item)
+        axis += item is not None
     return found
 
 

@@ -16,7 +16,7 @@ from graphc.ir.graph import Graph
 from graphc.ir.interpret import bind_sizes, interpret
 from graphc.ir.node import Node, make
 from graphc.ir.types import Shape, TupleType, tensor, type_of
-from graphc.ops import ROWS, leaf, movement
+from graphc.ops import ROWS, indexing, leaf, movement
 from graphc.ops import contraction as c
 from graphc.ops import elementwise as e
 from graphc.ops.build import expand_axes, like
@@ -29,18 +29,24 @@ SMALL = Schedule(vector_bytes=32, registers=16, l1_bytes=1 << 15, l2_bytes=1 << 
 
 @dataclass(frozen=True)
 class Lowered:
-    """A kernel, its operands, the results that the graph's interpreter gives, and its sizes."""
+    """A kernel, its operands, the results that the graph's interpreter gives, and its sizes.
+
+    One that writes a `window` finds its first operand in its result.
+    """
 
     kernel: Kernel
     operands: tuple[np.ndarray, ...]
     results: tuple[np.ndarray, ...]
     sizes: Mapping[str, int]
+    window: bool = False
 
     def __str__(self) -> str:
         return self.kernel.name
 
     def arguments(self) -> list[np.ndarray]:
         """Copies of the operands, and results full of something else."""
+        if self.window:
+            return [array.copy() for array in (*self.operands, self.operands[0])]
         blank = [np.full(array.shape, 77).astype(array.dtype) for array in self.results]
         return [*(array.copy() for array in self.operands), *blank]
 
@@ -57,12 +63,16 @@ class Lowered:
 
 
 def lowered(
-    name: str, graph: Graph, operands: Sequence[np.ndarray], schedule: Schedule = SMALL
+    name: str,
+    graph: Graph,
+    operands: Sequence[np.ndarray],
+    schedule: Schedule = SMALL,
+    window: bool = False,
 ) -> Lowered:
     arrays = tuple(np.array(array, order="C") for array in operands)
     sizes = bind_sizes(graph, [array.shape for array in arrays])
-    kernel = lower_kernel(name, graph, schedule)
-    return Lowered(kernel, arrays, interpret(graph, *arrays), sizes)
+    kernel = lower_kernel(name, graph, schedule, window=window)
+    return Lowered(kernel, arrays, interpret(graph, *arrays), sizes, window)
 
 
 def of_rows() -> Iterator[Lowered]:
@@ -76,7 +86,10 @@ def of_rows() -> Iterator[Lowered]:
             if isinstance(node.type, TupleType):
                 continue
             try:
-                yield lowered(f"{row.name}_{number}", Graph(params, (node,)), sample.arrays)
+                name, graph = f"{row.name}_{number}", Graph(params, (node,))
+                yield lowered(name, graph, sample.arrays, window=row is indexing.scatter)
+                if row is indexing.dynamic_update_slice:
+                    yield lowered(f"{name}_in_place", graph, sample.arrays, window=True)
             except CompileError:
                 break  # not an operation of kernels
 
