@@ -40,8 +40,9 @@ from graphc.ops.selection import PlacesAttrs
 
 Of = Callable[[Expr, Index], Expr]
 
-LONGEST = 128  # rows up to this length lie side by side
-MOST_SLOTS = 8  # registers for the best of so many rows, each a key and a place
+LONGEST = 2048  # elements of rows that lie side by side
+LARGEST_WORK = 8192  # comparisons of each of them; beyond, few elements are looked at when alone
+MOST_SLOTS = 16  # of the best so far: registers for a key and a place
 BLOCK = 32  # elements that are compared before it is asked whether any exceeds the last of the best
 
 
@@ -50,18 +51,23 @@ def lower_top_places(builder: Builder, node: Node, result: Buffer, schedule: Sch
     a = node.attrs
     assert isinstance(a, PlacesAttrs)
     rows, length = (index(size) for size in node.operands[0].tensor.shape)
-    short = (length.as_int or 0) <= LONGEST and a.count <= MOST_SLOTS and a.parts == 1
-    if not short:
+    if not _side_by_side(a, rows, length.as_int or 0):
         _Walk(builder, node, schedule).write(result)
         return
     width = schedule.lanes(max(ordered_bits(node.operands[0]).tensor.dtype.bytes, I32.bytes))
     whole = rows // width
     rest = rows - whole * width
     if whole != ZERO:
-        _InLanes(builder, node, width).write(result, whole, ZERO, index(width))
+        _InLanes(builder, node, width, schedule).write(result, whole, ZERO, index(width))
     if rest != ZERO:
         some = ONE if rest.as_int else (rest + (width - 1)) // width
-        _InLanes(builder, node, width).write(result, some, whole * width, rest)
+        _InLanes(builder, node, width, schedule).write(result, some, whole * width, rest)
+
+
+def _side_by_side(a: PlacesAttrs, rows: Index, length: int) -> bool:
+    """Whether to compare all elements of all rows is cheaper than to look for those that count."""
+    few = a.count <= MOST_SLOTS and a.parts == 1 and rows != ONE
+    return few and length <= LONGEST and length * a.count <= LARGEST_WORK
 
 
 def _loop(
@@ -80,7 +86,7 @@ def _loop(
 class _InLanes:
     """A block of rows, each in a lane; keys and places of their best are in registers."""
 
-    def __init__(self, builder: Builder, node: Node, width: int) -> None:
+    def __init__(self, builder: Builder, node: Node, width: int, schedule: Schedule) -> None:
         assert isinstance(node.attrs, PlacesAttrs)
         self.builder, self.node, self.width = builder, node, width
         self.count = node.attrs.count
@@ -93,8 +99,11 @@ class _InLanes:
         size = index(self.count * width)
         self.keys = Buffer(builder.fresh("keys"), kind, size, "registers")
         self.places = Buffer(builder.fresh("places"), I32, size, "registers")
-        panel = index(length * width)
-        self.panel = Buffer(builder.fresh("panel"), self.operand.tensor.dtype, panel, "scratch")
+        own = self.operand.tensor.dtype
+        # What is turned at once, so that it is near when it is read again.
+        self.strip = min(length, max(width, schedule.l1_bytes // (2 * width * own.bytes)))
+        panel = index(self.strip * width)
+        self.panel = Buffer(builder.fresh("panel"), own, panel, "scratch")
 
     def write(self, result: Buffer, blocks: Index, before: Index, rows: Index) -> None:
         """Write the parallel loop over blocks of so many rows, behind those `before`."""
@@ -104,16 +113,26 @@ class _InLanes:
         row = before + index(chunk) * self.width + index(lane)
         with builder.inside() as body:
             body += [Local(buffer) for buffer in (self.panel, self.keys, self.places)]
-            step = Var(builder.fresh("i"), index(self.length))
-            with builder.inside() as copy:
-                self._lanes(lane, lambda: self._copy(row, index(step), lane))
-            builder.loop(step, "turned", copy)
             self._lanes(lane, lambda: self._clear(lane))
             # From the last element on, so that an equal one with a lower index goes in front.
-            _loop(builder, self.length, lambda i: self._lanes(
-                lane, lambda: self._place(row, index(self.length - 1) - i, lane)))  # fmt: skip
+            size = self.strip
+            strips, rest = divmod(self.length, size)
+            if rest:
+                self._strip(row, index(strips * size), rest, lane)
+            last = index((strips - 1) * size)
+            _loop(builder, strips, lambda s: self._strip(row, last - s * size, size, lane))
             self._lanes(lane, lambda: self._keep(result, row, lane))
         builder.loop(chunk, "parallel", body)
+
+    def _strip(self, row: Index, first: Index, count: int, lane: Var) -> None:
+        """Put so many elements of each row to their places, those from the `first` on."""
+        builder = self.builder
+        step = Var(builder.fresh("i"), index(count))
+        with builder.inside() as copy:
+            self._lanes(lane, lambda: self._copy(row, first, index(step), lane))
+        builder.loop(step, "turned", copy)
+        _loop(builder, count, lambda i: self._lanes(
+            lane, lambda: self._place(row, first, index(count - 1) - i, lane)))  # fmt: skip
 
     def _lanes(self, lane: Var, write: Callable[[], None]) -> None:
         with self.builder.inside() as body:
@@ -123,8 +142,8 @@ class _InLanes:
     def _slot(self, number: int, lane: Var) -> Index:
         return index(lane) + number * self.width
 
-    def _copy(self, row: Index, i: Index, lane: Var) -> None:
-        value = self.builder.element(self.operand, (row, i))
+    def _copy(self, row: Index, first: Index, i: Index, lane: Var) -> None:
+        value = self.builder.element(self.operand, (row, first + i))
         self.builder.block.append(Store(self.panel, i * self.width + index(lane), value))
 
     def _clear(self, lane: Var) -> None:
@@ -134,14 +153,14 @@ class _InLanes:
                 zero = literal(0, buffer.dtype)
                 self.builder.block.append(Store(buffer, self._slot(number, lane), zero))
 
-    def _place(self, row: Index, i: Index, lane: Var) -> None:
+    def _place(self, row: Index, first: Index, i: Index, lane: Var) -> None:
         """Put an element behind those that exceed it; the last one is dropped."""
         builder = self.builder
         value = builder.let(Load(self.panel, i * self.width + index(lane)))
         builder.values[self.operand] = value
-        word = builder.element(self.word, (row, i))
+        word = builder.element(self.word, (row, first + i))
         del builder.values[self.operand]
-        new = (word, builder.let(converted(Position(i), I32)))
+        new = (word, builder.let(converted(Position(first + i), I32)))
         slots = [self._slot(number, lane) for number in range(self.count)]
         old = [[builder.let(Load(b, at)) for b in (self.keys, self.places)] for at in slots]
         beaten = [builder.let(Apply("ge", (word, key), BOOL)) for key, _ in old]

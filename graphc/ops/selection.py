@@ -21,13 +21,12 @@ from graphc.ops import samples
 from graphc.ops.build import splat
 from graphc.ops.duals import all_led
 from graphc.ops.movement import moved, reshape, slice
-from graphc.ops.ordering import OrderAttrs, argsort, taken
+from graphc.ops.ordering import LONGEST_NETWORK, OrderAttrs, argsort, taken
 
 PART = 1 << 16  # elements, at least, of each part of a row in several parts
-MOST = 128  # elements are selected; of more, keeping the best at hand costs as much as sorting
-FEW = 8  # a row has, at least, for each of them
-FEW_OF_SHORT = 4  # the same, of rows that fill a vector's lanes side by side
-SHORT = 64  # elements that such a row has
+FEW = 16  # so many are selected from any row
+MOST = 128  # and so many from long ones; of more, keeping them in order costs as much as sorting
+SPARSE = 8  # elements that a long row has, at least, for each of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,8 @@ def _expand_argtop(a: TopAttrs, x: Node) -> Node:
 
 def _is_selected(length: int, count: int) -> bool:
     """Whether walking a row is cheaper than sorting it."""
-    return count <= MOST and count * (FEW if length > SHORT else FEW_OF_SHORT) <= length
+    long = length > LONGEST_NETWORK and count * SPARSE <= length
+    return count <= (MOST if long else FEW)
 
 
 def _top(x: Node, count: int) -> Node:
