@@ -100,8 +100,8 @@ class _InLanes:
         self.keys = Buffer(builder.fresh("keys"), kind, size, "registers")
         self.places = Buffer(builder.fresh("places"), I32, size, "registers")
         own = self.operand.tensor.dtype
-        # What is turned at once, so that it is near when it is read again.
-        self.strip = min(length, max(width, schedule.l1_bytes // (2 * width * own.bytes)))
+        near = min(schedule.l1_bytes // 2, schedule.scratch_bytes)  # what is turned at once
+        self.strip = min(length, max(width, near // (width * own.bytes)))
         panel = index(self.strip * width)
         self.panel = Buffer(builder.fresh("panel"), own, panel, "scratch")
 

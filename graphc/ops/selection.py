@@ -21,12 +21,13 @@ from graphc.ops import samples
 from graphc.ops.build import splat
 from graphc.ops.duals import all_led
 from graphc.ops.movement import moved, reshape, slice
-from graphc.ops.ordering import LONGEST_NETWORK, OrderAttrs, argsort, taken
+from graphc.ops.ordering import OrderAttrs, argsort, has_network, taken
 
 PART = 1 << 16  # elements, at least, of each part of a row in several parts
 FEW = 16  # so many are selected from any row
 MOST = 128  # and so many from long ones; of more, keeping them in order costs as much as sorting
 SPARSE = 8  # elements that a long row has, at least, for each of them
+SPARSEST = 32  # and where sorting is cheap
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,23 +61,23 @@ def _argtop(a: TopAttrs, x: np.ndarray) -> np.ndarray:
 def _expand_argtop(a: TopAttrs, x: Node) -> Node:
     shape, last = x.tensor.shape, x.tensor.rank - 1
     length = shape[a.axis]
-    if not isinstance(length, int) or not _is_selected(length, a.count):
+    rows = math.prod(size for axis, size in enumerate(shape) if axis != a.axis)
+    if not isinstance(length, int) or not _is_selected(rows, length, a.count):
         order = argsort(x, axis=a.axis, descending=True)
         limit = (*shape[: a.axis], a.count, *shape[a.axis + 1 :])
         return slice(order, start=(0,) * len(shape), limit=limit, stride=(1,) * len(shape))
     if a.count == 0:
         return splat(0, I32, (*shape[: a.axis], 0, *shape[a.axis + 1 :]))
     turned = moved(x, a.axis, last)
-    rows = math.prod(turned.tensor.shape[:-1])
     found = _top(reshape(turned, shape=(rows, length)), a.count)
     found = reshape(found, shape=(*turned.tensor.shape[:-1], a.count))
     return moved(found, last, a.axis)
 
 
-def _is_selected(length: int, count: int) -> bool:
-    """Whether walking a row is cheaper than sorting it."""
-    long = length > LONGEST_NETWORK and count * SPARSE <= length
-    return count <= (MOST if long else FEW)
+def _is_selected(rows: Size, length: int, count: int) -> bool:
+    """Whether walking rows is cheaper than sorting them."""
+    sparse = count * (SPARSEST if has_network(rows, length) else SPARSE) <= length
+    return count <= (MOST if sparse else FEW)
 
 
 def _top(x: Node, count: int) -> Node:
