@@ -37,6 +37,8 @@ def _serial(builder: Builder, extent: Index | int, write: Callable[[Index], None
 
 # the network
 
+LEAST_LINE = 4  # words that a lane has of a row that is in all lanes
+
 Stage = tuple[int, bool]  # compare the halves of groups of so many words, the second one mirrored?
 
 
@@ -49,84 +51,147 @@ def _merging(span: int, mirrored: bool) -> list[Stage]:
     return stages
 
 
-class _Network:
-    """The words of a block of rows in scratch, and what is done with them.
+Position = Callable[[Index, Index], tuple[Index, Index]]
 
-    They lie there as signed integers that compare as the words do: that is one instruction.
+
+class _Network:
+    """The words of a block of rows, or of one row, in scratch, and what is done with them.
+
+    They lie there as signed integers that compare as the words do: that is one instruction. Each
+    lane has a line of words: those of a row, or of one of as many `parts` of it as there are lanes.
     """
 
-    def __init__(self, builder: Builder, node: Node, block: int, most: int) -> None:
-        self.builder, self.node, self.block = builder, node, block
+    def __init__(self, builder: Builder, node: Node, block: int, most: int, parts: int = 1) -> None:
+        self.builder, self.node, self.block, self.parts = builder, node, block, parts
         length = node.tensor.shape[1]
         assert isinstance(length, int)
-        self.length, self.whole = length, _whole(node)
-        self.most = min(self.whole, most)  # words of a row that registers hold
-        self.words = Buffer(builder.fresh("words"), I64, index(self.whole * block), "scratch")
+        self.length, self.line = length, _whole(node) // parts
+        self.most = min(self.line, most)  # words of a line that registers hold
+        self.words = Buffer(builder.fresh("words"), I64, index(self.line * block), "scratch")
 
-    def write(self, result: Buffer, blocks: Index, before: Index, rows: Index) -> None:
+    def write_rows(self, result: Buffer, blocks: Index, before: Index, rows: Index) -> None:
         """Write the parallel loop over blocks of so many rows, behind those `before`."""
-        builder = self.builder
-        chunk = Var(builder.fresh("c"), blocks)
-        self.lane = Var(builder.fresh("j"), rows)
-        row = before + index(chunk) * self.block + index(self.lane)
+        chunk = Var(self.builder.fresh("c"), blocks)
+        first = before + index(chunk) * self.block
+        lane = Var(self.builder.fresh("j"), rows)
+        filled = [(ZERO, lane, self.length)]
+        self._write(result, chunk, lane, filled, lambda at, i: (first + at, i))
+
+    def write_parts(self, result: Buffer, before: Index, rows: Index) -> None:
+        """Write the parallel loop over so many rows, each in all lanes, behind those `before`."""
+        fresh, chunk = self.builder.fresh, Var(self.builder.fresh("c"), rows)
+        whole, rest = divmod(self.length, self.line)
+        lines = [(0, whole, self.line), (whole, 1, rest), (whole + 1, self.parts - whole - 1, 0)]
+        filled = [
+            (index(first), Var(fresh("j"), index(count)), steps)
+            for first, count, steps in lines
+            if count > 0 and first < self.parts
+        ]
+        lane, row = Var(fresh("j"), index(self.block)), before + index(chunk)
+        self._write(result, chunk, lane, filled, lambda at, i: (row, at * self.line + i))
+
+    def _write(
+        self,
+        result: Buffer,
+        chunk: Var,
+        lane: Var,
+        filled: Sequence[tuple[Index, Var, int]],
+        position: Position,
+    ) -> None:
+        """Write what is done with a block: from where lanes are filled, and how far, and back."""
+        builder, self.lane = self.builder, lane
         with builder.inside() as body:
             body.append(Local(self.words))
-            self._copy_in(row)
+            copied = [each for each in filled if each[2]]
+            for first, lanes, steps in copied:
+                self._copy_in(first, lanes, steps, position)
+            for first, lanes, steps in filled:
+                self._fill(first, lanes, steps)
             self._sort()
-            self._copy_out(row, result)
+            for first, lanes, steps in copied:
+                self._copy_out(first, lanes, steps, position, result)
         builder.loop(chunk, "parallel", body)
 
     def place(self, i: Index) -> Index:
-        """Where a row's word number `i` lies."""
+        """Where a line's word number `i` lies."""
         return i * self.block + index(self.lane)
 
     def _lanes(self, write: Callable[[], None]) -> None:
-        """What `write` writes, for every row of the block."""
+        """What `write` writes, for every lane of the block."""
         with self.builder.inside() as body:
             write()
         self.builder.loop(self.lane, "vector", body)
 
-    def _copy_in(self, row: Index) -> None:
-        """Rows become lanes; what they lack of a power of two are words that none exceeds."""
-        builder, step = self.builder, Var(self.builder.fresh("i"), index(self.length))
-
-        def copy() -> None:
-            word = builder.element(self.node.operands[0], (row, index(step)))
-            at = self.place(index(step))
-            builder.block.append(Store(self.words, at, converted(word, I64)))
+    def _fill(self, first: Index, lanes: Var, steps: int) -> None:
+        """What lines lack behind so many words are words that none exceeds."""
 
         def fill(i: Index) -> None:
-            most = Store(self.words, self.place(i + self.length), Literal(-1, I64))
-            self._lanes(lambda: builder.block.append(most))
+            place = (i + steps) * self.block + first + index(lanes)
+            with self.builder.inside() as body:
+                body.append(Store(self.words, place, Literal(-1, I64)))
+            self.builder.loop(lanes, "vector", body)
 
-        with builder.inside() as body:
-            self._lanes(copy)
-        builder.loop(step, "turned", body)
-        if self.whole > self.length:
-            _serial(builder, self.whole - self.length, fill)
+        if steps < self.line:
+            _serial(self.builder, self.line - steps, fill)
 
-    def _copy_out(self, row: Index, result: Buffer) -> None:
-        builder, step = self.builder, Var(self.builder.fresh("i"), index(self.length))
+    def _copy_in(self, first: Index, lanes: Var, steps: int, position: Position) -> None:
+        """Fill lanes from the first one on; what is written behind them is written again."""
+        builder, step = self.builder, Var(self.builder.fresh("i"), index(steps))
+        lane = first + index(lanes)
         with builder.inside() as body:
             with builder.inside() as inner:
-                word = builder.let(Load(self.words, self.place(index(step))))
-                at = flat((row, index(step)), self.node.tensor.shape)
+                word = builder.element(self.node.operands[0], position(lane, index(step)))
+                at = index(step) * self.block + lane
+                inner.append(Store(self.words, at, converted(word, I64)))
+            builder.loop(lanes, "vector", inner)
+        builder.loop(step, "turned", body)
+
+    def _copy_out(
+        self, first: Index, lanes: Var, steps: int, position: Position, result: Buffer
+    ) -> None:
+        builder, step = self.builder, Var(self.builder.fresh("i"), index(steps))
+        lane = first + index(lanes)
+        with builder.inside() as body:
+            with builder.inside() as inner:
+                word = builder.let(Load(self.words, index(step) * self.block + lane))
+                at = flat(position(lane, index(step)), self.node.tensor.shape)
                 inner.append(Store(result, at, converted(word, U64)))
             builder.loop(step, "vector", inner)
-        builder.loop(self.lane, "turned", body)
+        builder.loop(lanes, "turned", body)
 
     def _sort(self) -> None:
-        """Order ever larger groups of words."""
+        """Order ever larger groups of words: in every lane, then across them."""
         first = [stage for size in _doubled(2, self.most) for stage in _merging(size, True)]
-        self._pass(self.most, self.most, False, first, first=True, last=self.most == self.whole)
-        for size in _doubled(2 * self.most, self.whole):
-            span, mirrored = size, True
-            while span > 1:
-                count = min(span, self.most)
-                stages = _merging(count, mirrored)
-                last = size == self.whole and span == count
-                self._pass(span, count, mirrored, stages, last=last)
-                span, mirrored = span // count, False
+        alone = self.parts == 1
+        only = alone and self.most == self.line
+        self._pass(self.most, self.most, False, first, first=True, last=only)
+        for size in _doubled(2 * self.most, self.line):
+            self._merge(size, True, last=alone and size == self.line)
+        for count in _doubled(2, self.parts):
+            self._pass_across(count)
+            self._merge(self.line, False, last=count == self.parts)
+
+    def _merge(self, span: int, mirrored: bool, last: bool) -> None:
+        """Run all stages from the one of groups of `span` on."""
+        while span > 1:
+            count = min(span, self.most)
+            end = last and span == count
+            self._pass(span, count, mirrored, _merging(count, mirrored), last=end)
+            span, mirrored = span // count, False
+
+    def _pass_across(self, count: int) -> None:
+        """Run the stages of groups of so many lines that compare words of different lines."""
+
+        def group(number: Index) -> None:
+            def exchange(i: Index) -> None:
+                back = index(self.line - 1) - i
+                lines = [(number * count + k, i if k < count // 2 else back) for k in range(count)]
+                places = [at * self.block + lane for lane, at in lines]
+                self._exchange(places, _merging(count, True), first=False, last=False)
+
+            _serial(self.builder, self.line, exchange)
+
+        _serial(self.builder, self.parts // count, group)
 
     def _pass(
         self,
@@ -152,10 +217,13 @@ class _Network:
             return front + [start + start + (span - 1) - place for place in reversed(front)]
 
         def group(number: Index) -> None:
-            _serial(self.builder, step, lambda i: self._lanes(
-                lambda: self._exchange(places(number * span, i), stages, first, last)))  # fmt: skip
+            def exchange(i: Index) -> None:
+                found = [self.place(place) for place in places(number * span, i)]
+                self._lanes(lambda: self._exchange(found, stages, first, last))
 
-        _serial(self.builder, self.whole // span, group)
+            _serial(self.builder, step, exchange)
+
+        _serial(self.builder, self.line // span, group)
 
     def _exchange(
         self, places: Sequence[Index], stages: Sequence[Stage], first: bool, last: bool
@@ -166,7 +234,7 @@ class _Network:
         def turned(word: Expr) -> Expr:
             return builder.let(Apply("xor", (word, Literal(I64.smallest, I64)), I64))
 
-        words = [builder.let(Load(self.words, self.place(i))) for i in places]
+        words = [builder.let(Load(self.words, place)) for place in places]
         words = [turned(word) for word in words] if first else words
         for span, mirrored in stages:
             for start in range(0, len(words), span):
@@ -177,8 +245,8 @@ class _Network:
                         builder.let(Apply(op, pair, I64)) for op in ("min", "max")
                     )
         words = [turned(word) for word in words] if last else words
-        for i, word in zip(places, words, strict=True):
-            builder.block.append(Store(self.words, self.place(i), word))
+        for place, word in zip(places, words, strict=True):
+            builder.block.append(Store(self.words, place, word))
 
 
 def _whole(node: Node) -> int:
@@ -196,17 +264,24 @@ def _doubled(first: int, last: int) -> Iterator[int]:
 
 
 def lower_sort_words(builder: Builder, node: Node, result: Buffer, schedule: Schedule) -> None:
-    """Write the bitonic network, in which every exchange puts the smaller word first."""
+    """Write the bitonic network, in which every exchange puts the smaller word first.
+
+    As many rows as lanes lie side by side; those that are left, and rows too long for it, are each
+    cut into as many parts.
+    """
     rows, block, most = index(node.tensor.shape[0]), schedule.lanes(8), schedule.registers // 2
-    while block > 1 and _whole(node) * block * U64.bytes > schedule.scratch_bytes:
-        block //= 2
-    whole = rows // block
+    side_by_side = _whole(node) * block * U64.bytes <= schedule.scratch_bytes
+    whole = rows // block if side_by_side else ZERO
     rest = rows - whole * block
     if whole != ZERO:
-        _Network(builder, node, block, most).write(result, whole, ZERO, index(block))
-    if rest != ZERO:
+        _Network(builder, node, block, most).write_rows(result, whole, ZERO, index(block))
+    if rest == ZERO:
+        return
+    if _whole(node) >= LEAST_LINE * block:
+        _Network(builder, node, block, most, block).write_parts(result, whole * block, rest)
+    else:
         some = ONE if rest.as_int else (rest + (block - 1)) // block
-        _Network(builder, node, block, most).write(result, some, whole * block, rest)
+        _Network(builder, node, block, most).write_rows(result, some, whole * block, rest)
 
 
 # digits

@@ -61,22 +61,22 @@ def _argtop(a: TopAttrs, x: np.ndarray) -> np.ndarray:
 def _expand_argtop(a: TopAttrs, x: Node) -> Node:
     shape, last = x.tensor.shape, x.tensor.rank - 1
     length = shape[a.axis]
-    rows = math.prod(size for axis, size in enumerate(shape) if axis != a.axis)
-    if not isinstance(length, int) or not _is_selected(rows, length, a.count):
+    if not isinstance(length, int) or not _is_selected(length, a.count):
         order = argsort(x, axis=a.axis, descending=True)
         limit = (*shape[: a.axis], a.count, *shape[a.axis + 1 :])
         return slice(order, start=(0,) * len(shape), limit=limit, stride=(1,) * len(shape))
     if a.count == 0:
         return splat(0, I32, (*shape[: a.axis], 0, *shape[a.axis + 1 :]))
     turned = moved(x, a.axis, last)
+    rows = math.prod(turned.tensor.shape[:-1])
     found = _top(reshape(turned, shape=(rows, length)), a.count)
     found = reshape(found, shape=(*turned.tensor.shape[:-1], a.count))
     return moved(found, last, a.axis)
 
 
-def _is_selected(rows: Size, length: int, count: int) -> bool:
+def _is_selected(length: int, count: int) -> bool:
     """Whether walking rows is cheaper than sorting them."""
-    sparse = count * (SPARSEST if has_network(rows, length) else SPARSE) <= length
+    sparse = count * (SPARSEST if has_network(length) else SPARSE) <= length
     return count <= (MOST if sparse else FEW)
 
 

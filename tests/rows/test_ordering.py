@@ -113,7 +113,7 @@ def test_starts_outside_write_nothing_outside() -> None:
         assert got.shape == (2, 9)
 
 
-@pytest.mark.parametrize("length", [1, 32, 33, 300, LONGEST_NETWORK, LONGEST_NETWORK + 1, 5000])
+@pytest.mark.parametrize("length", [1, 32, 33, 300, LONGEST_NETWORK - 7, LONGEST_NETWORK + 1])
 def test_every_way_of_sorting_is_the_stable_one(length: int) -> None:
     """Short rows, many short rows and long rows take different ways."""
     random = np.random.default_rng(length)
