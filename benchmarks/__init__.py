@@ -6,7 +6,7 @@
 | `benchmarks.gemm` | matrix products of all shapes, and with what follows them |
 | `benchmarks.convolutions` | convolutions and both gradients |
 | `benchmarks.vector_math` | time and error of exp, tanh, erf and so on, per element |
-| `benchmarks.sorting` | sorting and cumulating |
+| `benchmarks.sorting` | sorting, selecting and cumulating |
 | `benchmarks.linear_algebra` | factorizations and systems |
 | `benchmarks.scaling` | one thread against two; what idle threads take |
 | `benchmarks.calls` | a call beside its work; many arrays; several callers at once |

@@ -29,6 +29,7 @@ from graphc.ops import (
     movement,
     ordering,
     reduction,
+    selection,
     special,
 )
 from graphc.ops.attention import AttentionAttrs
@@ -54,6 +55,7 @@ ALONE = frozenset(
         ordering.sort_words,
         ordering.digit_counts,
         ordering.place_by_digit,
+        selection.top_places,
         *attention.ROWS,
     }
 )

@@ -12,6 +12,9 @@ from graphc.codegen.llvm import scalar
 from graphc.codegen.llvm.function import Function
 from graphc.codegen.llvm.memory import shuffled
 from graphc.codegen.llvm.values import Value
+from graphc.ir.types import BOOL
+
+BITWISE = ("and", "or", "xor")
 
 
 def folded(f: Function, op: str, totals: Sequence[Value], register: int) -> list[Value]:
@@ -19,6 +22,8 @@ def folded(f: Function, op: str, totals: Sequence[Value], register: int) -> list
 
     before: [a0 a1 a2 a3] [b0 b1 b2 b3]     after: [a0+a2 a1+a3 b0+b2 b1+b3], then [a b]
     """
+    if totals[0].dtype is BOOL and op in BITWISE:
+        return [any_or_all(f, op, total) for total in totals]
     vectors = list(totals)
     while vectors[0].lanes > (register if len(totals) > 1 else 1):
         vectors = [_halves(f, op, vector) for vector in vectors]
@@ -30,6 +35,13 @@ def folded(f: Function, op: str, totals: Sequence[Value], register: int) -> list
         vectors = [_pair(f, op, left, right, part) for left, right in pairs]
         part //= 2
     return [_lane(f, vectors[i // lanes], i % lanes) for i in range(len(totals))]
+
+
+def any_or_all(f: Function, op: str, lanes: Value) -> Value:
+    """All bools of a vector by `or` or `and`, which processors ask for at once."""
+    symbol = f"@llvm.vector.reduce.{op}.v{lanes.lanes}i1"
+    f.declare(f"i1 {symbol}({lanes.type})")
+    return f.effect(f"call i1 {symbol}({lanes})", BOOL, 1)
 
 
 def _halves(f: Function, op: str, total: Value) -> Value:

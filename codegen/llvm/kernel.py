@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from graphc.codegen.llvm import scalar
-from graphc.codegen.llvm.folding import folded
+from graphc.codegen.llvm.folding import any_or_all, folded
 from graphc.codegen.llvm.function import Function
 from graphc.codegen.llvm.indices import IndexPrinter, call
 from graphc.codegen.llvm.masks import CONDITIONS, TURNED, lanes_that, opaque
@@ -156,9 +156,7 @@ class KernelPrinter(IndexPrinter):
                 f"and {bad}, {self.lanes.mask.text}", BOOL, bad.lanes, [bad, self.lanes.mask]
             )
         if bad.lanes > 1:
-            symbol = f"@llvm.vector.reduce.or.v{bad.lanes}i1"
-            f.declare(f"i1 {symbol}({bad.type})")
-            bad = f.effect(f"call i1 {symbol}({bad})", BOOL, 1)
+            bad = any_or_all(f, "or", bad)
         name = f.fresh()
         f.line(f"br i1 {bad.text}, label %bad{name}, label %good{name}")
         f.label(f"bad{name}")

@@ -24,6 +24,7 @@ from graphc.codegen.loops.left_blocks import blocks_of, write_blocks
 from graphc.codegen.loops.rows import lower_rows
 from graphc.codegen.loops.scatter import lower_updates
 from graphc.codegen.loops.schedule import Schedule
+from graphc.codegen.loops.selection import lower_top_places
 from graphc.codegen.loops.short_rows import lower_short_rows
 from graphc.codegen.loops.sorting import (
     lower_digit_counts,
@@ -36,7 +37,7 @@ from graphc.codegen.loops.window import lower_window
 from graphc.ir.dims import names_of
 from graphc.ir.graph import Graph, order
 from graphc.ir.node import Node, Op
-from graphc.ops import attention, ordering
+from graphc.ops import attention, ordering, selection
 from graphc.ops.attention_tiles import shared_tiles
 from graphc.ops.cumulative import cumulative
 from graphc.ops.indexing import dynamic_update_slice, scatter
@@ -56,6 +57,7 @@ ALONE: dict[Op, Lowering] = {
     ordering.sort_words: _of_one(lower_sort_words),
     ordering.digit_counts: _of_one(lower_digit_counts),
     ordering.place_by_digit: _of_one(lower_place_by_digit),
+    selection.top_places: _of_one(lower_top_places),
     **dict.fromkeys(attention.ROWS, lower_attention),
 }
 

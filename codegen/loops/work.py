@@ -21,6 +21,7 @@ from graphc.ops import (
     ordering,
     partial_sums,
     reduction,
+    selection,
     special,
 )
 from graphc.ops.attention import AttentionAttrs
@@ -74,6 +75,8 @@ def _steps(node: Node) -> int:
         return 2 * _number(node.operands[0].tensor.size)
     if node.op is ordering.sort_words:
         return STEPS_OF_TRANSCENDENTAL * size
+    if isinstance(node.attrs, selection.PlacesAttrs):
+        return 2 * _number(node.operands[0].tensor.size)
     reads = max([_number(operand.tensor.size) for operand in node.operands], default=0)
     return max(size, reads) if node.op in FOLDS else size
 

@@ -43,7 +43,7 @@ from graphc.numpy.promotion import (
     stretched,
     text_of,
 )
-from graphc.ops import indexing, ordering
+from graphc.ops import indexing, ordering, selection
 from graphc.trace import bind
 
 if TYPE_CHECKING:
@@ -211,8 +211,7 @@ def top(x: ArrayLike, k: int, axis: int = -1) -> tuple[Array, Array]:
         fail(ShapeError, f"top_k: got k {k!r}, expected an int of 0 or more")
     if isinstance(length, int) and k > length:
         fail(ShapeError, f"top_k: got k {k}, expected at most {length} for {text_of(shape_of(x))}")
-    order = order_of([x], along, descending=True)
-    first = get(order, (*(slice(None),) * along, slice(0, int(k))))
+    first: Array = bind(selection.argtop, x, axis=along, count=int(k))
     return in_order(x, first, along), first
 
 

@@ -5,9 +5,10 @@ order (`graphc.numpy.sort`), so derivatives of every order are those of a gather
 
 It is defined by sorting words: a key's bits, turned so that they compare as the keys do, above
 the 32 bits of the position. Words are all different, so any way of sorting them is stable. Short
-rows go through a network of comparisons (`sort_words`), whole vectors of rows side by side. Long
-ones are dealt out by digits, the lowest first (`digit_counts`, `place_by_digit`): that is O(n),
-needs code of a fixed size, and pieces of a row are dealt out at the same time.
+rows go through a network of comparisons (`sort_words`), rows or parts of one row side by side in
+the lanes of vectors. Long ones are dealt out by digits, the lowest first (`digit_counts`,
+`place_by_digit`): that is O(n), needs code of a fixed size, and pieces of a row are dealt out at
+the same time.
 
 K. E. Batcher, "Sorting networks and their applications", AFIPS 1968 (the bitonic sorter).
 D. E. Knuth, "The Art of Computer Programming" 3, 1973, section 5.2.5 (sorting by distribution).
@@ -40,9 +41,7 @@ PLACE_BITS = 32  # of a word, below the key's
 DIGIT_BITS = 8
 DIGITS = 1 << DIGIT_BITS
 CHUNK = 4096  # elements of a row that are dealt out by one piece of work
-SHORTEST_NETWORK = 32  # rows up to this length always go through a network
-LONGEST_NETWORK = 256  # and up to this one where there are many of them
-MANY_ROWS = 4
+LONGEST_NETWORK = 2048  # rows up to this length go through a network
 
 
 # the permutation
@@ -157,17 +156,20 @@ def taken(x: Node, order: Node) -> Node:
 
 def _sorted_words(words: Node, bits: int) -> Node:
     """Words in order of the `bits` above their positions, which ascend."""
-    rows, length = words.tensor.shape
-    if isinstance(length, int):
-        many = not isinstance(rows, int) or rows >= MANY_ROWS
-        if length <= (LONGEST_NETWORK if many else SHORTEST_NETWORK):
-            return sort_words(words)
+    length = words.tensor.shape[1]
+    if has_network(length):
+        return sort_words(words)
     count = -(-bits // DIGIT_BITS)
     shifts = np.arange(count, dtype=np.uint64) * DIGIT_BITS + PLACE_BITS
     params = control.parameters((words.tensor, tensor(U64, ())))
     body = Graph(params, (_dealt(*params),))
     scan = control.scan(words, constant(shifts), body=body, length=count, carried=1)
     return control.results(scan)[0]
+
+
+def has_network(length: Size) -> bool:
+    """Whether rows are sorted by comparisons."""
+    return isinstance(length, int) and length <= LONGEST_NETWORK
 
 
 def _dealt(words: Node, shift: Node) -> Node:
@@ -238,7 +240,7 @@ def _infer_sort_words(a: Attrs, x: TensorType) -> TensorType:
 
 def _word_samples() -> list[np.ndarray]:
     random = samples.generator(6)
-    shapes = ((3, 5), (11, 64), (1, 1), (40, 33), (2, 0), (9, LONGEST_NETWORK))
+    shapes = ((3, 5), (11, 64), (1, 1), (40, 33), (2, 0), (9, 256))
     return [random.integers(0, 2**64, shape, np.uint64) for shape in shapes]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphc.ir.types import I32, U64, tensor
-from graphc.ops import cumulative, ordering
+from graphc.ops import cumulative, ordering, selection
 from graphc.ops.indexing import gather
 from graphc.ops.movement import reshape
 from tests.fuzz.builder import Builder, Step, shape_of
@@ -27,6 +27,23 @@ def apply_sort(b: Builder) -> None:
     order = ordering.argsort(x, axis=0, descending=bool(b.number(0, 1)))
     at = reshape(order, shape=(*shape_of(order), 1))
     b.add(gather(x, at, axes=(0,), mode="promise_in_bounds"))
+
+
+def apply_argtop(b: Builder) -> None:
+    x = b.pick()
+    if not x.tensor.rank:
+        return
+    axis = b.number(0, x.tensor.rank - 1)
+    length = shape_of(x)[axis]
+    b.add(selection.argtop(x, axis=axis, count=min(b.number(0, 6), length)))
+
+
+def apply_top_places(b: Builder) -> None:
+    rows, length = (3, 1, 0, 20)[b.number(0, 3)], (5, 1, 64, 200)[b.number(0, 3)]
+    parts = (1, 1, 3)[b.number(0, 2)] if length > 1 else 1
+    count = min((1, 2, 11)[b.number(0, 2)], length // parts)
+    x = b.wanted(tensor(b.dtype(), (rows, length)))
+    b.add(selection.top_places(x, count=count, parts=parts))
 
 
 def apply_cumulative(b: Builder) -> None:
@@ -61,6 +78,8 @@ def apply_place(b: Builder) -> None:
 STEPS: tuple[Step, ...] = (
     *(apply_argsort,) * 2,
     apply_sort,
+    apply_argtop,
+    apply_top_places,
     *(apply_cumulative,) * 2,
     apply_sort_words,
     apply_deal,

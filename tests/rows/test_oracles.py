@@ -11,6 +11,7 @@ import pytest
 
 from graphc.ir.node import Op
 from graphc.ir.types import BF16, dtype_of
+from graphc.ops.ordering import OrderAttrs
 from graphc.ops.reduction import extreme
 from tests.judge import DIGITS
 from tests.rows.cases import SAMPLED, Case, cases
@@ -92,6 +93,9 @@ def with_names(row: Op, case: Case) -> Callable[[Any], object] | None:
         "argmax": lambda lax: lax.argmax(xs[0], a.axis, a.dtype.numpy),
         "argmin": lambda lax: lax.argmin(xs[0], a.axis, a.dtype.numpy),
         "argsort": lambda lax: _order_in(lax, a, xs),
+        "argtop": lambda lax: np.take(
+            _order_in(lax, OrderAttrs(a.axis, descending=True), xs), np.arange(a.count), a.axis
+        ),
         "cumulative": lambda lax: getattr(lax, f"cum{a.kind}")(xs[0], a.axis, a.reverse),
         "dot_general": lambda lax: lax.dot_general(
             *xs,
@@ -129,13 +133,13 @@ def fold(name: str, case: Case) -> Callable[[Any], object]:
     )  # fmt: skip
 
 
-def _order_in(lax: Any, a: Any, keys: Sequence[np.ndarray]) -> object:  # noqa: ANN401
+def _order_in(lax: Any, a: Any, keys: Sequence[np.ndarray]) -> np.ndarray:  # noqa: ANN401
     """Positions carried along by a sort, read from its end where the largest come first."""
     shape = keys[0].shape
     position = np.asarray(lax.broadcasted_iota(np.int32, shape, a.axis))
     turned = [np.flip(key, a.axis) if a.descending else key for key in (*keys, position)]
-    found = lax.sort(turned, dimension=a.axis, num_keys=len(keys))[-1]
-    return np.flip(np.asarray(found), a.axis) if a.descending else found
+    found = np.asarray(lax.sort(turned, dimension=a.axis, num_keys=len(keys))[-1])
+    return np.flip(found, a.axis) if a.descending else found
 
 
 @pytest.mark.needs_jax
