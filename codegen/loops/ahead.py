@@ -13,9 +13,8 @@ from dataclasses import replace
 from graphc.codegen.loops.contraction import Contraction, Outer, Tile
 from graphc.codegen.loops.index import ONE, ZERO, Atom, Index, Named, Var, index, product
 from graphc.codegen.loops.language import Prefetch
-from graphc.codegen.loops.tile_size import STRETCH
+from graphc.codegen.loops.tile_size import LINE, STRETCH
 
-LINE = 64  # bytes
 LARGE = 16  # times the second cache: an array that no cache holds
 FEWEST = 4  # rows of a tile whose streams are too many
 

@@ -121,6 +121,7 @@ class _Plain:
         if self.groups > 1:
             lhs, left = _grouped(lhs, left, "C" if a.feature_groups > 1 else "N", self.groups)
             rhs, right = _grouped(rhs, right, "O", self.groups)
+            lhs, left = self._apart(lhs, left)
         # Farther strides outside: the innermost loop runs along what lies together.
         summed = [letter.replace("o", "k") for letter in left if letter[0] in "oC"]
         paired = ["G"] if self.groups > 1 else []
@@ -146,6 +147,19 @@ class _Plain:
         )  # fmt: skip
         letters = self._free(paired, own, other, summed)
         return (reduce_sum(result, axes=(0,)), letters[1:]) if parts > 1 else (result, letters)
+
+    def _apart(self, lhs: Node, letters: list[str]) -> tuple[Node, list[str]]:
+        """An image that windows see often is laid out group by group.
+
+        A group's features alone are short runs far apart, which fall into few sets of a cache.
+        """
+        own = lhs.tensor.shape[letters.index("C")]
+        taps = math.prod(span.size for span in self.spans)
+        if letters[-2:] != ["G", "C"] or taps == 1 or (isinstance(own, int) and own < FEW_FEATURES):
+            return lhs, letters
+        order = [letters.index("G"), *(i for i, own in enumerate(letters) if own != "G")]
+        turned = transpose(lhs, permutation=tuple(order))
+        return optimization_barrier(turned), [letters[i] for i in order]
 
     def _along(self, rhs: Node, letters: list[str]) -> tuple[Node, list[str]]:
         """Weights of few output features are laid out along the input features.
