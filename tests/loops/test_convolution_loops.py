@@ -24,12 +24,15 @@ WIDE = Schedule(vector_bytes=64, registers=32, l1_bytes=1 << 15, l2_bytes=1 << 2
 FEW = Schedule(vector_bytes=32, registers=16, l1_bytes=1 << 15, l2_bytes=1 << 19)
 
 
-def valid(x: Array, w: Array, stride: int = 1, groups: int = 1) -> Array:
-    """A convolution that touches no padding."""
+def convolved(x: Array, w: Array, padding: str, stride: int = 1, groups: int = 1) -> Array:
+    """A convolution, features last."""
     layout = ("NHWC", "HWIO", "NHWC")
     return lax.conv_general_dilated(
-        x, w, (stride, stride), "VALID", dimension_numbers=layout, feature_group_count=groups
+        x, w, (stride, stride), padding, dimension_numbers=layout, feature_group_count=groups
     )
+
+
+valid = partial(convolved, padding="VALID")
 
 
 def kernels_of(function: Callable[..., Tree], *shapes: tuple[int, ...]) -> list[Graph]:
@@ -104,6 +107,21 @@ def test_groups_are_laid_out_one_by_one() -> None:
     assert len(kernels_of(partial(valid, groups=4), (2, 18, 18, 64), (1, 1, 16, 64))) == 1
 
 
+def test_few_features_to_fewer_lie_line_by_line() -> None:
+    bodies = kernels_of(valid, (2, 18, 18, 6), (3, 3, 6, 2))
+    assert [type_.shape for type_ in bodies[0].output_types] == [(2, 18, 6, 18)]
+    assert len(kernels_of(valid, (2, 18, 18, 6), (3, 3, 6, 4))) == 1
+    assert len(kernels_of(valid, (2, 18, 18, 8), (3, 3, 8, 2))) == 1
+
+
+def test_padding_is_added_by_the_kernel_that_turns() -> None:
+    for weights, groups in (((3, 3, 6, 1), 1), ((3, 3, 6, 8), 2)):
+        same = partial(convolved, padding="SAME", groups=groups)
+        bodies = kernels_of(same, (2, 18, 18, 6 * groups), weights)
+        assert len(bodies) == 2
+        assert 20 in bodies[0].output_types[0].shape
+
+
 def test_taps_along_a_line_and_channels_are_one_long_axis() -> None:
     assert "for k1 in 0..192:" in str(lower_kernel("k", body_of(16, 64, 64), WIDE))
 
@@ -122,6 +140,16 @@ def test_lowered_convolutions_compute_what_their_graphs_do(stride: int) -> None:
     run(lower_kernel("k", body, small), [*arrays, *results], {})
     for got, expected in zip(results, wanted, strict=True):
         np.testing.assert_allclose(got, expected, rtol=2e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("features", [1, 2, 3])
+def test_few_features_to_fewer_are_sums_over_taps(features: int) -> None:
+    random = np.random.default_rng(0)
+    x = random.standard_normal((3, 7, 9, 5)).astype(np.float32)
+    w = random.standard_normal((3, 3, 5, features)).astype(np.float32)
+    seen = np.lib.stride_tricks.sliding_window_view(x, (3, 3), axis=(1, 2))
+    wanted = np.einsum("nhwcij,ijcf->nhwf", seen, w)
+    np.testing.assert_allclose(gc.jit(valid)(x, w), wanted, rtol=2e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(("groups", "size"), [(2, 7), (4, 5)])
