@@ -127,9 +127,10 @@ def depth_of(c: Contraction, height: int, width: int) -> int:
     if _is_far_reaching(c):
         # Strips of rows read the same pages of the left side again, as long as few are in use.
         return min(most, PAGES)
-    if _shares_lines(c, height):
+    few = max(1, schedule.l1_bytes // (2 * (width * c.dtype.bytes + LINE)))
+    if _shares_lines(c, height, few):
         # The next strip finds the lines of all steps in the first cache, and the panel as well.
-        return min(most, max(1, schedule.l1_bytes // (2 * (width * c.dtype.bytes + LINE))))
+        return min(most, few)
     steps = product(index(axis.size) for axis in c.summed).as_int
     if c.walked and steps is not None and most < steps <= most * 5 // 4:
         return steps  # a somewhat longer panel rather than two
@@ -173,13 +174,16 @@ def _is_far_reaching(c: Contraction) -> bool:
     )
 
 
-def _shares_lines(c: Contraction, height: int) -> bool:
-    """Whether the rows of several strips lie in one line of the left side."""
-    rows = c.row_count().as_int
-    row = Var("row", c.row_count())
-    loads = c.loads(False, Var("lane", index(c.lanes)), row)
-    along = bool(loads) and all(load.index.stride(row) == 1 for load in loads)
-    return along and 2 * height * c.dtype.bytes <= LINE and (rows is None or rows > height)
+def _shares_lines(c: Contraction, height: int, steps: int) -> bool:
+    """Whether the rows of several strips lie in one line of the left side.
+
+    What so many steps along the sums read for all strips must be near, too.
+    """
+    rows, row = c.row_count().as_int, Var("row", c.row_count())
+    low = 2 * height * c.dtype.bytes <= LINE and (rows is None or rows > height)
+    if not low or not c.sums or set(_left_steps(c, row)) != {c.dtype.bytes}:
+        return False
+    return 2 * steps * max(_left_steps(c, c.sums[-1]), default=0) <= c.schedule.l2_bytes
 
 
 def _is_crowded(c: Contraction) -> bool:
