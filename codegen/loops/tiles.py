@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from graphc.codegen.loops.ahead import next_panel, next_steps, next_strip
+from graphc.codegen.loops.ahead import next_panel, next_position, next_steps, next_strip
 from graphc.codegen.loops.contraction import Contraction, Outer, Tile
 from graphc.codegen.loops.elements import converted, literal
 from graphc.codegen.loops.index import ONE, ZERO, Index, Var, index, product, unfolded, upper_bound
@@ -421,7 +421,9 @@ class _Tiles:
         elif self.streams and packed is None:
             builder.block.extend(next_steps(self.c, tile, width, self.streams))
         else:
-            builder.block.extend(next_strip(self.c, tile, variables))
+            builder.block.extend(
+                next_strip(self.c, tile, variables) or next_position(self.c, tile, variables)
+            )
         builder.loop(lane, "vector", body, self.vectors)
 
     def _over_tile(self, tile: Tile, write: Callable[[Index, Index], list[Stmt]]) -> None:

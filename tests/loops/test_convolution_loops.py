@@ -93,6 +93,17 @@ def test_images_of_a_piece_stay_near_for_the_next_panel() -> None:
     assert f"for p4 in 0..(min({3 * FEW.l2_bytes // line}," in text
 
 
+def test_lines_that_no_near_cache_holds_are_fetched_a_position_ahead() -> None:
+    large, small = body_of(16, 128, 64, batch=8), body_of(16, 128, 64, batch=1)
+    line = 18 * 128
+    # Four rows of 128 in 384 steps.
+    assert f"+ {line}*k0 + 2*k1 + 512*s5 + {line}] into cache 2" in str(
+        lower_kernel("k", large, FEW)
+    )
+    assert "prefetch" not in str(lower_kernel("k", small, FEW))
+    assert "prefetch" not in str(lower_kernel("k", large, WIDE))
+
+
 def test_strips_that_share_lines_of_a_cache_walk_few_steps() -> None:
     # 128 steps: 64 bytes of the panel and a line of the image for each fill half of the cache.
     assert "f32[2048] in scratch" in str(lower_kernel("k", weights_gradient(64), FEW))
