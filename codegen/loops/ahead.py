@@ -11,11 +11,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from graphc.codegen.loops.contraction import Contraction, Outer, Tile
-from graphc.codegen.loops.index import ONE, ZERO, Atom, Index, Named, Var, index, product
+from graphc.codegen.loops.index import (
+    ONE,
+    ZERO,
+    Atom,
+    Index,
+    Named,
+    Var,
+    index,
+    product,
+    upper_bound,
+)
 from graphc.codegen.loops.language import Prefetch
-from graphc.codegen.loops.tile_size import STRETCH
+from graphc.codegen.loops.tile_size import LINE, MANY_REGISTERS, STRETCH
 
-LINE = 64  # bytes
 LARGE = 16  # times the second cache: an array that no cache holds
 FEWEST = 4  # rows of a tile whose streams are too many
 
@@ -86,4 +95,30 @@ def next_strip(c: Contraction, tile: Tile, variables: Sequence[Var]) -> list[Pre
         replace(each, index=each.index.replace(first) + place * tile.rows + at)
         for at in lines
         for each in soon(c, False, tile.outer, below, size)
+    ]
+
+
+def next_position(c: Contraction, tile: Tile, variables: Sequence[Var]) -> list[Prefetch]:
+    """A tile's rows at the next step of the last walked axis, a share with each step of a walk.
+
+    So it is with the lines of images that no near cache holds: a tile begins many streams at
+    once, and each ends soon. Few registers make for short steps, which wait the longest.
+    """
+    row, last = Var("row", c.row_count()), c.walked[-1] if c.walked else None
+    loads = c.loads(False, Var("lane", index(c.lanes)), row)
+    read = sum((load.buffer.size.as_int or 0) * load.buffer.dtype.bytes for load in loads)
+    if last is None or c.schedule.registers >= MANY_REGISTERS or read <= c.schedule.l2_bytes:
+        return []
+    along, apart = variables[-1], {load.index.stride(row) or 0 for load in loads}
+    steps = upper_bound(along.extent or ONE) or 0
+    if {load.index.stride(along) for load in loads} != {1} or len(apart) != 1 or not steps:
+        return []
+    share = -(-tile.rows * apart.pop() // steps)
+    if tile.rows < FEWEST or not 0 < share * loads[0].buffer.dtype.bytes <= LINE:
+        return []
+    outer = {**tile.outer, last: tile.outer[last] + 1}
+    first: dict[Atom, Index] = {along: ZERO}
+    return [
+        replace(each, index=each.index.replace(first) + index(along) * share)
+        for each in soon(c, False, outer, tile.row, read)
     ]

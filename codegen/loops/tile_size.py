@@ -25,8 +25,10 @@ STRETCH = 1 << 13  # bytes that one piece of work reads of each step's row, at m
 REACH = 1 << 22  # bytes over which it finds pages fast
 SHORT_LINE = 11  # rows; a tile so low had better be wide
 MANY_LINES = 16  # that read the same panel; fewer are no image's
-WIDE_HEIGHTS = (6, 5, 4)  # of wide tiles
+LINE_HEIGHTS = (6, 5, 4)  # of tiles of lines
 LEAST_WIDE = 3  # rows; a wide tile takes as long with fewer, since it waits for the panel
+LEAST_PLAIN = 4  # the same of a plain one, which waits for its own sums
+LINE = 64  # bytes that come into a cache together
 
 
 def tile_size(c: Contraction) -> tuple[int, int]:
@@ -46,24 +48,32 @@ def tile_size(c: Contraction) -> tuple[int, int]:
     pieces = max(1, -(-rows // most))
     height = max(1, -(-rows // pieces))
     if vectors == PLAIN and not schedule.tile_vectors and _has_short_lines(c, height):
-        return min(WIDE_HEIGHTS, key=lambda own: _time_of(rows, own)), WIDE
+        if schedule.registers < MANY_REGISTERS:
+            return min(LINE_HEIGHTS, key=lambda own: _time_of(rows, own, LEAST_PLAIN)), PLAIN
+        if _fills_wide_tiles(c):
+            return min(LINE_HEIGHTS, key=lambda own: _time_of(rows, own, LEAST_WIDE)), WIDE
     return height, vectors
 
 
 def _has_short_lines(c: Contraction, height: int) -> bool:
-    """Whether rows are lines of an image that give low tiles, and columns fill wide ones."""
-    steps = product(index(axis.size) for axis in c.summed).as_int
-    long = steps is None or steps >= LONG
-    low = LEAST_WIDE < height <= SHORT_LINE
+    """Whether rows are lines of an image that give low tiles."""
     lines = product(index(axis.size) for axis in c.walked).as_int
-    many = c.schedule.registers >= MANY_REGISTERS and (lines is None or lines >= MANY_LINES)
-    return many and low and long and _vectors(c) % WIDE == 0
+    return LEAST_WIDE < height <= SHORT_LINE and (lines is None or lines >= MANY_LINES)
 
 
-def _time_of(rows: int, height: int) -> tuple[int, bool]:
-    """What strips of `height` take for all rows; of equals, one without a lower strip is best."""
+def _fills_wide_tiles(c: Contraction) -> bool:
+    """Whether columns are whole wide tiles, and sums so long that these pay."""
+    steps = product(index(axis.size) for axis in c.summed).as_int
+    return (steps is None or steps >= LONG) and _vectors(c) % WIDE == 0
+
+
+def _time_of(rows: int, height: int, least: int) -> tuple[int, bool]:
+    """What strips of `height` take for all rows; of equals, one without a lower strip is best.
+
+    One of fewer than `least` rows takes as long as one of so many.
+    """
     whole, rest = divmod(rows, height)
-    last = max(rest, LEAST_WIDE) if rest else 0
+    last = max(rest, least) if rest else 0
     return whole * height + last, rest > 0
 
 
@@ -108,8 +118,8 @@ def _power_of_two(number: int) -> int:
     return 1 << (max(1, number).bit_length() - 1)
 
 
-def depth_of(c: Contraction, width: int) -> int:
-    """Steps along the sums that one packed panel of `width` columns takes, at most."""
+def depth_of(c: Contraction, height: int, width: int) -> int:
+    """Steps along the sums that a packed panel of `width` columns takes, at most."""
     schedule = c.schedule
     if schedule.depth:
         return schedule.depth
@@ -117,6 +127,10 @@ def depth_of(c: Contraction, width: int) -> int:
     if _is_far_reaching(c):
         # Strips of rows read the same pages of the left side again, as long as few are in use.
         return min(most, PAGES)
+    few = max(1, schedule.l1_bytes // (2 * (width * c.dtype.bytes + LINE)))
+    if _shares_lines(c, height, few):
+        # The next strip finds the lines of all steps in the first cache, and the panel as well.
+        return min(most, few)
     steps = product(index(axis.size) for axis in c.summed).as_int
     if c.walked and steps is not None and most < steps <= most * 5 // 4:
         return steps  # a somewhat longer panel rather than two
@@ -158,6 +172,18 @@ def _is_far_reaching(c: Contraction) -> bool:
         if (steps := upper_bound(var.extent or ONE) or 0) > PAGES
         for step in _left_steps(c, var)
     )
+
+
+def _shares_lines(c: Contraction, height: int, steps: int) -> bool:
+    """Whether the rows of several strips lie in one line of the left side.
+
+    What so many steps along the sums read for all strips must be near, too.
+    """
+    rows, row = c.row_count().as_int, Var("row", c.row_count())
+    low = 2 * height * c.dtype.bytes <= LINE and (rows is None or rows > height)
+    if not low or not c.sums or set(_left_steps(c, row)) != {c.dtype.bytes}:
+        return False
+    return 2 * steps * max(_left_steps(c, c.sums[-1]), default=0) <= c.schedule.l2_bytes
 
 
 def _is_crowded(c: Contraction) -> bool:

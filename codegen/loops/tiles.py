@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from graphc.codegen.loops.ahead import next_panel, next_steps, next_strip
+from graphc.codegen.loops.ahead import next_panel, next_position, next_steps, next_strip
 from graphc.codegen.loops.contraction import Contraction, Outer, Tile
 from graphc.codegen.loops.elements import converted, literal
 from graphc.codegen.loops.index import ONE, ZERO, Index, Var, index, product, unfolded, upper_bound
@@ -22,6 +22,8 @@ from graphc.codegen.loops.language import Apply, Buffer, Expr, Load, Local, Pref
 from graphc.codegen.loops.schedule import ALWAYS, AS_IT_PAYS
 from graphc.codegen.loops.tile_size import depth_of, steps_at_once, stretch_of, tile_size
 from graphc.ir.types import DType
+
+NEAR = 3  # times the second cache: what a piece reads of the rows' side, at most, for each panel
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class Tiles:
         self.height, self.vectors = tile_size(contraction)
         lone = contraction.row_count().as_int == self.height  # one strip of rows
         self.streams = steps_at_once(contraction) if lone else 0
-        self.depth = self.streams or depth_of(contraction, self.vectors * self.lanes)
+        self.depth = self.streams or depth_of(contraction, self.height, self.vectors * self.lanes)
 
     def write(self) -> None:
         """Write the kernel: whole panels of columns, then the last, narrower one."""
@@ -194,7 +196,18 @@ class Tiles:
             # Sums are kept between blocks, and they must stay near, too.
             kept = self.height * self.vectors * self.lanes * self.dtype.bytes
             found = min(found, max(1, self.schedule.panel_bytes // kept))
+        if self.c.walked and panels != ONE:
+            found = min(found, tiles * self._positions_near())
         return found
+
+    def _positions_near(self) -> int:
+        """Positions of the walked axes whose rows the next panel finds in a near cache."""
+        c, last = self.c, self.c.walked[-1]
+        place = Var("place", index(last.size))
+        outer = {**dict.fromkeys(c.outer, ZERO), last: index(place)}
+        loads = c.reads(False, outer, ZERO)
+        moved = [abs(load.index.stride(place) or 0) * load.buffer.dtype.bytes for load in loads]
+        return max(1, NEAR * self.schedule.l2_bytes // max(1, *moved))
 
     def _steps(self) -> int:
         """Steps along the whole of the contracted axes, 0 when unknown."""
@@ -449,7 +462,8 @@ class Tiles:
             return next_panel(self.c, tile, width, self._steps())
         if self.streams and sides.right is None:
             return next_steps(self.c, tile, width, self.streams)
-        return next_strip(self.c, tile, variables)
+        found = next_strip(self.c, tile, variables)
+        return found or next_position(self.c, tile, variables)
 
     def _right(self, tile: Tile, packed: Packed | None, lane: Index) -> Expr:
         """An element of a tile's columns, at the step of a walk."""

@@ -17,7 +17,7 @@ from graphc.ops.contraction import dot_general
 from graphc.ops.convolution_layout import ConvAttrs, infer, spans_of
 from graphc.ops.custom import optimization_barrier
 from graphc.ops.duals import broadcast, reduce_sum
-from graphc.ops.movement import reshape, slice, transpose
+from graphc.ops.movement import PadAttrs, pad, reshape, slice, transpose
 from graphc.ops.phases import Phase, covered, interleaved, part_of, phases_of
 from graphc.ops.windows import windows
 
@@ -25,6 +25,7 @@ Letters = tuple[str, ...]
 LEAST_PART = 2048  # terms that a part of a long sum should have
 FEW_FEATURES = 4  # fewer fill no vector worth the name
 LEAST_ALONG = 64  # input features that must be there for lanes to run along them
+FILLS_A_VECTOR = 8  # input features along which lanes may run one way or another
 LEAST_LINE = 256  # the same, where each is but one product
 
 
@@ -121,6 +122,7 @@ class _Plain:
         if self.groups > 1:
             lhs, left = _grouped(lhs, left, "C" if a.feature_groups > 1 else "N", self.groups)
             rhs, right = _grouped(rhs, right, "O", self.groups)
+        lhs, left = self._stored(lhs, left, rhs.tensor.shape[right.index("O")])
         # Farther strides outside: the innermost loop runs along what lies together.
         summed = [letter.replace("o", "k") for letter in left if letter[0] in "oC"]
         paired = ["G"] if self.groups > 1 else []
@@ -146,6 +148,23 @@ class _Plain:
         )  # fmt: skip
         letters = self._free(paired, own, other, summed)
         return (reduce_sum(result, axes=(0,)), letters[1:]) if parts > 1 else (result, letters)
+
+    def _stored(self, lhs: Node, letters: list[str], out: Size) -> tuple[Node, list[str]]:
+        """An image whose features lie next to each other, as its windows had better see it.
+
+        A group's features alone are short runs far apart, which fall into few sets of a cache.
+        Where few features give fewer, lanes run along the lines, whose elements lie apart.
+        """
+        own, taps = lhs.tensor.shape[-1], math.prod(span.size for span in self.spans)
+        if letters[-1] != "C" or taps == 1 or not isinstance(own, int):
+            return lhs, letters
+        if letters[-2] == "G" and own >= FEW_FEATURES:
+            order = [letters.index("G"), *(i for i, own in enumerate(letters) if own != "G")]
+        elif letters[-2][0] == "o" and out in range(FEW_FEATURES) and 1 < own < FILLS_A_VECTOR:
+            order = [*range(lhs.tensor.rank - 2), lhs.tensor.rank - 1, lhs.tensor.rank - 2]
+        else:
+            return lhs, letters
+        return optimization_barrier(_turned(lhs, order)), [letters[i] for i in order]
 
     def _along(self, rhs: Node, letters: list[str]) -> tuple[Node, list[str]]:
         """Weights of few output features are laid out along the input features.
@@ -227,6 +246,31 @@ class _Plain:
             total = reduce_sum(total, axes=(0,))
         rest = tuple(letter for letter in letters if letter[0] not in "kCP")
         return (e.convert(total, dtype=dtype) if dtype in (F16, BF16) else total), rest
+
+
+def _turned(x: Node, order: Sequence[int]) -> Node:
+    """`x` with its axes in another order; padding comes last, by the kernel that turns.
+
+    The last axis of what was padded may have been split since.
+    """
+    padded = x.operands[0] if x.op is reshape else x
+    split = padded.tensor.shape[:-1] == x.tensor.shape[:-2]
+    if not isinstance(padded.attrs, PadAttrs) or not (padded is x or split):
+        return transpose(x, permutation=tuple(order))
+    source, zero = padded.operands
+    low, high, between = padded.attrs.low, padded.attrs.high, padded.attrs.interior
+    if padded is not x:
+        if low[-1] or high[-1] or between[-1]:
+            return transpose(x, permutation=tuple(order))
+        source = reshape(source, shape=(*source.tensor.shape[:-1], *x.tensor.shape[-2:]))
+        low, high, between = (*low, 0), (*high, 0), (*between, 0)
+    return pad(
+        transpose(source, permutation=tuple(order)),
+        zero,
+        low=tuple(low[axis] for axis in order),
+        high=tuple(high[axis] for axis in order),
+        interior=tuple(between[axis] for axis in order),
+    )
 
 
 def _grouped(
