@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 
 from graphc.ir.node import Node
+from graphc.ir.records import dataclass
 from graphc.ir.types import Shape
 
 Axes = tuple[int, ...]

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from graphc.codegen.llvm.values import Value, llvm_type, vector_of
 from graphc.codegen.llvm.values import splat as splat_literal
+from graphc.ir.records import dataclass
 from graphc.ir.types import BOOL, I64, DType
 
 

@@ -16,7 +16,9 @@ import struct
 import sys
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from graphc.ir.records import dataclass
 
 MAGIC = b"\x7fELF\x02\x01"
 X86_64 = 62

@@ -19,7 +19,8 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from graphc.ir.records import dataclass
 
 
 @dataclass(frozen=True)
