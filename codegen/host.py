@@ -11,12 +11,11 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Protocol
-
-from graphc.ir.records import dataclass
 
 # The lines of /proc/cpuinfo that tell one processor from another.
 _TELLING = ("vendor_id", "cpu family", "model", "model name", "stepping", "flags")

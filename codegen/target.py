@@ -11,12 +11,11 @@ import os
 import platform
 import re
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from graphc.codegen.host import host
 from graphc.ir.errors import CompileError
-from graphc.ir.records import dataclass
 
 MAXIMUM_THREADS = 1024  # that one program may use
 _KIB = 1024

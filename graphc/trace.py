@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
@@ -21,7 +21,6 @@ from graphc.ir.errors import DtypeError, Error, TraceError, UnsupportedError
 from graphc.ir.graph import Graph, substitute
 from graphc.ir.node import Node, Op, make, remake
 from graphc.ir.places import Places, Recorder, recording, user_place, written_at
-from graphc.ir.records import dataclass
 from graphc.ir.types import DType, Shape, TensorType, TupleType, dtype_of, type_of
 from graphc.ops.control import results
 from graphc.ops.effects import TOKEN, first_token

@@ -17,6 +17,7 @@ from __future__ import annotations
 import dataclasses
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -24,7 +25,6 @@ import numpy as np
 
 from graphc.ir.errors import ArgumentError
 from graphc.ir.places import user_place, written_at
-from graphc.ir.records import dataclass
 
 Tree: TypeAlias = Any  # a container of trees, or a leaf: no static type says more
 Flatten: TypeAlias = Callable[[Tree], tuple[Iterable[Tree], Tree]]

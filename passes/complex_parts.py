@@ -11,10 +11,10 @@ bounded by a few units of the last place of the number's length, not of each par
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from graphc.ir.node import Node
-from graphc.ir.records import dataclass
 from graphc.ir.types import I32, I64, DType
 from graphc.ops import elementwise as e
 from graphc.ops import special

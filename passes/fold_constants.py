@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from graphc.ir.errors import Error
 from graphc.ir.graph import Graph
 from graphc.ir.node import Node, regions
-from graphc.ir.records import dataclass
 from graphc.ir.types import TupleType
 from graphc.ops.contraction import DotAttrs
 from graphc.ops.duals import broadcast

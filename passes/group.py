@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from graphc.ir.node import Node
-from graphc.ir.records import dataclass
 from graphc.ir.types import Shape
 
 Axes = tuple[int, ...]

@@ -9,10 +9,10 @@ other orders are tried.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from graphc.ir.records import dataclass
 from graphc.ir.types import Size
 
 CLOSE = 1.005  # times the bound, where no other order is tried

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from graphc.ir.errors import ArgumentError, Error
 from graphc.ir.graph import Graph
-from graphc.ir.records import dataclass
 from graphc.passes import PASSES, PassFunction
 from graphc.passes.notes import collecting
 

@@ -9,11 +9,11 @@ kernel reads more arrays than before.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 from graphc.ir.graph import Graph
 from graphc.ir.node import Node
-from graphc.ir.records import dataclass
 from graphc.ops import custom, duals, elementwise, leaf, reduction, special
 from graphc.ops.contraction import dot_general
 from graphc.ops.partial_sums import partial_sums

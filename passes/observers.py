@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,6 @@ from graphc.ir.dims import names_of
 from graphc.ir.errors import ArgumentError, Error, RewriteError
 from graphc.ir.graph import Graph
 from graphc.ir.interpret import concrete, interpret
-from graphc.ir.records import dataclass
 from graphc.ir.text.printer import print_graph
 from graphc.ir.types import BOOL, TensorType
 from graphc.ir.verify import verify

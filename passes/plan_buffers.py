@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from graphc.ir.dims import Dim, dim, evaluate
 from graphc.ir.graph import Graph
 from graphc.ir.node import Attrs, Node, make, regions
 from graphc.ir.places import Places, recording
-from graphc.ir.records import dataclass
 from graphc.ir.types import Size, TensorType
 from graphc.ops import leaf, movement
 from graphc.ops.control import (

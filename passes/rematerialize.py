@@ -11,13 +11,12 @@ last bit.
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from itertools import accumulate, product
 
 from graphc.ir.graph import Graph, rebuild
 from graphc.ir.node import Node
 from graphc.ir.places import Places, recording
-from graphc.ir.records import dataclass
 from graphc.ir.types import Size
 from graphc.ops import elementwise, leaf, special
 from graphc.ops.custom import optimization_barrier

@@ -7,11 +7,10 @@ inside; differentiation in particular leaves loops behind of which only a part i
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 
 from graphc.ir.graph import Graph
 from graphc.ir.node import Node, make
-from graphc.ir.records import dataclass
 from graphc.ops.control import (
     ProjectAttrs,
     ScanAttrs,

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from graphc.ir.errors import RewriteError
 from graphc.ir.graph import Graph, order, rebuild
 from graphc.ir.node import Node, Op, regions
 from graphc.ir.places import written_at
-from graphc.ir.records import dataclass
 from graphc.passes.notes import notes
 from graphc.passes.revise import in_regions, revise
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from graphc.ir.graph import Graph, inline, order, substitute
 from graphc.ir.node import Node, make
-from graphc.ir.records import dataclass
 from graphc.ir.types import tensor
 from graphc.ops import control, duals, elementwise, leaf, movement, reduction
 from graphc.ops.attention import AttentionAttrs, attention, converted, work_of_scores

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 
 from graphc.codegen.loops.index import ONE, Combined, Index, Named, Var, index, upper_bound
@@ -28,7 +29,6 @@ from graphc.codegen.loops.language import (
     Store,
     Update,
 )
-from graphc.ir.records import dataclass
 
 FIRST, ALL = "first thread", "all threads"
 

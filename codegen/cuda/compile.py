@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
@@ -19,7 +20,6 @@ from graphc.codegen.cuda.words import safe
 from graphc.codegen.loops.language import Kernel
 from graphc.codegen.loops.run import evaluate
 from graphc.ir.errors import CompileError
-from graphc.ir.records import dataclass
 
 ARCHITECTURE = "sm_90"
 

@@ -10,12 +10,12 @@ import ctypes
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from graphc.ir.errors import CompileError
-from graphc.ir.records import dataclass
 
 HEADER = Path(__file__).with_name("emulation.h")
 FLAGS = ("-x", "c++", "-std=c++17", "-O1", "-fPIC", "-fwrapv", "-fno-gnu-unique", "-w")

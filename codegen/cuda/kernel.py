@@ -12,7 +12,7 @@ without vector loops gives each thread a parallel iteration of its own.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from graphc.codegen.cuda.access import (
     ARGUMENT,
@@ -52,7 +52,6 @@ from graphc.codegen.loops.language import (
     chunks,
 )
 from graphc.ir.errors import CompileError
-from graphc.ir.records import dataclass
 from graphc.ir.types import I64
 
 WARP, MOST_THREADS = 32, 256

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -27,7 +27,6 @@ from graphc.codegen.llvm.pool import pool_text
 from graphc.codegen.loops.program import Program
 from graphc.codegen.target import Target, required_features
 from graphc.ir.errors import CompileError
-from graphc.ir.records import dataclass
 
 HERE = Path(__file__).parent
 FLAGS = ("-std=c99", "-O2", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from graphc.codegen.c_text import unformatted
 from graphc.codegen.link.names import distinct, file_stem, identifier, output_name
@@ -12,7 +13,6 @@ from graphc.codegen.loops.program import Checked, Message, Program
 from graphc.ir.dims import Dim, names_of
 from graphc.ir.graph import Graph
 from graphc.ir.places import written_at
-from graphc.ir.records import dataclass
 from graphc.ir.types import DType, Size, TensorType
 
 # What can go wrong besides the checks of a program, which are numbered from 1.

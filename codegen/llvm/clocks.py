@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from string import Template
 
 from graphc.codegen.llvm.function import Function
 from graphc.codegen.loops.program import Program, calls
 from graphc.codegen.target import Target
-from graphc.ir.records import dataclass
 from graphc.ir.types import I64
 
 TABLE = "gc_clocks"

@@ -15,6 +15,7 @@ import re
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol, TypeAlias
 
@@ -23,7 +24,6 @@ from graphc.codegen.llvm.elf import undefined_symbols
 from graphc.codegen.llvm.place import Placed, placed
 from graphc.codegen.target import Target
 from graphc.ir.errors import CompileError
-from graphc.ir.records import dataclass
 
 _LIBRARY = "graphc"
 Watch: TypeAlias = Callable[[str, float], None]

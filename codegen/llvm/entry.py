@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import field
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -34,7 +34,6 @@ from graphc.codegen.loops.program import (
     Tell,
     While,
 )
-from graphc.ir.records import dataclass
 from graphc.ir.types import I64
 
 NO_FAILURE = 2**31 - 1

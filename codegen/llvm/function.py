@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from graphc.codegen.llvm.values import Value, llvm_type, vector_of
 from graphc.codegen.llvm.values import splat as splat_literal
-from graphc.ir.records import dataclass
 from graphc.ir.types import BOOL, I64, DType
 
 

@@ -16,9 +16,7 @@ import struct
 import sys
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
-
-from graphc.ir.records import dataclass
+from dataclasses import dataclass, field
 
 MAGIC = b"\x7fELF\x02\x01"
 X86_64 = 62

@@ -8,6 +8,7 @@ Computers C-21, 1972) and written.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from graphc.codegen.llvm import scalar
@@ -22,7 +23,6 @@ from graphc.codegen.llvm.memory import (
 from graphc.codegen.llvm.values import Value, memory_type, vector_of
 from graphc.codegen.loops.index import Atom, Index, Var, index
 from graphc.codegen.loops.language import Apply, Expr, For, Let, Load, Read, Store
-from graphc.ir.records import dataclass
 from graphc.ir.types import BOOL
 
 LEAST_BYTES = 4  # larger squares of narrower elements are no faster

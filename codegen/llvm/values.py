@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import struct
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
-from graphc.ir.records import dataclass
 from graphc.ir.types import BF16, BOOL, F16, F32, F64, DType
 
 # bf16 is held as its bits: what LLVM does with `bfloat` itself takes denormals for zero on some

@@ -16,7 +16,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import IO, Any
 
 from graphc.codegen.host import binding, host, packed_host
@@ -24,7 +24,6 @@ from graphc.codegen.llvm.apart import EndedError
 from graphc.codegen.llvm.engine import Watch, emit_object
 from graphc.codegen.target import Target
 from graphc.ir.errors import CompileError
-from graphc.ir.records import dataclass
 
 IDLE_SECONDS = 20.0
 # The rooms that LLVM needs, without those that the front door opens.

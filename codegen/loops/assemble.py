@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 
@@ -32,7 +32,6 @@ from graphc.ir.dims import names_of
 from graphc.ir.graph import Graph
 from graphc.ir.node import Node
 from graphc.ir.places import Places
-from graphc.ir.records import dataclass
 from graphc.ir.types import Size, TensorType
 from graphc.ops import indexing, leaf, movement
 from graphc.ops.control import (

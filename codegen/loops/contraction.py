@@ -7,6 +7,7 @@ formed is in `tiles.py` and `inner_products.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 from graphc.codegen.loops.domain import EXPENSIVE
@@ -33,7 +34,6 @@ from graphc.codegen.loops.language import (
 from graphc.codegen.loops.schedule import Schedule
 from graphc.ir.graph import order
 from graphc.ir.node import Node
-from graphc.ir.records import dataclass
 from graphc.ir.types import Size
 from graphc.ops.contraction import DotAttrs, dot_general, free_axes
 from graphc.ops.movement import PermutationAttrs

@@ -8,12 +8,12 @@ that every operation treats alike are walked as one, so that vectors are long.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from graphc.codegen.loops.index import ONE, Index, Var, index, product
 from graphc.ir.errors import CompileError
 from graphc.ir.graph import order
 from graphc.ir.node import Node
-from graphc.ir.records import dataclass
 from graphc.ir.types import Shape
 from graphc.ops import duals, elementwise, leaf, reduction, special
 from graphc.ops.partial_sums import PartialAttrs

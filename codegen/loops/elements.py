@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import field
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -43,7 +43,6 @@ from graphc.codegen.loops.language import (
 )
 from graphc.ir.errors import CompileError
 from graphc.ir.node import Node, Op
-from graphc.ir.records import dataclass
 from graphc.ir.types import BF16, BOOL, F16, F32, I64, DType, Shape, Size, static_shape
 from graphc.ops import custom, duals, elementwise, indexing, leaf, movement, special
 from graphc.ops.contraction import free_axes

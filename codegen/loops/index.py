@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from graphc.ir.dims import Dim
-from graphc.ir.records import dataclass
 from graphc.ir.types import Shape, Size
 
 
@@ -199,8 +199,7 @@ class Index:
             return self
         parts: list[tuple[Monomial, int]] = []
         for monomial, factor in self.terms:
-            changed = [atom for atom in monomial if _is_changed(atom, values)]
-            if not changed:
+            if not any([_is_changed(atom, values) for atom in monomial]):
                 parts.append((monomial, factor))
                 continue
             product = _replaced(monomial[0], values)

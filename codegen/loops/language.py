@@ -16,10 +16,10 @@ around a vector loop that copies what lies side by side along this one).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from graphc.codegen.loops.index import Index, Var
-from graphc.ir.records import dataclass
 from graphc.ir.types import BOOL, I64, DType
 
 

@@ -8,6 +8,7 @@ input, an output, the arena, a constant, or a pointer that a loop moves.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -16,7 +17,6 @@ from graphc.codegen.loops.index import ZERO, Index
 from graphc.codegen.loops.language import Kernel
 from graphc.ir.node import Node
 from graphc.ir.places import Places
-from graphc.ir.records import dataclass
 from graphc.ir.types import TensorType
 
 

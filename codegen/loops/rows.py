@@ -11,7 +11,7 @@ gather in scratch, a sum per element of a row, while the rows of one piece go by
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from graphc.codegen.loops.column_sums import sums_columns, write_column_sums
 from graphc.codegen.loops.domain import EXPENSIVE, REDUCTIONS, Axis, Domain, size_of
@@ -33,7 +33,6 @@ from graphc.codegen.loops.language import (
 from graphc.codegen.loops.schedule import Schedule
 from graphc.ir.errors import CompileError
 from graphc.ir.node import Node
-from graphc.ir.records import dataclass
 from graphc.ops.partial_sums import PartialAttrs, partial_sums
 from graphc.ops.reduction import extreme
 

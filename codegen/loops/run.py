@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
@@ -41,7 +41,6 @@ from graphc.codegen.loops.language import (
 )
 from graphc.ir.errors import ArgumentError, OutOfRangeError, VerifyError
 from graphc.ir.node import NO_ATTRS, Attrs
-from graphc.ir.records import dataclass
 from graphc.ir.types import BOOL, F64, DType
 from graphc.ops import BY_NAME
 from graphc.ops.elementwise import ConvertAttrs

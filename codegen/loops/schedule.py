@@ -8,10 +8,9 @@ additions, and none depends on the number of threads: so results depend on neith
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from graphc.codegen.target import Target
-from graphc.ir.records import dataclass
 
 AS_IT_PAYS, ALWAYS, NEVER = 0, 1, 2  # packing
 

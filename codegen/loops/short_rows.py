@@ -8,7 +8,7 @@ elements of one row lie side by side, and squares of them are turned in register
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from graphc.codegen.loops.domain import Axis, Domain, size_of
 from graphc.codegen.loops.elements import Builder, converted, literal, work_type
@@ -29,7 +29,6 @@ from graphc.codegen.loops.rows import Output, Rows, in_pieces, pieces_of, split_
 from graphc.codegen.loops.schedule import Schedule
 from graphc.codegen.loops.turned_blocks import Turned
 from graphc.ir.node import Node
-from graphc.ir.records import dataclass
 
 LONGEST = 32  # elements of a short row
 NARROWEST = 4  # bytes of what is computed with

@@ -10,12 +10,12 @@ strip's own results. So neither side is transposed but the strip, and no lane me
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from graphc.codegen.loops.elements import Builder, converted, literal
 from graphc.codegen.loops.index import ONE, ZERO, Index, Var, index, minimum
 from graphc.codegen.loops.language import Apply, Buffer, Expr, Load, Local, Store
 from graphc.codegen.loops.schedule import Schedule
-from graphc.ir.records import dataclass
 from graphc.ir.types import DType
 
 Element = Callable[[Index, Index], Expr]  # of a row and a feature

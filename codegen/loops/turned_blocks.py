@@ -7,12 +7,11 @@ the way. What is computed then reads and writes the copies, lane beside lane.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 
 from graphc.codegen.loops.elements import Builder
 from graphc.codegen.loops.index import ONE, Index, Named, Var, index
 from graphc.codegen.loops.language import Accumulate, Buffer, For, Let, Load, Local, Stmt, Store
-from graphc.ir.records import dataclass
 from graphc.ir.types import BOOL
 
 

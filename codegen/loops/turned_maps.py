@@ -7,6 +7,7 @@ after: blocks of i and j, in which x is copied, turned, to scratch; then the sam
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 
@@ -17,7 +18,6 @@ from graphc.codegen.loops.language import For
 from graphc.codegen.loops.rows import Output, Rows, in_pieces
 from graphc.codegen.loops.schedule import Schedule
 from graphc.codegen.loops.turned_blocks import Turned
-from graphc.ir.records import dataclass
 from graphc.ops import movement
 
 NARROWEST = 4  # bytes of what is computed with

@@ -9,12 +9,12 @@ one after the other, so that it is read from its first byte to its last.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from graphc.codegen.loops.contraction import Contraction, Outer
 from graphc.codegen.loops.elements import converted
 from graphc.codegen.loops.index import ZERO, Index, Var, index, product
 from graphc.codegen.loops.language import Buffer, Let, Load, Local, Store
-from graphc.ir.records import dataclass
 
 FOLDING = 5  # vector operations that adding up the lanes of one sum takes
 TURNING = 6  # likewise for turning a vector, loads and stores included

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeAlias
 
 from graphc.ir.dims import evaluate
 from graphc.ir.graph import Graph
 from graphc.ir.node import Node
-from graphc.ir.records import dataclass
 from graphc.ir.types import Size, TensorType
 from graphc.ops import (
     control,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from graphc import tree
 from graphc.ir.errors import ArgumentError
 from graphc.ir.places import user_place, written_at
-from graphc.ir.records import dataclass
 from graphc.tree import Structure, Tree
 
 Function = Callable[..., Tree]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from graphc import tree
 from graphc.api.arguments import Signature
@@ -13,7 +14,6 @@ from graphc.api.regions import token_before, without_token
 from graphc.api.staged import wrap
 from graphc.ir.errors import ArgumentError, ShapeError
 from graphc.ir.places import user_place, written_at
-from graphc.ir.records import dataclass
 from graphc.ir.types import Size, TensorType, tensor
 from graphc.ops.batching import batch_graph
 from graphc.ops.duals import broadcast

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,7 +23,6 @@ from graphc.api.regions import (
 from graphc.ir.errors import ArgumentError, DtypeError, ShapeError
 from graphc.ir.graph import Graph
 from graphc.ir.places import user_place, written_at
-from graphc.ir.records import dataclass
 from graphc.ir.types import TensorType, tensor
 from graphc.ops.forward import push_forward
 from graphc.ops.reverse import joint_graph

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from graphc import tree
 from graphc.api.arguments import Form
@@ -11,7 +12,6 @@ from graphc.ir.dims import Dim, names_of
 from graphc.ir.errors import ArgumentError, DtypeError, Error, ShapeError, UnsupportedError
 from graphc.ir.graph import Graph
 from graphc.ir.places import user_place, written_at
-from graphc.ir.records import dataclass
 from graphc.ir.types import Shape, TensorType
 from graphc.tree import Structure, Tree
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,7 +13,6 @@ from graphc.api.staged import wrap
 from graphc.ir.errors import ArgumentError, DtypeError, ShapeError
 from graphc.ir.node import Node
 from graphc.ir.places import user_place, written_at
-from graphc.ir.records import dataclass
 from graphc.ir.types import TensorType, static_shape
 from graphc.trace import Region, current_frame, lift_constant, trace_region
 from graphc.tree import Structure, Tree

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from graphc import tree
 from graphc.ir.dims import Dim, dim
 from graphc.ir.errors import ShapeError
 from graphc.ir.places import user_place, written_at
-from graphc.ir.records import dataclass
 from graphc.ir.types import Size, TensorType, dtype_of, tensor
 from graphc.tree import Tree
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from graphc import tree
@@ -21,7 +21,6 @@ from graphc.api.matching import matching_leaves, require_sizes
 from graphc.codegen import print_for
 from graphc.ir.errors import ArgumentError
 from graphc.ir.graph import Graph
-from graphc.ir.records import dataclass
 from graphc.ir.types import TensorType
 from graphc.numpy.array import Array
 from graphc.runtime.options import Settings

@@ -11,6 +11,7 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -25,7 +26,6 @@ from graphc.codegen.host import version as llvm_version
 from graphc.codegen.link.build import compiler
 from graphc.codegen.target import Target, host_target, required_features
 from graphc.ir.errors import Error
-from graphc.ir.records import dataclass
 from graphc.runtime.cache import DiskCache
 from graphc.runtime.options import VARIABLES, Settings
 

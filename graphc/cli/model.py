@@ -11,7 +11,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
@@ -23,7 +23,6 @@ from graphc.api.entry import EXAMPLE
 from graphc.api.jit import Jitted, jit
 from graphc.api.staged import Traced
 from graphc.ir.errors import ArgumentError, Error
-from graphc.ir.records import dataclass
 from graphc.runtime.options import Settings
 from graphc.tree import Tree
 

@@ -7,6 +7,7 @@ and tables are read where the compiler reads them; so the table is right when a 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.table import Table
@@ -16,7 +17,6 @@ from graphc.ir.errors import Error
 from graphc.ir.graph import Graph
 from graphc.ir.interpret import interpret
 from graphc.ir.node import Op, Sample, make
-from graphc.ir.records import dataclass
 from graphc.ir.types import type_of
 from graphc.ops import ROWS, leaf
 from graphc.ops.batching import batch_graph

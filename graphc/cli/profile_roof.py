@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from html import escape
 
 from graphc.cli.profile_data import digits, seconds
-from graphc.ir.records import dataclass
 from graphc.runtime.profile import KernelProfile, Profile
 
 WIDTH, HEIGHT = 900, 380

@@ -7,7 +7,7 @@ explained.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from graphc.explain import names
 from graphc.explain.arrays import Array, Book, Operand, at, axes, element, is_call, names_in
@@ -17,7 +17,6 @@ from graphc.explain.rules import simplified
 from graphc.ir.dims import Expression, names_of, sympy_module
 from graphc.ir.graph import Graph, rebuild, transform
 from graphc.ir.node import Node
-from graphc.ir.records import dataclass
 from graphc.ops import control
 from graphc.ops import elementwise as e
 from graphc.ops.reverse import differentiable_outputs, joint_graph

@@ -9,10 +9,9 @@ or a call of something that is no formula (softmax, sort, a loop) on arrays that
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from graphc.ir.dims import Expression, sympy_module
-from graphc.ir.records import dataclass
 
 MOST_AXES = 16
 RELATIONS = {"eq": "=", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}

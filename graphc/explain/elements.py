@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -28,7 +28,6 @@ from graphc.explain.arrays import (
 from graphc.ir.dims import Expression, sympy_module
 from graphc.ir.graph import Graph
 from graphc.ir.node import Node, Op
-from graphc.ir.records import dataclass
 from graphc.ir.types import BOOL, Size, TupleType
 from graphc.ops import contraction, control, custom, duals, leaf, movement, reduction
 from graphc.ops import elementwise as e

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from graphc.explain.arrays import RELATIONS, Book, Operand, axes, is_call
 from graphc.ir.dims import Expression, sympy_module
-from graphc.ir.records import dataclass
 
 SUM, PRODUCT, CHAIN, POWER, ATOM = range(5)  # how tightly a text holds together
 LETTERS = "ijklnpqrstuvabcdefgh"

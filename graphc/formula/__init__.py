@@ -12,6 +12,7 @@ import functools
 import keyword
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from graphc.formula.calculus import with_derivatives
@@ -19,7 +20,6 @@ from graphc.formula.emitter import KNOWN, ROW_OF
 from graphc.formula.patterns import by_name, may_overflow
 from graphc.ir.dims import Expression, sympy_module
 from graphc.ir.errors import ArgumentError, ParseError
-from graphc.ir.records import dataclass
 from graphc.ir.types import F32
 from graphc.numpy.promotion import (
     ArrayLike,

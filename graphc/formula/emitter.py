@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from graphc import numpy as gnp
@@ -18,7 +19,6 @@ from graphc.formula.patterns import (
 )
 from graphc.ir.dims import Expression, sympy_module
 from graphc.ir.errors import UnsupportedError
-from graphc.ir.records import dataclass
 from graphc.numpy.formulas import hypot, logaddexp
 from graphc.numpy.promotion import ArrayLike
 from graphc.numpy.promotion import elementwise as apply_row

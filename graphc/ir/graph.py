@@ -9,7 +9,7 @@ wherever they stand.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import TypeAlias
@@ -17,7 +17,6 @@ from typing import TypeAlias
 from graphc.ir.errors import ArgumentError
 from graphc.ir.node import Attrs, Node, Op, make, regions, remake
 from graphc.ir.places import Places, PlaceTable, recording
-from graphc.ir.records import dataclass
 from graphc.ir.text.printer import print_graph
 from graphc.ir.types import TensorType
 

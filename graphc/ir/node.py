@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 from weakref import ref
 
 import numpy as np
 
 from graphc.ir.places import in_force
-from graphc.ir.records import dataclass
 from graphc.ir.types import Size, TensorType, TupleType, Type, single
 
 if TYPE_CHECKING:

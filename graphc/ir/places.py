@@ -12,13 +12,11 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, TypeAlias
-
-from graphc.ir.records import dataclass
 
 if TYPE_CHECKING:
     from graphc.ir.node import Node

@@ -8,6 +8,7 @@ touch the symbolic machinery.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TypeAlias
 
@@ -16,7 +17,6 @@ import numpy as np
 
 from graphc.ir.dims import Dim
 from graphc.ir.errors import DtypeError, ShapeError
-from graphc.ir.records import dataclass
 
 Size: TypeAlias = int | Dim
 Shape: TypeAlias = tuple[Size, ...]

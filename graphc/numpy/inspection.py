@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from graphc.ir.errors import DtypeError
-from graphc.ir.records import dataclass
 from graphc.ir.types import BF16, DTYPES, F16, DType, Shape, Size
 from graphc.numpy.creation import asarray
 from graphc.numpy.dtypes import isdtype

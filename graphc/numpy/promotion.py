@@ -11,6 +11,7 @@ has no common integer type and is an error.
 from __future__ import annotations
 
 from collections.abc import Hashable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, cast
 
@@ -20,7 +21,6 @@ from graphc.ir.dims import Dim
 from graphc.ir.errors import ArgumentError, DtypeError, Error, ShapeError
 from graphc.ir.node import Op
 from graphc.ir.places import user_place, written_at
-from graphc.ir.records import dataclass
 from graphc.ir.types import (
     BOOL,
     C64,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from types import EllipsisType
 from typing import TYPE_CHECKING, TypeAlias, TypeGuard, cast
 
@@ -18,7 +18,6 @@ import numpy as np
 
 from graphc.ir.dims import Dim
 from graphc.ir.errors import DtypeError, OutOfRangeError, ShapeError, UnsupportedError
-from graphc.ir.records import dataclass
 from graphc.ir.types import BOOL, I32, I64, DType, Shape, Size
 from graphc.numpy.elementwise import add, less, where
 from graphc.numpy.movement import concatenate, reshape

@@ -8,9 +8,8 @@ elements meet in which order is that of `jax.lax.associative_scan`, so ties and 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Generic, TypeVar
-
-from graphc.ir.records import dataclass
 
 Value = TypeVar("Value")
 Values = Sequence[Value]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,7 +21,6 @@ from graphc.ir.errors import DtypeError, ShapeError
 from graphc.ir.graph import Graph, inline
 from graphc.ir.interpret import interpret
 from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample, Tangents, make
-from graphc.ir.records import dataclass
 from graphc.ir.types import (
     BF16,
     F16,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from graphc.ir.errors import DtypeError, ShapeError
 from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample, Tangents, make
-from graphc.ir.records import dataclass
 from graphc.ir.types import Shape, Size, TensorType, tensor
 from graphc.ops import samples
 from graphc.ops.duals import shifted, wide

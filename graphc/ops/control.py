@@ -9,6 +9,7 @@ are a tuple, read by `project`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,7 +17,6 @@ from graphc.ir.errors import DtypeError, ShapeError
 from graphc.ir.graph import Graph
 from graphc.ir.interpret import interpret
 from graphc.ir.node import Attrs, Cotangents, Node, Op, Value
-from graphc.ir.records import dataclass
 from graphc.ir.types import BOOL, I32, TensorType, TupleType, Type, single, static_shape, tensor
 from graphc.ops.leaf import parameter
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from graphc.ir.errors import DtypeError, ShapeError
 from graphc.ir.node import Attrs
-from graphc.ir.records import dataclass
 from graphc.ir.types import Size, TensorType, tensor
 from graphc.ops.phases import Span
 from graphc.ops.windows import check_positive, known_size

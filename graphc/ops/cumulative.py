@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from graphc.ir.errors import DtypeError, ShapeError, UnsupportedError
 from graphc.ir.graph import Graph, inline
 from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample, Tangents
-from graphc.ir.records import dataclass
 from graphc.ir.types import BOOL, Size, TensorType, tensor
 from graphc.ops import control, samples
 from graphc.ops import elementwise as e

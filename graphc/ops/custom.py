@@ -7,10 +7,11 @@ Like a composite, each is a named graph that gives way to its body once differen
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from graphc.ir.errors import ShapeError
 from graphc.ir.graph import Graph
 from graphc.ir.node import Attrs, Cotangents, Node, Op, Tangents
-from graphc.ir.records import dataclass
 from graphc.ir.types import TensorType, Type
 from graphc.ops import samples
 from graphc.ops.control import GroupAttrs, composite

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from graphc.ir.errors import DtypeError, ShapeError
 from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample, Tangents, make
-from graphc.ir.records import dataclass
 from graphc.ir.types import BF16, BOOL, F16, Shape, Size, TensorType, static_shape, tensor
 from graphc.ops import samples
 from graphc.ops.leaf import constant

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass
 from string import Formatter
 
 import numpy as np
 
 from graphc.ir.errors import CheckError, DtypeError, ShapeError
 from graphc.ir.node import Node, Op, Sample
-from graphc.ir.records import dataclass
 from graphc.ir.types import BOOL, U8, TensorType, tensor
 from graphc.ops.control import PlannedAttrs
 from graphc.ops.leaf import constant

@@ -14,13 +14,12 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from graphc.ir.errors import DtypeError, ShapeError
 from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample, Tangents
-from graphc.ir.records import dataclass
 from graphc.ir.types import BOOL, DType, TensorType, dtype_of, tensor
 from graphc.ops import meaning, samples
 from graphc.ops.complex import complex_ as pair

@@ -7,12 +7,12 @@ derivative, and their tangents are inf or nan, as in JAX.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from graphc.ir.errors import UnsupportedError
 from graphc.ir.node import Attrs, Node, Op, Sample, Tangents
-from graphc.ir.records import dataclass
 from graphc.ir.types import I32, Shape, TensorType, TupleType, tensor
 from graphc.ops import elementwise as e
 from graphc.ops import linalg_meaning as meaning

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from graphc.ir.errors import DtypeError, ShapeError
 from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample
-from graphc.ir.records import dataclass
 from graphc.ir.types import F32, F64, Size, TensorType, tensor
 from graphc.ops import samples
 from graphc.ops.complex import conj, whole_of

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from graphc.ir.errors import DtypeError, OutOfRangeError, ShapeError, UnsupportedError
 from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample, Tangents
-from graphc.ir.records import dataclass
 from graphc.ir.types import BOOL, I32, I64, Shape, Size, TensorType, dtype_of, static_shape, tensor
 from graphc.ops import elementwise as e
 from graphc.ops import samples

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 from graphc.ir.errors import ShapeError
 from graphc.ir.node import Attrs, Node, Op, Sample
-from graphc.ir.records import dataclass
 from graphc.ir.types import F32, I32, TensorType, dtype_of, static_shape, tensor
 
 

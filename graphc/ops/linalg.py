@@ -13,12 +13,12 @@ a singular system): nothing is raised, since what is compiled knows it too late.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from graphc.ir.errors import DtypeError, ShapeError, UnsupportedError
 from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample, Tangents, make
-from graphc.ir.records import dataclass
 from graphc.ir.types import F32, F64, Shape, Size, TensorType, tensor
 from graphc.ops import elementwise as e
 from graphc.ops import linalg_meaning as meaning

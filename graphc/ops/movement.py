@@ -5,12 +5,12 @@ from __future__ import annotations
 import builtins
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from graphc.ir.errors import DtypeError, ShapeError
 from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample, make
-from graphc.ir.records import dataclass
 from graphc.ir.types import Shape, Size, TensorType, static_shape, tensor
 from graphc.ops import samples
 from graphc.ops.duals import all_led, batch_along, broadcast, check_axes, led, linear, reduce_sum

@@ -17,13 +17,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from graphc.ir.errors import DtypeError, ShapeError
 from graphc.ir.graph import Graph
 from graphc.ir.node import Attrs, Node, Op, Sample
-from graphc.ir.records import dataclass
 from graphc.ir.types import BOOL, I32, U8, U16, U32, U64, Size, TensorType, tensor
 from graphc.ops import control, samples
 from graphc.ops import elementwise as e

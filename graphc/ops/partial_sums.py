@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from graphc.ir.errors import DtypeError, ShapeError
 from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample
-from graphc.ir.records import dataclass
 from graphc.ir.types import BOOL, Size, TensorType, static_shape, tensor
 from graphc.ops import samples
 from graphc.ops.duals import ReduceAttrs, broadcast, linear, reduce_sum

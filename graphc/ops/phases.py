@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from graphc.ir.node import Node
-from graphc.ir.records import dataclass
 from graphc.ir.types import Size
 from graphc.ops.leaf import constant
 from graphc.ops.movement import concatenate, pad, reshape, slice

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NoReturn
 
 import numpy as np
 
 from graphc.ir.errors import DtypeError, UnsupportedError
 from graphc.ir.node import Attrs, Node, Op, Sample
-from graphc.ir.records import dataclass
 from graphc.ir.types import U32, Size, TensorType, static_shape, tensor
 from graphc.ops import elementwise as e
 from graphc.ops.build import splat

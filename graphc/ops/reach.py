@@ -6,10 +6,10 @@ before: select (iota queries >= iota keys), x, -inf        after: key <= query +
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from graphc.ir.graph import Graph
 from graphc.ir.node import Node, Op
-from graphc.ir.records import dataclass
 from graphc.ops import duals, elementwise, leaf, movement
 from graphc.ops.axes import axes_in_result
 

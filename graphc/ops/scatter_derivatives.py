@@ -8,10 +8,9 @@ polynomials, which keeps the derivatives right at 0 up to the third order.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from graphc.ir.node import Attrs, Cotangents, Node, Op, Tangents, make
-from graphc.ir.records import dataclass
 from graphc.ir.types import I32
 from graphc.ops import elementwise as e
 from graphc.ops.build import like, splat, zeros_like

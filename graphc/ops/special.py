@@ -7,12 +7,12 @@ special functions: their meanings are in `graphc.ops.special_meaning`.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from graphc.ir.errors import DtypeError
 from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample
-from graphc.ir.records import dataclass
 from graphc.ir.types import BOOL, DType, TensorType, tensor
 from graphc.ops import samples
 from graphc.ops import special_meaning as meaning

@@ -14,12 +14,12 @@ computed instead, and a loop that only accumulates keeps nothing at all.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 from graphc.ir.errors import ArgumentError
 from graphc.ir.graph import Graph, order
 from graphc.ir.node import Attrs, Node
-from graphc.ir.records import dataclass
 from graphc.ir.types import BOOL, I64, TensorType
 from graphc.ops import elementwise as e
 from graphc.ops.build import like, splat

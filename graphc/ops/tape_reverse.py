@@ -12,10 +12,10 @@ makes each once.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from graphc.ir.graph import Graph
 from graphc.ir.node import Node
-from graphc.ir.records import dataclass
 from graphc.ir.types import I64, tensor
 from graphc.ops import elementwise as e
 from graphc.ops.build import zeros_like

@@ -9,11 +9,11 @@ the pullback of that loop gives it, and by u it gives J(x)^T c itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from graphc.ir.graph import Graph
 from graphc.ir.node import Cotangents, Node
-from graphc.ir.records import dataclass
 from graphc.ops.build import zeros_like
 from graphc.ops.control import WhileAttrs, results, while_
 from graphc.ops.dependence import reached

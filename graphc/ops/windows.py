@@ -12,12 +12,12 @@ import builtins
 import itertools
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from graphc.ir.errors import DtypeError, ShapeError
 from graphc.ir.node import Attrs, Cotangents, Node, Op, Sample, make
-from graphc.ir.records import dataclass
 from graphc.ir.types import BOOL, Shape, Size, TensorType, tensor
 from graphc.ops import samples
 from graphc.ops.build import add_all, splat

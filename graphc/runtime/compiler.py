@@ -12,7 +12,7 @@ import itertools
 import json
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, field
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
 from graphc.codegen.host import emitter
@@ -33,7 +33,6 @@ from graphc.ir.dims import dim
 from graphc.ir.graph import Graph
 from graphc.ir.node import regions
 from graphc.ir.places import Place
-from graphc.ir.records import dataclass
 from graphc.ir.text.printer import print_graph
 from graphc.ir.types import Size, tensor
 from graphc.passes.observers import Timing

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,6 @@ from graphc.ir.errors import (
     ShapeError,
 )
 from graphc.ir.places import Place, user_place, written_at
-from graphc.ir.records import dataclass
 from graphc.ir.types import Size, TensorType, type_of
 from graphc.passes.rematerialize import Rematerialized
 from graphc.runtime.direct import Builtin, donate, plan_call, require_known_layout

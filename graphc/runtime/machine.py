@@ -14,7 +14,7 @@ import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,6 @@ from graphc.codegen.host import version
 from graphc.codegen.llvm.engine import emit_object, load_object
 from graphc.codegen.llvm.probe import operations_per_turn, probe_text
 from graphc.codegen.target import Target, host_target
-from graphc.ir.records import dataclass
 from graphc.runtime.cache import DiskCache, cache_key
 from graphc.runtime.threads import ThreadPools, load_pool
 

@@ -6,7 +6,7 @@ Only a call whose results have a NaN is made again, so that watching costs a loo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -15,7 +15,6 @@ from graphc.ir.graph import Graph
 from graphc.ir.interpret import interpret, watch
 from graphc.ir.node import Node, Value
 from graphc.ir.places import written_at
-from graphc.ir.records import dataclass
 from graphc.ops.effects import sink
 from graphc.runtime.direct import Builtin
 from graphc.runtime.executable import Executable

@@ -20,11 +20,11 @@ import math
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from graphc.codegen.target import Target, parse_target
 from graphc.ir.errors import ArgumentError, CompileError
-from graphc.ir.records import dataclass
 from graphc.runtime.thread_count import resolve_threads
 
 LOGS = ("compile", "cache", "passes", "tune")

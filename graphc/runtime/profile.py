@@ -11,7 +11,7 @@ from __future__ import annotations
 import ctypes
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import TypeAlias
 
@@ -25,7 +25,6 @@ from graphc.codegen.loops.work import Cost, kernel_cost
 from graphc.ir.dims import Dim
 from graphc.ir.node import Node
 from graphc.ir.places import Places
-from graphc.ir.records import dataclass
 from graphc.ops.control import KernelAttrs
 from graphc.runtime.compiler import Compilation
 from graphc.runtime.executable import Executable

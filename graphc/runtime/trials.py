@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,7 +18,6 @@ from graphc.codegen.llvm.trials import print_trials
 from graphc.codegen.loops.language import Kernel
 from graphc.codegen.target import require_runnable
 from graphc.ir.graph import Graph
-from graphc.ir.records import dataclass
 from graphc.ir.types import TensorType, static_shape
 from graphc.runtime.cache import DiskCache
 from graphc.runtime.options import Options

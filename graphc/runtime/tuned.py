@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from graphc.codegen.loops.schedule import KNOBS
 from graphc.codegen.target import Target
 from graphc.ir.graph import Graph
 from graphc.ir.node import regions
-from graphc.ir.records import dataclass
 from graphc.ir.text.printer import print_graph
 from graphc.ops.control import KernelAttrs
 from graphc.runtime.cache import DiskCache, cache_key

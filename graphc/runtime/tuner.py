@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 
 from graphc.codegen.llvm.entry import PARALLEL_WORK
 from graphc.codegen.loops.assemble import checks_of
@@ -21,7 +21,6 @@ from graphc.codegen.loops.work import work_of
 from graphc.ir.errors import CompileError
 from graphc.ir.graph import Graph
 from graphc.ir.places import Places
-from graphc.ir.records import dataclass
 from graphc.ops.control import KernelAttrs, ScanAttrs, SwitchAttrs, WhileAttrs
 from graphc.runtime.cache import DiskCache
 from graphc.runtime.candidates import Knobs, stages

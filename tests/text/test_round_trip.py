@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -13,7 +14,6 @@ from graphc.ir.dims import Dim, dim
 from graphc.ir.errors import ParseError
 from graphc.ir.graph import Graph
 from graphc.ir.node import Attrs, Op, make
-from graphc.ir.records import dataclass
 from graphc.ir.text import parser
 from graphc.ir.text.printer import print_graph
 from graphc.ir.types import BF16, DType, TensorType, tensor

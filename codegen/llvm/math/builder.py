@@ -19,8 +19,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Sequence
-
-from graphc.ir.records import dataclass
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)

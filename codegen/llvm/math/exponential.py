@@ -9,6 +9,7 @@ subtracted in two parts by fma; the first subtraction is exact. (J.-M. Muller,
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from graphc.codegen.llvm.math import coefficients as table
 from graphc.codegen.llvm.math.builder import (
@@ -28,7 +29,6 @@ from graphc.codegen.llvm.math.builder import (
 )
 from graphc.codegen.llvm.math.far import with_special_lanes
 from graphc.codegen.llvm.math.pairs import ordered_sum
-from graphc.ir.records import dataclass
 
 # Beyond these arguments exp is infinite, or rounds to zero.
 EXP_RANGE = {"f32": (-104.0, 89.0), "f64": (-746.0, 710.0)}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from graphc.codegen.llvm import math
 from graphc.codegen.llvm.math.builder import KINDS, Builder, Value
 from graphc.ir.errors import UnsupportedError
-from graphc.ir.records import dataclass
 
 
 @dataclass(frozen=True)

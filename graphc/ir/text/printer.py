@@ -13,7 +13,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
@@ -21,7 +21,6 @@ import numpy as np
 from graphc.ir.dims import Dim
 from graphc.ir.node import Attrs, Node, regions
 from graphc.ir.places import Places
-from graphc.ir.records import dataclass
 from graphc.ir.text.literals import PLAIN_NAME, element_text, elements, quoted, word_or_quoted
 from graphc.ir.types import DType, TensorType
 

@@ -7,13 +7,13 @@ so every step is bounded before it is made. Static sizes never touch sympy.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from graphc.ir.dims import Dim, dim, simplified
 from graphc.ir.errors import ShapeError
-from graphc.ir.records import dataclass
 from graphc.ir.text.syntax import PAIR, Expression, MalformedError, Where
 from graphc.ir.types import LARGEST_SIZE, Shape, Size, TensorType, TupleType, Type
 

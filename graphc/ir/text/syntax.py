@@ -6,9 +6,8 @@ is built and nothing recurses, however deep a text nests.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
-
-from graphc.ir.records import dataclass
 
 PAIR = "pair"  # the operator that makes a complex number of two numbers
 MOST_ITEMS = 64  # numbers, names and operators of one expression
