@@ -199,7 +199,7 @@ class Index:
             return self
         parts: list[tuple[Monomial, int]] = []
         for monomial, factor in self.terms:
-            if not any([_is_changed(atom, values) for atom in monomial]):
+            if not any(_is_changed(atom, values) for atom in monomial):
                 parts.append((monomial, factor))
                 continue
             product = _replaced(monomial[0], values)
