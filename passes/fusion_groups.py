@@ -110,7 +110,7 @@ class Grouping:
         self.home: dict[Node, Group] = {}
         self.readers: dict[Node, dict[Group, None]] = {}  # groups that read a node
         self.sharing: dict[object, Group] = {}  # groups by the tiles that their results share
-        self.summing: set[Group] = set()  # groups with partial sums
+        self.summing: dict[Group, None] = {}  # groups with partial sums
         self.reads: dict[Group, set[Node]] = {}  # what finished groups read
         self.bodies: dict[Graph, Graph] = {}  # of kernels, each once
         self.precedence = Precedence()
@@ -208,7 +208,7 @@ class Grouping:
             group.full = node.operands[0].tensor.shape
             group.reduced = group.every[node.attrs.leading :]
             group.pieces.add(node.attrs.pieces)
-            self.summing.add(group)
+            self.summing[group] = None
         self.groups[group] = None
         self.precedence.add(group, self._units_that_read(node))
         group.aligned[node] = group.every
@@ -225,7 +225,7 @@ class Grouping:
 
     def _join_sums(self, group: Group, summed: Node) -> None:
         """Merge a new group of partial sums with another one of sums over the same arrays."""
-        for other in self.groups:
+        for other in self.summing:
             alike = other is not group and other.pieces == group.pieces
             if (
                 alike
@@ -394,7 +394,7 @@ class Grouping:
     def _gather_sums(self, node: Node) -> None:
         """Put partial sums of what is computed from `node` where `node` is read anyway."""
         found = self.readers.get(node, {})
-        if self.summing.isdisjoint(found):
+        if self.summing.keys().isdisjoint(found):
             return
         readers = [group for group in found if group.aligned.get(node) == group.every]
         for group in readers:
@@ -421,7 +421,8 @@ class Grouping:
         a.reduced = a.reduced or b.reduced
         if b.pieces:
             a.pieces |= b.pieces
-            self.summing.add(a)
+            self.summing[a] = None
+            self.summing.pop(b, None)
         for node, alignment in b.aligned.items():
             self._reads(a, node, alignment)
         for mine, theirs in (

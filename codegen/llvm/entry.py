@@ -99,7 +99,7 @@ class _Module:
 def _constant(number: int, array: np.ndarray) -> str:
     """An array as data of the module."""
     data = np.ascontiguousarray(array).tobytes()
-    shown = "".join(f"\\{byte:02X}" for byte in data)
+    shown = "\\" + data.hex("\\").upper() if data else ""
     return (
         f'@constant{number} = private unnamed_addr constant [{len(data)} x i8] c"{shown}", align 64'
     )

@@ -244,6 +244,20 @@ declare i32 @llvm.smin.i32(i32, i32)
 """
 
 
+# What `gc_pool_run` does for a pool that is NULL, which is all that a single thread needs.
+SERIAL = """
+define void @gc_pool_run(ptr %pool, ptr %chunk, ptr %context, i64 %chunks) nounwind {
+  %some = icmp sgt i64 %chunks, 0
+  br i1 %some, label %serial, label %leave
+serial:
+  call void %chunk(ptr %context, i64 0, i64 %chunks)
+  br label %leave
+leave:
+  ret void
+}
+"""
+
+
 def pool_text(target: Target, *, hidden: bool = False) -> str:
     """The pool as a module of its own, to be linked or loaded beside a program.
 

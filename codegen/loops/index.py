@@ -8,6 +8,7 @@ coefficients tell strides.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -29,6 +30,11 @@ class Var:
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """What orders atoms: kind and name."""
+        return "Var", self.name
+
 
 @dataclass(frozen=True, slots=True)
 class Named:
@@ -40,8 +46,13 @@ class Named:
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """What orders atoms: kind and name."""
+        return "Named", self.name
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Combined:
     """A quotient (`//`), remainder (`%`) or minimum (`min`) of two indices, none negative."""
 
@@ -50,9 +61,14 @@ class Combined:
     right: Index
 
     def __str__(self) -> str:
+        return self.place[1]
+
+    @functools.cached_property
+    def place(self) -> tuple[str, str]:
+        """What orders atoms: kind and text."""
         if self.sign == "min":
-            return f"min({self.left}, {self.right})"
-        return f"({self.left}) {self.sign} ({self.right})"
+            return "Combined", f"min({self.left}, {self.right})"
+        return "Combined", f"({self.left}) {self.sign} ({self.right})"
 
 
 Atom: TypeAlias = Var | Named | Combined
@@ -65,12 +81,13 @@ class Index:
     Never changed, and no dataclass: lowering and printing make thousands for each kernel.
     """
 
-    __slots__ = ("_atoms", "_hash", "terms")
+    __slots__ = ("_atoms", "_bound", "_hash", "terms")
 
     def __init__(self, terms: tuple[tuple[Monomial, int], ...]) -> None:
         self.terms = terms
         self._hash: int | None = None
         self._atoms: frozenset[Atom] | None = None
+        self._bound: int | None = UNASKED
 
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, Index) and self.terms == other.terms)
@@ -84,10 +101,22 @@ class Index:
         return f"Index({self.terms!r})"
 
     def __add__(self, other: Index | int) -> Index:
-        terms = index(other).terms
-        if not terms:
+        other = other if isinstance(other, Index) else index(other)
+        if not other.terms:
             return self
-        return _sum(self.terms + terms) if self.terms else Index(terms)
+        if not self.terms:
+            return other
+        if len(other.terms) == 1 and not other.terms[0][0]:
+            return self._plus(other.terms[0][1])
+        return _sum(self.terms + other.terms)
+
+    def _plus(self, number: int) -> Index:
+        """The sum with a number, which leaves the other terms in order."""
+        monomial, factor = self.terms[-1]
+        if monomial:
+            return Index((*self.terms, ((), number)))
+        rest = self.terms[:-1]
+        return Index((*rest, ((), factor + number)) if factor + number else rest)
 
     def __sub__(self, other: Index | int) -> Index:
         return self + index(other) * -1
@@ -170,8 +199,11 @@ class Index:
             return self
         parts: list[tuple[Monomial, int]] = []
         for monomial, factor in self.terms:
-            product = ONE
-            for atom in monomial:
+            if not any(_is_changed(atom, values) for atom in monomial):
+                parts.append((monomial, factor))
+                continue
+            product = _replaced(monomial[0], values)
+            for atom in monomial[1:]:
                 product = _replaced(atom, values) * product
             parts += product._times(factor).terms
         return _sum(parts)
@@ -181,6 +213,17 @@ def _mentions(atom: Atom, var: Var) -> bool:
     if isinstance(atom, Combined):
         return var in atom.left.atoms or var in atom.right.atoms
     return atom == var
+
+
+def _is_changed(atom: Atom, values: Mapping[Atom, Index]) -> bool:
+    """Whether replacing concerns an atom."""
+    if atom in values:
+        return True
+    if isinstance(atom, Combined):
+        return not (
+            values.keys().isdisjoint(atom.left.atoms) and values.keys().isdisjoint(atom.right.atoms)
+        )
+    return False
 
 
 def _replaced(atom: Atom, values: Mapping[Atom, Index]) -> Index:
@@ -209,7 +252,7 @@ def _product(left: Monomial, right: Monomial) -> Monomial:
 
 def _order(term: tuple[Monomial, int]) -> tuple[bool, list[tuple[str, str]]]:
     """Terms by the kinds and names of their atoms, the constant last."""
-    return not term[0], [(type(atom).__name__, str(atom)) for atom in term[0]]
+    return not term[0], [atom.place for atom in term[0]]
 
 
 def _sum(terms: Iterable[tuple[Monomial, int]]) -> Index:
@@ -241,6 +284,7 @@ def _recombine(total: dict[Monomial, int]) -> None:
                 total[inner] = total.get(inner, 0) + times * factor
 
 
+UNASKED = -1  # a bound that happens to be this is found again
 ZERO = Index(())
 ONE = Index((((), 1),))
 
@@ -304,6 +348,12 @@ def index_of(atom: Atom) -> Index:
 
 def upper_bound(value: Index) -> int | None:
     """The largest value an index takes over its loop variables' ranges, None when unknown."""
+    if value._bound == UNASKED:
+        value._bound = _bound(value)
+    return value._bound
+
+
+def _bound(value: Index) -> int | None:
     total = 0
     for monomial, factor in value.terms:
         largest = factor

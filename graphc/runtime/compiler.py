@@ -161,13 +161,14 @@ class Compilation:
         laps.lap("loops")
         program, target = self.program, options.target
         beside = threading.Thread(target=_prepare_pools, args=(target, options))
-        if signature.parallel:  # the pool's own code takes as long as a small program's
+        is_pooled = signature.parallel and options.threads > 1
+        if is_pooled:  # the pool's own code takes as long as a small program's
             beside.start()
         arrays = print_array_entry(program, ARRAY_ENTRY, DATA_OFFSET)
         clocks = clocks_for(program, target) if options.clocks else None
         modules = print_modules(program, target.vector_bytes, arrays, clocks)
         objects = emit_objects_apart(laps.printed(modules), target, options.threads, laps.watch)
-        if signature.parallel:
+        if is_pooled:
             beside.join()
         laps.lap("print and emit")
         if options.dump is not None:
@@ -215,7 +216,9 @@ def _load(
     signature: Signature, objects: Sequence[bytes], options: Options, cache: DiskCache
 ) -> Executable:
     require_runnable(options.target)
-    pools = pools_of(options.target, cache.directory) if signature.parallel else None
+    pools = None
+    if signature.parallel:
+        pools = pools_of(options.target, cache.directory, serial=options.threads == 1)
     symbols: dict[str, int] = {} if pools is None else {"gc_pool_run": pools.run_address}
     told = Told(signature.messages, signature.sizes)
     if signature.messages:

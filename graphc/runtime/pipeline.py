@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from graphc.ir.graph import Graph
+from graphc.ir.types import TensorType
 from graphc.passes import KERNELS, STANDARD, plan_buffers
 from graphc.passes.manager import Observer, Pass, run
 from graphc.passes.observers import Timing, standard_observers
@@ -57,11 +58,7 @@ def _of_own_kind(graph: Graph, donated: Sequence[int]) -> tuple[int, ...]:
 
     In memory a complex number is two real ones; an array cannot become one of the other kind.
     """
-    return tuple(
-        i
-        for i in donated
-        if not any(
-            type_ != graph.input_types[i] and in_memory(type_) == in_memory(graph.input_types[i])
-            for type_ in graph.output_types
-        )
-    )
+    inputs, results = graph.input_types, dict[TensorType, set[TensorType]]()
+    for type_ in graph.output_types:
+        results.setdefault(in_memory(type_), set()).add(type_)
+    return tuple(i for i in donated if not results.get(in_memory(inputs[i]), set()) - {inputs[i]})

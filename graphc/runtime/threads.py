@@ -15,7 +15,7 @@ import weakref
 from pathlib import Path
 
 from graphc.codegen.llvm.engine import Library, emit_object, load_object
-from graphc.codegen.llvm.pool import pool_text
+from graphc.codegen.llvm.pool import SERIAL, pool_text
 from graphc.codegen.target import Target
 from graphc.runtime.cache import DiskCache
 from graphc.runtime.own_code import own_code
@@ -34,12 +34,17 @@ def load_pool(target: Target, cache: DiskCache | None = None) -> Library:
 
 
 @functools.lru_cache(maxsize=8)
-def pools_of(target: Target, directory: Path) -> ThreadPools:
+def pools_of(target: Target, directory: Path, *, serial: bool = False) -> ThreadPools:
     """The threads that all programs of one target share; the code of pools is kept in `directory`.
+
+    Serial ones have no threads but the caller, and code that takes LLVM a tenth of the time.
 
     Example: `pools_of(host_target(), DiskCache().directory).address(2)`.
     """
-    return ThreadPools(load_pool(target, DiskCache(directory, strict=False)))
+    cache = DiskCache(directory, strict=False)
+    if serial:
+        return ThreadPools(load_object(own_code("serial", SERIAL, target, cache)))
+    return ThreadPools(load_pool(target, cache))
 
 
 class ThreadPools:
@@ -72,7 +77,7 @@ class ThreadPools:
 
         Example: `pools.address(1)` is 0.
         """
-        known = self._pools.get(threads)
+        known = 0 if threads == 1 else self._pools.get(threads)
         if known is not None:
             return known
         checked = resolve_threads(threads)
@@ -116,6 +121,8 @@ class ThreadPools:
 
 
 def _destroy(pools: dict[int, int], library: Library) -> None:
+    if not pools:  # as serial ones never have
+        return
     destroy = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(library.address("gc_pool_destroy"))
     while pools:
         _, pool = pools.popitem()

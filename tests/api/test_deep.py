@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 import graphc as gc
 import graphc.numpy as gnp
 from graphc.api.staged import STAGES
+from graphc.ir.graph import Graph
+from graphc.ir.types import TensorType
 from graphc.tree import Tree
 
 V = np.arange(3, dtype=np.float32)
@@ -51,6 +54,22 @@ def test_the_gradient_of_a_chain() -> None:
 def test_300_results_of_one_array() -> None:
     found = gc.jit(lambda x: [x + float(i) for i in range(300)])(V)
     assert [float(row[0]) for row in found] == [float(i) for i in range(300)]
+
+
+def test_donated_parameters_are_not_compared_with_each_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A step of a deep model donates hundreds."""
+    listed: list[Graph] = []
+
+    def input_types(graph: Graph) -> tuple[TensorType, ...]:
+        listed.append(graph)
+        return tuple(param.tensor for param in graph.params)
+
+    monkeypatch.setattr(Graph, "input_types", property(input_types))
+    step = gc.jit(lambda *xs: [x + 1 for x in xs], donate_argnums=tuple(range(40)))
+    assert step.lower(*[V] * 40).as_text("kernels")
+    assert len(listed) < 40
 
 
 def test_loops_inside_loops() -> None:

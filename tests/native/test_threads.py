@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import signal
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +15,7 @@ from graphc.codegen.target import MAXIMUM_THREADS, host_target
 from graphc.ir.errors import ArgumentError
 from graphc.runtime.cache import DiskCache
 from graphc.runtime.thread_count import resolve_threads
-from graphc.runtime.threads import ThreadPools, load_pool
+from graphc.runtime.threads import ThreadPools, load_pool, pools_of
 from tests.native.driver import counted, pool_library
 
 
@@ -58,6 +60,21 @@ def test_one_pool_per_count(pools: ThreadPools) -> None:
     assert counted(two, 100, 50)
     pools.close()
     assert counted(pools.address(2), 100, 50)
+    pools.close()
+
+
+def test_serial_pools_run_all_in_the_caller(tmp_path: Path) -> None:
+    pools = pools_of(host_target(), tmp_path / "cache", serial=True)
+    assert pools.address(1) == 0
+    ranges: list[tuple[int, int]] = []
+    kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+    chunk = kind(lambda _, begin, end: ranges.append((begin, end)))
+    run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, kind, ctypes.c_void_p, ctypes.c_int64)(
+        pools.run_address
+    )
+    run(None, chunk, None, 5)
+    run(None, chunk, None, 0)
+    assert ranges == [(0, 5)]
     pools.close()
 
 
