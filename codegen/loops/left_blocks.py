@@ -19,7 +19,8 @@ from graphc.codegen.loops.index import ZERO, Index, Var, index, product
 from graphc.codegen.loops.index import piece as piece_size
 from graphc.codegen.loops.language import Buffer, Local, Store
 from graphc.codegen.loops.schedule import NEVER
-from graphc.codegen.loops.tiles import Depth, Packed, Sides, Tiles
+from graphc.codegen.loops.sides import Depth, Packed, Sides
+from graphc.codegen.loops.tiles import Tiles
 
 WIDE_ROW = 128  # bytes; tiles with such rows read the left side seldom enough
 TOGETHER = 4  # panels copied at once, so that fewer pages are walked

@@ -20,56 +20,11 @@ from graphc.codegen.loops.index import ONE, ZERO, Index, Var, index, product, un
 from graphc.codegen.loops.index import piece as piece_size
 from graphc.codegen.loops.language import Apply, Buffer, Expr, Load, Local, Prefetch, Stmt, Store
 from graphc.codegen.loops.schedule import ALWAYS, AS_IT_PAYS
+from graphc.codegen.loops.sides import AS_THEY_LIE, Depth, Packed, Sides
 from graphc.codegen.loops.tile_size import depth_of, steps_at_once, stretch_of, tile_size
 from graphc.ir.types import DType
 
 NEAR = 3  # times the second cache: what a piece reads of the rows' side, at most, for each panel
-
-
-@dataclass(frozen=True)
-class Depth:
-    """What is walked along the contracted axes at once."""
-
-    variables: Sequence[Var]
-    extents: Sequence[Index]
-
-    @property
-    def size(self) -> Index:
-        """Steps of the walk, at most."""
-        return product(self.extents)
-
-    @property
-    def place(self) -> Index:
-        """The number of the step."""
-        place = ZERO
-        for variable, extent in zip(self.variables, self.extents, strict=True):
-            place = place * extent + index(variable)
-        return place
-
-
-@dataclass(frozen=True)
-class Packed:
-    """A copy of a panel, or of a strip of the other side.
-
-    It begins at a place in a buffer, and its steps along the sums lie `stride` apart.
-    """
-
-    buffer: Buffer
-    depth: Depth
-    stride: int
-    first: Index = ZERO
-
-    def at(self, element: Index) -> Load:
-        """An element of the step that a walk is at."""
-        return Load(self.buffer, self.first + self.depth.place * self.stride + element)
-
-
-@dataclass(frozen=True)
-class Sides:
-    """What a tile reads instead of the sides themselves, where these were copied."""
-
-    right: Packed | None = None
-    left: Packed | None = None
 
 
 @dataclass(frozen=True)
@@ -395,7 +350,7 @@ class Tiles:
 
     # one tile
 
-    def tile(self, tile: Tile, sides: Sides = Sides()) -> None:
+    def tile(self, tile: Tile, sides: Sides = AS_THEY_LIE) -> None:
         """The contraction for one tile, and what follows it."""
         width = self.vectors * self.lanes
         accumulator = self._accumulator(tile)
