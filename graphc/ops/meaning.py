@@ -53,7 +53,9 @@ def power(x: np.ndarray, by: np.ndarray) -> np.ndarray:
     if x.dtype.kind == "f":
         # Where all exponents are one 0.5, NumPy takes square roots, which differ at -inf and -0.0.
         rootless = (by == 0.5) & ((x == 0) | (x == -np.inf))
-        return np.asarray(np.where(rootless, np.abs(x), np.power(x, by)))
+        found = np.where(rootless, np.abs(x), np.power(x, by))
+        # Some libraries answer a NaN that signals with NaN, even to the power 0.
+        return np.asarray(np.where((by == 0) | (x == 1), 1, found)).astype(x.dtype)
     negative = by < 0
     inner = np.where(negative, np.where(np.abs(x) == 1, -by % 2, 0), by).astype(x.dtype)
     found = np.power(x, inner)
