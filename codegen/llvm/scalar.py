@@ -263,7 +263,7 @@ def convert(f: Function, x: Value, dtype: DType) -> Value:
     if source in NARROW and dtype is not F32:
         return convert(f, convert(f, x, F32), dtype)
     if dtype in NARROW and source is not F32:
-        return convert(f, convert(f, x, F32), dtype)
+        return convert(f, _once(f, convert(f, x, F32)), dtype)
     if dtype is BF16:
         return _to_bf16(f, x)
     target = llvm_type(dtype, x.lanes)
@@ -274,6 +274,14 @@ def convert(f: Function, x: Value, dtype: DType) -> Value:
         f.declare(f"{target} {symbol}({x.type})")
         return f.pure(f"call {target} {symbol}({x})", dtype, x.lanes, [x])
     return f.pure(f"{_cast(source, dtype)} {x} to {target}", dtype, x.lanes, [x])
+
+
+def _once(f: Function, x: Value) -> Value:
+    """A number as it was rounded; LLVM might look through two roundings for the sign alone.
+
+    It would then round only once, which is a call of a library (LLVM 22).
+    """
+    return intrinsic("arithmetic.fence", f, [x])
 
 
 def _to_bf16(f: Function, x: Value) -> Value:
