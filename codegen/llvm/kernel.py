@@ -304,10 +304,10 @@ class KernelPrinter(IndexPrinter):
         if self.lanes is None or stride not in (1, -1):
             inner = [self.index(left), self.index(right)]
             return scalar.apply(self.f, op, inner, BOOL)
-        begin = difference.replace({self.lanes.var: first_lane(self)})
-        if stride == 1:
-            return lanes_that(self.f, op, self.index(begin * -1), self.lanes.count)
-        return lanes_that(self.f, TURNED[op], self.index(begin), self.lanes.count)
+        begin = difference.replace({self.lanes.var: first_lane(self)}) * -stride
+        # Of a mask that is known in part LLVM 22 makes loads that are not masked at all.
+        limit = opaque(self.f, self.index(begin))
+        return lanes_that(self.f, op if stride == 1 else TURNED[op], limit, self.lanes.count)
 
     def _register(self, buffer: Buffer, at: Index) -> tuple[str, int]:
         """The local memory of one register of a tile; it is promoted by the optimiser."""

@@ -128,11 +128,12 @@ def depth_of(c: Contraction, height: int, width: int) -> int:
         # Strips of rows read the same pages of the left side again, as long as few are in use.
         return min(most, PAGES)
     few = max(1, schedule.l1_bytes // (2 * (width * c.dtype.bytes + LINE)))
-    if _shares_lines(c, height, few):
+    shared = _shares_lines(c, height, few)
+    if shared:
         # The next strip finds the lines of all steps in the first cache, and the panel as well.
-        return min(most, few)
+        most = min(most, few)
     steps = product(index(axis.size) for axis in c.summed).as_int
-    if c.walked and steps is not None and most < steps <= most * 5 // 4:
+    if (c.walked or shared) and steps is not None and most < steps <= most * 5 // 4:
         return steps  # a somewhat longer panel rather than two
     return most
 

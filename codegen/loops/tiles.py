@@ -162,7 +162,7 @@ class Tiles:
         outer = {**dict.fromkeys(c.outer, ZERO), last: index(place)}
         loads = c.reads(False, outer, ZERO)
         moved = [abs(load.index.stride(place) or 0) * load.buffer.dtype.bytes for load in loads]
-        return max(1, NEAR * self.schedule.l2_bytes // max(1, *moved))
+        return max(1, NEAR * self.schedule.l2_bytes // max([1, *moved]))
 
     def _steps(self) -> int:
         """Steps along the whole of the contracted axes, 0 when unknown."""
@@ -262,16 +262,16 @@ class Tiles:
         buffer = Buffer(builder.fresh("panel"), self.dtype, size, "scratch")
         builder.block.append(Local(buffer))
         lane = Var(builder.fresh("j"), columns)
-        panel = Var(builder.fresh("q"), panels)
+        several = [Var(builder.fresh("q"), panels)] if panels != ONE else []
+        number = index(several[0]) if several else ZERO
 
         def copy() -> None:
             with builder.inside() as body:
-                right = self.c.right(outer, column + index(panel) * width + index(lane))
-                place = (index(panel) * depth.size + depth.place) * width + index(lane)
+                right = self.c.right(outer, column + number * width + index(lane))
+                place = (number * depth.size + depth.place) * width + index(lane)
                 body.append(Store(buffer, place, converted(right, self.dtype)))
             builder.loop(lane, "vector", body, self.vectors)
 
-        several = [] if panels == ONE else [panel]
         along, kinds = list(depth.variables), ["serial"] * len(depth.variables)
         if self._is_turned(depth.variables):
             kinds[-1] = "turned"
