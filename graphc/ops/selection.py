@@ -161,6 +161,18 @@ def _places(a: PlacesAttrs, x: np.ndarray) -> np.ndarray:
     return found
 
 
+def _batch_places(
+    node: Node, operands: Sequence[Node], batched: Sequence[bool], size: Size
+) -> Node:
+    """Rows of all batches, one behind the other."""
+    a = node.attrs
+    assert isinstance(a, PlacesAttrs)
+    (x,) = all_led(operands, batched, size)
+    batches, rows, length = x.tensor.shape
+    found = top_places(reshape(x, shape=(batches * rows, length)), count=a.count, parts=a.parts)
+    return reshape(found, shape=(batches, rows, a.parts, a.count))
+
+
 def _places_samples() -> list[Sample]:
     random = samples.generator(8)
     found = []
@@ -184,6 +196,7 @@ top_places: Op = Op(
     reference=_places,
     attrs=PlacesAttrs,
     samples=_places_samples,
+    batch=_batch_places,
 )
 
 ROWS = (argtop, top_places)
