@@ -18,6 +18,7 @@ from typing import Any
 from graphc.codegen.host import emitter
 from graphc.codegen.llvm.apart import LARGE, emit_objects_apart, start
 from graphc.codegen.llvm.clocks import clocks_for
+from graphc.codegen.llvm.elf import undefined_symbols
 from graphc.codegen.llvm.engine import load_objects
 from graphc.codegen.llvm.entry import (
     print_array_entry,
@@ -42,6 +43,7 @@ from graphc.runtime.cache import DiskCache, cache_key
 from graphc.runtime.candidates import Knobs
 from graphc.runtime.dump import write_targets
 from graphc.runtime.executable import DATA_OFFSET, Executable, Failure, Signature
+from graphc.runtime.halves import halves_for
 from graphc.runtime.laps import Laps
 from graphc.runtime.nans import watched
 from graphc.runtime.options import Options
@@ -223,6 +225,7 @@ def _load(
     told = Told(signature.messages, signature.sizes)
     if signature.messages:
         symbols["gc_tell"] = told.address
+    symbols |= halves_for(undefined_symbols(*objects), options.target, cache.directory)
     library = load_objects(objects, symbols)
     return Executable(signature, library, pools, options.threads, told, cache.directory)
 
