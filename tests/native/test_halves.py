@@ -33,8 +33,8 @@ def test_f32_are_rounded_to_the_nearest_and_to_even() -> None:
     beside = [np.nextafter(exact, np.float32(side)) for side in (-np.inf, np.inf)]
     between = exact + np.spacing(exact.astype(np.float16)).astype(np.float32) / 2
     about = [np.nextafter(between, np.float32(side)) for side in (-np.inf, np.inf)]
-    special = np.float32([np.nan, np.inf, -np.inf, 65519.9, 65520, -65520, 1e30, 1e-30, -0.0])
-    values = np.concatenate([exact, *beside, between, *about, special]).astype(np.float32)
+    special = np.array([np.nan, np.inf, -np.inf, 65519.9, 65520, -65520, 1e30, 1e-30, -0.0])
+    values = np.concatenate([exact, *beside, between, *about, special.astype(np.float32)])
     got = np.asarray(gc.jit(lambda x: x.astype("float16"), target=OLD)(values))
     with np.errstate(over="ignore"):
         np.testing.assert_array_equal(got, values.astype(np.float16))

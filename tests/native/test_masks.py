@@ -34,7 +34,8 @@ def test_padding_of_rows_and_columns(shape: tuple[int, int], dtype: str) -> None
 def test_rolled_rows_and_columns() -> None:
     def around(u: Array) -> Array:
         up, left = (gnp.roll(u, 1, axis) + gnp.roll(u, -1, axis) for axis in (0, 1))
-        return up + left - 4 * u
+        stencil: Array = up + left - 4 * u
+        return stencil
 
     u = np.random.default_rng(2).standard_normal((37, 53)).astype(np.float32)
     expected = sum(np.roll(u, by, axis) for by in (1, -1) for axis in (0, 1)) - 4 * u
