@@ -221,7 +221,7 @@ class KernelPrinter(IndexPrinter):
         """Lanes that are still inside the loop."""
         f, count = self.f, self.lane_count(loop)
         inside = f.integer("sub", extent, base)
-        if _stores_integers(loop.body):
+        if _stores_integers(loop.body) or _is_guarded(loop.body):
             inside = opaque(f, inside)
         return lanes_that(f, "lt", inside, count)
 
@@ -384,6 +384,17 @@ def _stores_integers(body: Sequence[Stmt]) -> bool:
             case Store(buffer) if element_type(buffer.dtype).startswith("i"):
                 return True
             case For() | Accumulate() if _stores_integers(statement.body):
+                return True
+    return False
+
+
+def _is_guarded(body: Sequence[Stmt]) -> bool:
+    """Whether statements load under a guard, which is met with the mask of a loop's last lanes."""
+    for statement in body:
+        match statement:
+            case Let(_, Load(_, _, guard)) if guard is not None:
+                return True
+            case For() | Accumulate() if _is_guarded(statement.body):
                 return True
     return False
 
