@@ -45,6 +45,8 @@ from graphc.ops.control import (
 )
 from graphc.ops.cumulative import CumulativeAttrs
 from graphc.ops.reach import Reach, reach_of
+from graphc.ops.tape import PullbackAttrs
+from graphc.ops.tape_reverse import taped_graph
 from graphc.passes.drop_stop_gradient import drop_stop_gradient
 from graphc.passes.expand_composites import expand_composites
 from graphc.passes.split_complex import as_memory, holds_complex, split_complex
@@ -237,6 +239,8 @@ def _region(
         case SwitchAttrs(branches=branches):
             chosen = min(max(int(operands[0]), 0), len(branches) - 1)
             return noisy(branches[chosen], operands[1:], random)
+        case PullbackAttrs() as a:
+            return noisy(taped_graph(a), operands, random)
         case GroupAttrs(body=body) | KernelAttrs(body=body):
             return noisy(body, operands, random)
         case AttentionAttrs(scores=scores):
