@@ -35,7 +35,7 @@ SPARE_BITS = 5  # of the last ones, which another order of sums may change
 # No operands to be batched; read by the walker; made when nothing is batched any more.
 WITHOUT_A_RULE = (
     "parameter", "constant", "iota", "project",
-    "kernel", "sort_words", "digit_counts", "place_by_digit", "top_places",
+    "kernel", "sort_words", "digit_counts", "place_by_digit",
 )  # fmt: skip
 TOLD = "tell"  # whose result, a token, is that of all lanes
 BATCHED = tuple(row for row in SAMPLED if row.name not in (*WITHOUT_A_RULE, TOLD))
